@@ -1,0 +1,2 @@
+//! The binary: build the real environment, dispatch, exit.
+fn main() {}

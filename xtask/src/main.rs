@@ -1,0 +1,2 @@
+//! `cargo xtask`: what developing bizra needs beyond cargo.
+fn main() {}
