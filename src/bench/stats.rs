@@ -145,7 +145,7 @@ pub fn paired_ratio(left: &[f64], right: &[f64]) -> Result<Estimate, StatsError>
         return Err(StatsError::NotPaired { left: left.len(), right: right.len() });
     }
     for side in [left, right] {
-        if let Some(index) = side.iter().position(|value| !(*value > 0.0)) {
+        if let Some(index) = side.iter().position(|value| value.is_nan() || *value <= 0.0) {
             return Err(StatsError::NotPositive { index, value: side[index] });
         }
     }

@@ -74,7 +74,10 @@ fn steps(args: &Args) -> Outcome<Vec<Step>> {
     let mut steps = vec![
         Step::own("tidy", tidy::run),
         Step::child("fmt", with(cargo(), &["fmt", "--all", "--check"])),
-        Step::child("clippy", with(cargo(), &["clippy", "--locked", "--workspace", "--all-targets", "--", "-Dwarnings"])),
+        Step::child(
+            "clippy",
+            with(cargo(), &["clippy", "--locked", "--workspace", "--all-targets", "--", "-Dwarnings"]),
+        ),
     ];
     if args.skip_tests {
         steps.push(Step::skip("test", "--skip-tests was given"));

@@ -15,6 +15,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) enum Verdict {
+    #[cfg_attr(not(test), expect(dead_code, reason = "no suite is registered yet"))]
     Passed,
     Failed(String),
     Skipped(String),
@@ -22,7 +23,7 @@ pub(crate) enum Verdict {
 
 pub(crate) struct Case {
     pub(crate) name: String,
-    pub(crate) verdict: Verdict,
+    pub(crate) outcome: Verdict,
 }
 
 pub(crate) struct Suite {
@@ -52,8 +53,8 @@ struct Count {
 }
 
 impl Count {
-    fn add(&mut self, verdict: &Verdict) {
-        match verdict {
+    fn add(&mut self, outcome: &Verdict) {
+        match outcome {
             Verdict::Passed => self.passed += 1,
             Verdict::Failed(_) => self.failed += 1,
             Verdict::Skipped(_) => self.skipped += 1,
@@ -72,9 +73,9 @@ fn report(dir: &Path, suites: &[Suite]) -> Outcome<(String, usize)> {
         let mut count = Count::default();
         let mut details = String::new();
         for case in &cases {
-            count.add(&case.verdict);
-            all.add(&case.verdict);
-            match &case.verdict {
+            count.add(&case.outcome);
+            all.add(&case.outcome);
+            match &case.outcome {
                 Verdict::Passed => {}
                 Verdict::Failed(reason) => details += &format!("  FAILED {}: {reason}\n", case.name),
                 Verdict::Skipped(reason) => details += &format!("  skipped {}: {reason}\n", case.name),
@@ -93,13 +94,13 @@ fn results(dir: &Path, suites: &[Suite]) -> Outcome<Vec<(String, Vec<Case>)>> {
         let cases = if folder.is_dir() {
             some_cases((suite.run)(&folder))
         } else {
-            vec![Case { name: "all".into(), verdict: Verdict::Skipped("there is no such folder in the data".into()) }]
+            vec![Case { name: "all".into(), outcome: Verdict::Skipped("there is no such folder in the data".into()) }]
         };
         results.push((suite.folder.to_string(), cases));
     }
     for folder in unread(dir, suites)? {
-        let verdict = Verdict::Skipped("no suite reads this folder yet".into());
-        results.push((folder, vec![Case { name: "all".into(), verdict }]));
+        let outcome = Verdict::Skipped("no suite reads this folder yet".into());
+        results.push((folder, vec![Case { name: "all".into(), outcome }]));
     }
     Ok(results)
 }
@@ -107,7 +108,10 @@ fn results(dir: &Path, suites: &[Suite]) -> Outcome<Vec<(String, Vec<Case>)>> {
 /// A suite that finds nothing where its data should be has not passed.
 fn some_cases(cases: Vec<Case>) -> Vec<Case> {
     if cases.is_empty() {
-        vec![Case { name: "all".into(), verdict: Verdict::Failed("the folder holds no case that the suite knows".into()) }]
+        vec![Case {
+            name: "all".into(),
+            outcome: Verdict::Failed("the folder holds no case that the suite knows".into()),
+        }]
     } else {
         cases
     }
@@ -155,7 +159,7 @@ mod tests {
             Suite {
                 folder: "crypto/dsse",
                 run: |_| {
-                    let case = |name: &str, verdict| Case { name: name.into(), verdict };
+                    let case = |name: &str, outcome| Case { name: name.into(), outcome };
                     vec![
                         case("good", Verdict::Passed),
                         case("bad", Verdict::Failed("byte 3 is 0x41, not 0x42".into())),
