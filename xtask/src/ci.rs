@@ -122,14 +122,14 @@ fn deny() -> Vec<Step> {
         let reason = "cargo-deny is not installed: cargo install --locked --debug --no-default-features cargo-deny";
         return vec![Step::skip("deny", reason)];
     };
-    let deny = |checks: &[&str]| {
-        with(with(tools::command(&program), &["--offline", "--locked", "check", "--hide-inclusion-graph"]), checks)
+    let deny = |arguments: &[&str]| with(tools::command(&program), arguments);
+    let own = deny(&["--locked", "check", "--hide-inclusion-graph", "licenses", "bans", "sources"]);
+    let advisories = if has_advisories() {
+        Step::child("deny advisories", deny(&["--locked", "--offline", "check", "advisories"]))
+    } else {
+        Step::skip("deny advisories", "there is no local copy of the advisory database: cargo deny fetch")
     };
-    let advisories = match advisory_database() {
-        Some(_) => Step::child("deny advisories", deny(&["advisories"])),
-        None => Step::skip("deny advisories", "no local copy of the advisory database: cargo deny fetch"),
-    };
-    vec![Step::child("deny", deny(&["licenses", "bans", "sources"])), advisories]
+    vec![Step::child("deny", own), advisories]
 }
 
 /// On the path, or where `.ci/run` puts it.
@@ -141,10 +141,11 @@ fn cargo_deny() -> Option<PathBuf> {
     tools::starts("cargo-deny", "--version").then(|| PathBuf::from("cargo-deny"))
 }
 
-fn advisory_database() -> Option<PathBuf> {
+fn has_advisories() -> bool {
     let home = tools::variable("CARGO_HOME").map(PathBuf::from);
-    let home = home.or_else(|| tools::variable("HOME").map(|home| Path::new(&home).join(".cargo")))?;
-    tools::entries(&home.join("advisory-dbs")).ok()?.into_iter().find(|entry| entry.is_dir())
+    let home = home.or_else(|| Some(Path::new(&tools::variable("HOME")?).join(".cargo")));
+    let databases = home.and_then(|home| tools::entries(&home.join("advisory-dbs")).ok()).unwrap_or_default();
+    databases.iter().any(|database| database.join("crates").is_dir())
 }
 
 fn conformance_step() -> Step {

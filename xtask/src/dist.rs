@@ -28,10 +28,11 @@ pub(crate) fn run(args: &Args) -> Outcome {
         None => build()?,
     };
     let name = format!("bizra-{version}-{target}");
-    let folder = tools::root().join("target/dist").join(&name);
-    if folder.exists() {
-        fs::remove_dir_all(&folder).map_err(|cause| format!("cannot empty {}: {cause}", folder.display()))?;
+    let dist = tools::root().join("target/dist");
+    if dist.exists() {
+        fs::remove_dir_all(&dist).map_err(|cause| format!("cannot empty {}: {cause}", dist.display()))?;
     }
+    let folder = dist.join(&name);
 
     for text in TEXTS {
         tools::write_file(&folder.join(text), &tools::read_file(&tools::root().join(text))?)?;
