@@ -28,7 +28,8 @@ struct Step {
 
 enum Work {
     Child(Command),
-    Own(fn() -> Outcome),
+    /// Returns what it had to skip.
+    Own(fn() -> Outcome<Vec<String>>),
     Skip(String),
 }
 
@@ -37,7 +38,7 @@ impl Step {
         Step { name: name.to_string(), again: tools::typed(&command), work: Work::Child(command) }
     }
 
-    fn own(task: &str, work: fn() -> Outcome) -> Self {
+    fn own(task: &str, work: fn() -> Outcome<Vec<String>>) -> Self {
         Step { name: task.to_string(), again: format!("cargo xtask {task}"), work: Work::Own(work) }
     }
 
@@ -53,7 +54,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         println!("\n── {}", step.name);
         let clock = Stopwatch::start();
         let outcome = match step.work {
-            Work::Child(mut command) => tools::succeed(&mut command),
+            Work::Child(mut command) => tools::succeed(&mut command).map(|()| vec![]),
             Work::Own(work) => work(),
             Work::Skip(reason) => {
                 println!("skipped: {reason}");
@@ -62,7 +63,9 @@ pub(crate) fn run(args: &Args) -> Outcome {
             }
         };
         let time = clock.elapsed();
-        outcome.map_err(|message| format!("{message}\n{} failed. To repeat it: {}", step.name, step.again))?;
+        let left_out =
+            outcome.map_err(|message| format!("{message}\n{} failed. To repeat it: {}", step.name, step.again))?;
+        skipped.extend(left_out.into_iter().map(|reason| (step.name.clone(), reason)));
         println!("{} passed in {}", step.name, seconds(time));
         times.push((step.name, time));
     }
@@ -72,7 +75,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
 
 fn steps(args: &Args) -> Outcome<Vec<Step>> {
     let mut steps = vec![
-        Step::own("tidy", tidy::run),
+        Step::own("tidy", || tidy::run().map(|()| vec![])),
         Step::child("fmt", with(cargo(), &["fmt", "--all", "--check"])),
         Step::child(
             "clippy",
