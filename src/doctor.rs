@@ -107,7 +107,9 @@ pub struct Report {
 impl Report {
     /// Why the answer is not yes: something of the core is broken, or something required is not there.
     pub fn reasons(&self) -> Vec<Error> {
-        self.checks.iter().filter_map(|check| self.reason(check)).collect()
+        let unchecked = self.required.iter().filter(|r| !self.checks.iter().any(|c| c.subject == **r));
+        let unchecked = unchecked.map(|r| Error::new(Exit::Undecided, format!("{} was not looked at", r.word())));
+        self.checks.iter().filter_map(|check| self.reason(check)).chain(unchecked).collect()
     }
 
     fn reason(&self, check: &Check) -> Option<Error> {
@@ -146,6 +148,7 @@ mod tests {
         check(&[(Cpu, Ok), (Cuda, Missing)], &[Cuda], Exit::Undecided);
         check(&[(Vulkan, Broken)], &[Vulkan], Exit::Undecided);
         check(&[(Cuda, Ok)], &[Cuda], Exit::Yes);
+        check(&[(Cpu, Ok)], &[Cuda], Exit::Undecided);
         check(&[(Ledger, Missing)], &[], Exit::Yes);
         check(&[(Ledger, Broken)], &[], Exit::Cannot);
         check(&[(Ledger, Broken), (Cuda, Missing)], &[Cuda], Exit::Cannot);

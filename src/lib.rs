@@ -10,6 +10,7 @@
 //! | [`ui`] | the only code that prints: pages, colours, widths, progress; text that is not ours made safe |
 //! | [`cli`] | the command line: a file per command with its arguments and its run |
 //! | `view` | a file per command with the look of its report: page and JSON |
+//! | [`bench`] | interleaved measurement and rank statistics |
 //! | [`doctor`] | what a machine can do, and what follows |
 //! | [`sys`] | the world outside, one thing a file |
 //!
@@ -23,6 +24,7 @@
 //! - Deliberately absent: a service to start, a network in core work, a hidden test mode.
 
 pub mod about;
+pub mod bench;
 pub mod cli;
 pub mod config;
 pub mod doctor;
