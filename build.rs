@@ -1,4 +1,5 @@
 //! Tells the compiler which commit and target it builds.
+#![expect(clippy::disallowed_methods, reason = "cargo speaks to build scripts through variables")]
 
 use std::path::Path;
 use std::process::Command;

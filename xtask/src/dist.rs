@@ -79,7 +79,7 @@ fn smoke(binary: &Path, version: &str) -> Outcome {
 }
 
 fn command_texts(folder: &Path) -> Outcome {
-    let mut command = definition()?;
+    let mut command = bizra::cli::command();
     let completions = made(folder.join("completions"))?;
     for shell in Shell::value_variants() {
         clap_complete::generate_to(*shell, &mut command, "bizra", &completions)
@@ -87,11 +87,6 @@ fn command_texts(folder: &Path) -> Outcome {
     }
     let man = made(folder.join("man"))?;
     clap_mangen::generate_to(command, &man).map_err(|cause| format!("cannot write the man pages: {cause}"))
-}
-
-/// The command line as the binary itself defines it.
-fn definition() -> Outcome<clap::Command> {
-    Err("the library bizra gives no command definition yet, so there is nothing to complete or document".into())
 }
 
 fn made(folder: PathBuf) -> Outcome<PathBuf> {

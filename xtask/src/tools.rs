@@ -24,7 +24,6 @@ pub(crate) fn variable(name: &str) -> Option<OsString> {
     env::var_os(name).filter(|value| !value.is_empty())
 }
 
-#[expect(clippy::disallowed_methods, reason = "a developer's tool has no Env; clap reads all other arguments")]
 pub(crate) fn arguments() -> impl Iterator<Item = OsString> {
     env::args_os().skip(1)
 }

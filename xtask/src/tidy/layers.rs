@@ -139,8 +139,8 @@ pub(crate) const HOMES: &[Home] = &[
     },
     Home {
         names: &["clap", "clap_complete", "clap_mangen"],
-        allows: |layer, _| matches!(layer, Layer::Cli | Layer::Main),
-        advice: "only src/cli knows of arguments; take values",
+        allows: |layer, _| matches!(layer, Layer::Cli | Layer::Frame(_)),
+        advice: "only src/cli and the frame know of arguments; take values",
     },
     Home {
         names: &["ctrlc"],

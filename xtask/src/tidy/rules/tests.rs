@@ -106,6 +106,8 @@ fn clocks_variables_and_chance() {
     fires("src/sys/git.rs", "fn a() { jiff::Timestamp::now(); }", "clock");
     fires("src/cli/mod.rs", "fn a() { std::env::var(\"HOME\"); }", "environment");
     fires("kernels/os/limits.rs", "fn a() { std::env::var_os(\"HOME\"); }", "environment");
+    fires("src/cli/mod.rs", "fn a() { std::env::args_os(); }", "environment");
+    silent("src/main.rs", "fn a() { std::env::args_os(); }");
     fires("src/infer/sampler.rs", "fn a() { thread_rng(); }", "chance");
     fires("src/cli/mod.rs", "fn a() { std::process::exit(1); }", "exit");
     silent("src/env.rs", "fn a() { Instant::now(); std::env::vars_os(); }");
