@@ -165,8 +165,8 @@ pub(crate) const HOMES: &[Home] = &[
     Home {
         names: &["bizra_kernels"],
         allows: |layer, _| {
-            matches!(layer, Layer::Domain("infer" | "kernel") | Layer::Sys | Layer::Kernels | Layer::Lib)
+            matches!(layer, Layer::Domain("infer" | "kernel") | Layer::Sys | Layer::Env | Layer::Kernels | Layer::Lib)
         },
-        advice: "only infer, kernel and sys use the kernels",
+        advice: "only infer, kernel, sys and env use the kernels and what they know of the machine",
     },
 ];
