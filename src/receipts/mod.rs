@@ -5,6 +5,7 @@
 
 pub mod checkpoint;
 pub mod hex;
+pub mod json;
 pub mod keys;
 
 /// A SHA-256 digest: a node of the tree, a genesis, a receipt's id.
