@@ -8,7 +8,7 @@ use std::fmt;
 
 mod parse;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 pub use parse::{MAX_DEPTH, locate, parse, parse_canonical};
 

@@ -118,7 +118,7 @@ fn values_can_be_located() {
     }
 }
 
-pub(crate) fn any_value() -> impl Strategy<Value = Value> {
+pub(in super::super) fn any_value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::Bool),
