@@ -6,6 +6,9 @@
 pub mod checkpoint;
 pub mod hex;
 pub mod keys;
+pub mod log;
+pub mod merkle;
+pub mod tiles;
 
 /// A SHA-256 digest: a node of the tree, a genesis, a receipt's id.
 pub type Hash = [u8; 32];
