@@ -6,7 +6,6 @@
 
 pub mod checkpoint;
 pub mod commitment;
-// pub mod conformance;
 pub mod decimal;
 pub mod envelope;
 pub mod fields;
@@ -14,11 +13,15 @@ pub mod finding;
 pub mod hex;
 pub mod json;
 pub mod keys;
+pub mod log;
+pub mod merkle;
 pub mod pin;
 pub mod policy;
 pub mod predicates;
+pub mod receipt;
 pub mod stamp;
 pub mod statement;
+pub mod tiles;
 
 /// A SHA-256 digest: a node of the tree, a genesis, a receipt's id.
 pub type Hash = [u8; 32];
