@@ -2,7 +2,7 @@
 
 use crate::error::{Error, product, rows};
 use crate::lanes::{Lanes, N};
-use crate::os::Memory;
+use crate::os::Pages;
 use half::f16;
 
 /// How a cache keeps its numbers.
@@ -21,8 +21,8 @@ pub struct Cache {
     head_dim: usize,
     capacity: usize,
     len: usize,
-    keys: Memory,
-    values: Memory,
+    keys: Pages,
+    values: Pages,
 }
 
 impl Cache {
@@ -38,8 +38,8 @@ impl Cache {
             head_dim,
             capacity,
             len: 0,
-            keys: Memory::zeroed(keys)?,
-            values: Memory::zeroed(values)?,
+            keys: Pages::zeroed(keys)?,
+            values: Pages::zeroed(values)?,
         })
     }
 

@@ -135,7 +135,12 @@ fn vulkan_devices(library: &Library) -> Option<Found> {
     type Properties = unsafe extern "system" fn(Device, *mut u8);
     type Destroy = unsafe extern "system" fn(Instance, *const c_void);
     // SAFETY: the four have these signatures since Vulkan 1.0 (vulkan_core.h).
-    let (create, enumerate, properties, destroy): (Symbol<'_, Create>, Symbol<'_, Enumerate>, Symbol<'_, Properties>, Symbol<'_, Destroy>) = unsafe {
+    let (create, enumerate, properties, destroy): (
+        Symbol<'_, Create>,
+        Symbol<'_, Enumerate>,
+        Symbol<'_, Properties>,
+        Symbol<'_, Destroy>,
+    ) = unsafe {
         (
             library.get(b"vkCreateInstance\0").ok()?,
             library.get(b"vkEnumeratePhysicalDevices\0").ok()?,

@@ -4,12 +4,12 @@ use super::Matrix;
 use super::layout::{self, Layout, ROWS, SPAN, tile_bytes};
 use crate::Format;
 use crate::error::{Error, product};
-use crate::os::{Mapped, Memory};
+use crate::os::{Mapped, Pages};
 use crate::pool::{Disjoint, Pool};
 use std::sync::Arc;
 
 enum Store {
-    Own(Memory),
+    Own(Pages),
     Mapped { file: Arc<Mapped>, start: usize },
 }
 
@@ -45,7 +45,7 @@ impl Packed {
         let bytes = Packed::bytes(format, rows, cols)?;
         let strips = rows.div_ceil(ROWS);
         let strip_bytes = bytes.checked_div(strips).unwrap_or(0);
-        let mut memory = Memory::zeroed(bytes)?.huge();
+        let mut memory = Pages::zeroed(bytes)?.huge();
         {
             let out = Disjoint::new(&mut memory);
             pool.run(strips, |strip| {

@@ -1,119 +1,164 @@
-//! What this process may use.
+//! How much of the machine this process may use.
 
-use std::path::{Path, PathBuf};
-
-/// Memory and processors that are left to this process. What the system doesn't say is none.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
-    /// Memory that could be had without swapping, in bytes.
-    pub available: Option<u64>,
-    /// The tightest memory limit of the control groups above this process, in bytes.
-    pub cgroup_limit: Option<u64>,
-    /// What that limit still leaves, page cache counted as free.
-    pub cgroup_left: Option<u64>,
-    /// Processors that affinity and quota leave.
-    pub cpus: usize,
+/// Bytes of memory, as seen by this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    pub total: u64,
+    /// What new work can get without swapping, the group's limit counted in.
+    pub available: u64,
+    /// The limit of the control group, where there is one below the total.
+    pub group_limit: Option<u64>,
 }
 
-impl Limits {
-    /// The smaller of what the machine and the control group leave.
-    pub fn memory_left(&self) -> Option<u64> {
-        [self.available, self.cgroup_left].into_iter().flatten().min()
+impl Memory {
+    /// None where this platform doesn't tell.
+    pub fn read() -> Option<Memory> {
+        platform::memory()
     }
 }
 
-/// Asks the system.
-pub fn limits() -> Limits {
-    let read = |path: &Path| std::fs::read_to_string(path).ok();
-    let groups = cgroup_memory(&read);
-    Limits {
-        available: read(Path::new("/proc/meminfo")).and_then(|text| mem_available(&text)),
-        cgroup_limit: groups.iter().map(|(limit, _)| *limit).min(),
-        cgroup_left: groups.iter().map(|(limit, used)| limit.saturating_sub(*used)).min(),
-        cpus: crate::default_threads(),
+/// The processor's own name for itself, where the system tells.
+pub fn cpu_name() -> Option<String> {
+    platform::cpu_name()
+}
+
+/// Processors that are online, whether or not this process may use them.
+pub fn processors() -> usize {
+    platform::processors().or_else(|| std::thread::available_parallelism().ok().map(usize::from)).unwrap_or(1)
+}
+
+#[cfg(target_os = "linux")]
+mod platform {
+    use super::Memory;
+    use std::fs::read_to_string;
+    use std::path::Path;
+
+    pub(super) fn memory() -> Option<Memory> {
+        let info = read_to_string("/proc/meminfo").ok()?;
+        let total = kilobytes(&info, "MemTotal:")?;
+        let free = kilobytes(&info, "MemAvailable:")?;
+        let group =
+            read_to_string("/proc/self/cgroup").ok().and_then(|g| group_memory(&g, Path::new("/sys/fs/cgroup")));
+        Some(combine(total, free, group))
     }
-}
 
-fn mem_available(text: &str) -> Option<u64> {
-    let line = text.lines().find_map(|l| l.strip_prefix("MemAvailable:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
-}
+    pub(super) fn kilobytes(info: &str, field: &str) -> Option<u64> {
+        let rest = info.lines().find_map(|l| l.strip_prefix(field))?;
+        rest.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+    }
 
-/// Limit and use (less the page cache) of each group with a limit, from this process's up to the root.
-fn cgroup_memory(read: &impl Fn(&Path) -> Option<String>) -> Vec<(u64, u64)> {
-    let own = read(Path::new("/proc/self/cgroup")).unwrap_or_default();
-    let group = |prefix: &str| own.lines().find_map(|l| l.split_once(prefix)).map(|(_, path)| path);
-    let number = |path: PathBuf| read(&path)?.trim().parse::<u64>().ok();
-    let cache = |path: PathBuf, key: &str| {
-        let text = read(&path)?;
-        text.lines().find_map(|l| l.strip_prefix(key)?.trim().parse::<u64>().ok())
-    };
-    let mut found = Vec::new();
-    if let Some(path) = group("0::") {
-        for dir in Path::new(path).ancestors() {
-            let dir = Path::new("/sys/fs/cgroup").join(dir.strip_prefix("/").unwrap_or(dir));
-            if let (Some(limit), Some(used)) = (number(dir.join("memory.max")), number(dir.join("memory.current"))) {
-                found.push((limit, used.saturating_sub(cache(dir.join("memory.stat"), "file ").unwrap_or(0))));
+    /// A group whose limit is the machine's or more limits nothing.
+    pub(super) fn combine(total: u64, free: u64, group: Option<(u64, u64)>) -> Memory {
+        match group {
+            Some((limit, used)) if limit < total => {
+                Memory { total, available: free.min(limit.saturating_sub(used)), group_limit: Some(limit) }
             }
+            _ => Memory { total, available: free, group_limit: None },
         }
     }
-    if let Some(path) = group(":memory:") {
-        for dir in Path::new(path).ancestors() {
-            let dir = Path::new("/sys/fs/cgroup/memory").join(dir.strip_prefix("/").unwrap_or(dir));
-            let limit = number(dir.join("memory.limit_in_bytes"));
-            // The first version writes a number near the greatest for "no limit".
-            if let (Some(limit @ 0..0x4000_0000_0000_0000), Some(used)) =
-                (limit, number(dir.join("memory.usage_in_bytes")))
-            {
-                found.push((limit, used.saturating_sub(cache(dir.join("memory.stat"), "total_cache ").unwrap_or(0))));
+
+    /// The tightest limit on the way up from this process's group, with what is used under it: version 2, else version 1.
+    pub(super) fn group_memory(own: &str, root: &Path) -> Option<(u64, u64)> {
+        let number = |path: std::path::PathBuf| read_to_string(path).ok()?.trim().parse::<u64>().ok();
+        let mut tightest: Option<(u64, u64)> = None;
+        for line in own.lines() {
+            let mut fields = line.splitn(3, ':').skip(1);
+            let (controllers, path) = (fields.next()?, fields.next()?);
+            let (base, limit, used) = if controllers.is_empty() {
+                (root.to_owned(), "memory.max", "memory.current")
+            } else if controllers.split(',').any(|c| c == "memory") {
+                (root.join("memory"), "memory.limit_in_bytes", "memory.usage_in_bytes")
+            } else {
+                continue;
+            };
+            for level in Path::new(path.trim_start_matches('/')).ancestors() {
+                let folder = base.join(level);
+                if let (Some(limit), Some(used)) = (number(folder.join(limit)), number(folder.join(used)))
+                    && tightest.is_none_or(|(least, _)| limit < least)
+                {
+                    tightest = Some((limit, used));
+                }
             }
         }
+        tightest
     }
-    found
+
+    pub(super) fn cpu_name() -> Option<String> {
+        let info = read_to_string("/proc/cpuinfo").ok()?;
+        let line = info.lines().find_map(|l| l.strip_prefix("model name"))?;
+        Some(line.trim_start_matches([' ', '\t', ':']).trim().to_owned())
+    }
+
+    pub(super) fn processors() -> Option<usize> {
+        let online = read_to_string("/sys/devices/system/cpu/online").ok()?;
+        count_ranges(online.trim())
+    }
+
+    /// `0-3,8` is five.
+    pub(super) fn count_ranges(text: &str) -> Option<usize> {
+        text.split(',').try_fold(0usize, |sum, part| {
+            let (first, last) = part.split_once('-').unwrap_or((part, part));
+            let (first, last): (usize, usize) = (first.parse().ok()?, last.parse().ok()?);
+            sum.checked_add(last.checked_sub(first)?.checked_add(1)?)
+        })
+    }
 }
 
-#[cfg(test)]
+#[cfg(not(target_os = "linux"))]
+mod platform {
+    pub(super) fn memory() -> Option<super::Memory> {
+        None
+    }
+
+    pub(super) fn cpu_name() -> Option<String> {
+        None
+    }
+
+    pub(super) fn processors() -> Option<usize> {
+        None
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
+    use super::platform::*;
     use super::*;
-    use std::collections::HashMap;
 
     #[test]
-    fn reads_meminfo() {
-        assert_eq!(mem_available("MemTotal: 9 kB\nMemAvailable:    123 kB\n"), Some(123 * 1024));
-        assert_eq!(mem_available("MemTotal: 9 kB\n"), None);
-        assert_eq!(mem_available("MemAvailable: many kB\n"), None);
-    }
-
-    fn groups(files: &[(&str, &str)]) -> Vec<(u64, u64)> {
-        let files: HashMap<PathBuf, String> =
-            files.iter().map(|(path, text)| (PathBuf::from(path), text.to_string())).collect();
-        cgroup_memory(&|path: &Path| files.get(path).cloned())
+    fn files_of_the_kernel_are_read() {
+        assert_eq!(kilobytes("MemTotal:  16 kB\nMemFree: 3 kB\n", "MemFree:"), Some(3072));
+        assert_eq!(kilobytes("MemTotal: lots\n", "MemTotal:"), None);
+        assert_eq!(count_ranges("0-3,8"), Some(5));
+        assert_eq!(count_ranges("0"), Some(1));
+        assert_eq!(count_ranges("3-0"), None);
+        assert!(Memory::read().is_some_and(|m| m.available > 0 && m.available <= m.total));
     }
 
     #[test]
-    fn reads_both_versions_of_control_groups() {
-        let two = groups(&[
-            ("/proc/self/cgroup", "0::/a/b\n"),
-            ("/sys/fs/cgroup/a/b/memory.max", "max\n"),
-            ("/sys/fs/cgroup/a/b/memory.current", "5\n"),
-            ("/sys/fs/cgroup/a/memory.max", "1000\n"),
-            ("/sys/fs/cgroup/a/memory.current", "400\n"),
-            ("/sys/fs/cgroup/a/memory.stat", "anon 100\nfile 250\n"),
-        ]);
-        assert_eq!(two, [(1000, 150)]);
-        let one = groups(&[
-            ("/proc/self/cgroup", "4:memory:/x\n"),
-            ("/sys/fs/cgroup/memory/x/memory.limit_in_bytes", "700\n"),
-            ("/sys/fs/cgroup/memory/x/memory.usage_in_bytes", "30\n"),
-            ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n"),
-            ("/sys/fs/cgroup/memory/memory.usage_in_bytes", "30\n"),
-        ]);
-        assert_eq!(one, [(700, 30)]);
-        assert_eq!(groups(&[]), []);
+    fn only_a_limit_below_the_total_limits() {
+        assert_eq!(combine(100, 60, Some((50, 20))), Memory { total: 100, available: 30, group_limit: Some(50) });
+        assert_eq!(combine(100, 60, Some((50, 70))), Memory { total: 100, available: 0, group_limit: Some(50) });
+        assert_eq!(combine(100, 60, Some((u64::MAX, 0))), Memory { total: 100, available: 60, group_limit: None });
+        assert_eq!(combine(100, 60, None), Memory { total: 100, available: 60, group_limit: None });
     }
 
     #[test]
-    fn this_machine_has_processors() {
-        assert!(limits().cpus >= 1);
+    fn the_tightest_group_on_the_way_up_counts() {
+        let root = std::env::temp_dir().join(format!("bizra-groups-{}", std::process::id()));
+        let write = |path: &str, text: &str| {
+            let path = root.join(path);
+            std::fs::create_dir_all(path.parent().expect("has one")).expect("folder");
+            std::fs::write(path, text).expect("file");
+        };
+        write("a/memory.max", "500\n");
+        write("a/memory.current", "100\n");
+        write("a/b/memory.max", "max\n");
+        write("a/b/memory.current", "10\n");
+        assert_eq!(group_memory("0::/a/b\n", &root), Some((500, 100)));
+        write("memory/c/memory.limit_in_bytes", "70\n");
+        write("memory/c/memory.usage_in_bytes", "7\n");
+        assert_eq!(group_memory("5:cpu:/x\n4:memory:/c\n0::/a/b\n", &root), Some((70, 7)));
+        assert_eq!(group_memory("0::/nowhere\n", &root), None);
+        std::fs::remove_dir_all(&root).expect("made above");
     }
 }
