@@ -27,5 +27,5 @@ fn commit_of_checkout() -> Option<String> {
             println!("cargo::rerun-if-changed={path}");
         }
     }
-    git(&["rev-parse", "--short=12", "HEAD"])
+    git(&["rev-parse", "HEAD"])
 }

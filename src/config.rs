@@ -162,7 +162,8 @@ impl Flaw {
         Flaw { what: what.into(), meant: None }
     }
 
-    fn on(self, error: impl FnOnce(String) -> Error, value: &str) -> Error {
+    /// The error that tells the flaw of `value`; `error` adds what had it.
+    pub fn on(self, error: impl FnOnce(String) -> Error, value: &str) -> Error {
         let error = error(format!("`{value}` {}", self.what));
         match self.meant {
             Some(meant) => error.hint(format!("did you mean `{meant}`?")),

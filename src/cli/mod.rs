@@ -3,9 +3,14 @@
 //! [`run`] is the whole program over an [`Env`]. A command returns an [`Outcome`] or an [`Error`]; both leave through
 //! [`Session::finish`], so that every command speaks JSON, names its reasons and ends with the code of the one table.
 
+mod attest;
+mod book;
 mod completions;
 mod config;
 mod doctor;
+mod keys;
+mod receipts;
+mod trust;
 
 use std::ffi::OsString;
 use std::io;
@@ -40,9 +45,9 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  bizra doctor                       What can this machine do?
-  bizra config                       Which settings are in force, and from where?
-  bizra completions bash             The completion script for bash
+  bizra doctor                                        What can this machine do?
+  bizra attest --role lead --statement 'It holds.'    Sign your word
+  bizra receipts list                                 What was claimed here, newest first
 
 Exit codes: 0 yes, 1 no, 2 usage, 3 invalid input, 4 undecided, 5 integrity, 6 this machine cannot.";
 
@@ -107,17 +112,25 @@ impl GlobalArgs {
 
 #[derive(Subcommand)]
 enum Command {
+    Attest(attest::Args),
     Completions(completions::Args),
     Config(config::Args),
     Doctor(doctor::Args),
+    Keys(keys::Args),
+    Receipts(receipts::Args),
+    Trust(trust::Args),
 }
 
 impl Command {
     fn run(&self, session: &mut Session) -> Result<Outcome> {
         match self {
+            Command::Attest(args) => attest::run(args, session),
             Command::Completions(args) => completions::run(args),
             Command::Config(args) => config::run(args, session),
             Command::Doctor(args) => doctor::run(args, session),
+            Command::Keys(args) => keys::run(args, session),
+            Command::Receipts(args) => receipts::run(args, session),
+            Command::Trust(args) => trust::run(args, session),
         }
     }
 }
@@ -149,6 +162,8 @@ struct Session {
     setup: setup::Setup,
     ui: Ui,
     json: bool,
+    /// The run's receipts so far; it begins with the first one.
+    stamps: Option<crate::receipts::stamp::Session>,
 }
 
 impl Session {
@@ -233,7 +248,7 @@ pub fn run(mut env: Env, argv: impl IntoIterator<Item = OsString>) -> Exit {
     let ui = Ui::new(stdout, stderr, voice, no_colour);
     match resolved {
         Ok(config) => {
-            let mut session = Session { env, config, setup, ui, json };
+            let mut session = Session { env, config, setup, ui, json, stamps: None };
             let ended = command.command.run(&mut session);
             session.finish(&name, ended)
         }
@@ -242,7 +257,7 @@ pub fn run(mut env: Env, argv: impl IntoIterator<Item = OsString>) -> Exit {
             let config = Config::resolve(&command.global.given().unwrap_or_default(), &env.vars, &[]);
             match config {
                 Ok(config) => {
-                    let mut session = Session { env, config, setup: setup.broken(broken), ui, json };
+                    let mut session = Session { env, config, setup: setup.broken(broken), ui, json, stamps: None };
                     let ended = command.command.run(&mut session);
                     session.finish(&name, ended)
                 }

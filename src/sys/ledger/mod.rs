@@ -14,6 +14,7 @@ mod append;
 mod commit;
 mod disk;
 mod error;
+mod exchange;
 mod files;
 mod lock;
 mod pack;

@@ -102,7 +102,8 @@ impl Store {
         fs::create_dir_all(parent).map_err(LedgerError::io("create", parent))?;
         let name = root.file_name().unwrap_or_default().to_string_lossy();
         let fresh = parent.join(format!(".{name}.new-{}", std::process::id()));
-        let made = build(&fresh, disk).and_then(|()| disk.rename(&fresh, root)).and_then(|()| sync_folder(disk, parent));
+        let made =
+            build(&fresh, disk).and_then(|()| disk.rename(&fresh, root)).and_then(|()| sync_folder(disk, parent));
         if let Err(error) = made {
             // Best effort: the error to tell is the one above.
             let _ = fs::remove_dir_all(&fresh);

@@ -145,7 +145,10 @@ fn appended_one_by_one_and_in_batches() {
         assert_eq!(log.entry(index).unwrap(), envelope(index));
     }
     assert!(log.entry(605).is_err());
-    assert_eq!(log.history().map(|commit| commit.unwrap().1.message).last().unwrap(), format!("begin {id}\n\nBizra-Size: 0\n"));
+    assert_eq!(
+        log.history().map(|commit| commit.unwrap().1.message).last().unwrap(),
+        format!("begin {id}\n\nBizra-Size: 0\n")
+    );
     assert_eq!(partial_tiles(&log.files(), 605).unwrap().len(), 3);
     let mut paths = Vec::new();
     log.walk_tree(&mut |entry| paths.push(entry.path)).unwrap();
@@ -439,7 +442,8 @@ fn packed_refs_are_read() {
     let (id, signer) = (header().id(), signer());
     let tip = ledger.log(&id).unwrap().tip();
     fs::remove_file(ledger.path().join(ref_name(&id))).unwrap();
-    fs::write(ledger.path().join("packed-refs"), format!("# pack-refs with: peeled\n{tip} {}\n", ref_name(&id))).unwrap();
+    fs::write(ledger.path().join("packed-refs"), format!("# pack-refs with: peeled\n{tip} {}\n", ref_name(&id)))
+        .unwrap();
     assert_eq!(ledger.logs().unwrap(), [id.clone()]);
     let mut writer = ledger.writer(&id, &signer).unwrap();
     append_one(&mut writer).unwrap();
@@ -521,8 +525,7 @@ impl Disk for Faulty {
     }
 
     fn sync(&self, file: &File) -> io::Result<()> {
-        self.check()
-            .and_then(|()| if cfg!(miri) { Ok(()) } else { file.metadata().map(|_| ()) })
+        self.check().and_then(|()| if cfg!(miri) { Ok(()) } else { file.metadata().map(|_| ()) })
     }
 
     fn truncate(&self, file: &File, length: u64) -> io::Result<()> {
@@ -560,7 +563,9 @@ fn a_fault_at_each_step_is_told_and_loses_nothing() {
                             for attempt in 0..4 {
                                 let bytes = format!("attempt {attempt}").into_bytes();
                                 match writer.append(9, &mut |_| Ok(bytes.clone())) {
-                                    Ok(appended) => assert_eq!(acknowledged.insert(appended.index, bytes), None, "{context}"),
+                                    Ok(appended) => {
+                                        assert_eq!(acknowledged.insert(appended.index, bytes), None, "{context}")
+                                    }
                                     Err(error) => faults.push(error),
                                 }
                                 faults.extend(writer.settle().err());
