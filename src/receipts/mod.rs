@@ -6,7 +6,7 @@
 
 pub mod checkpoint;
 pub mod commitment;
-// pub mod conformance;
+pub mod conformance;
 pub mod decimal;
 pub mod envelope;
 pub mod fields;
@@ -19,6 +19,7 @@ pub mod policy;
 pub mod predicates;
 pub mod stamp;
 pub mod statement;
+pub mod verify;
 
 /// A SHA-256 digest: a node of the tree, a genesis, a receipt's id.
 pub type Hash = [u8; 32];

@@ -1,0 +1,3 @@
+//! The outside: one thing per file.
+
+pub mod ssh_agent;
