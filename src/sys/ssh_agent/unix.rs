@@ -3,8 +3,10 @@
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 
-use super::wire::MAX_MESSAGE_BYTES;
 use super::{Agent, SignError};
+
+/// What OpenSSH's agent itself keeps to.
+const MAX_MESSAGE_BYTES: u32 = 256 * 1024;
 
 pub(super) fn exchange(agent: &Agent, request: &[u8]) -> Result<Vec<u8>, SignError> {
     let failed = |error: io::Error| {

@@ -3,8 +3,6 @@
 use super::Identity;
 use crate::receipts::keys::PublicKey;
 
-pub(super) const MAX_MESSAGE_BYTES: u32 = 256 * 1024;
-
 const FAILURE: u8 = 5;
 const REQUEST_IDENTITIES: u8 = 11;
 const IDENTITIES_ANSWER: u8 = 12;
