@@ -1,8 +1,11 @@
 //! Running a language model on this machine: its file, its tokenizer, its template, the forward pass, sampling and
 //! generation. Pure: the caller maps files and hands over bytes.
 
+pub mod config;
 pub mod dtype;
 pub mod gguf;
+mod json;
+pub mod template;
 pub mod tokenizer;
 pub mod weights;
 

@@ -184,6 +184,11 @@ impl<'a> Array<'a> {
         })
     }
 
+    /// The items of an array of booleans.
+    pub fn flags(&self) -> Option<impl ExactSizeIterator<Item = bool> + use<'a>> {
+        (self.item == ValueType::Bool).then(|| self.bytes.iter().map(|&byte| byte == 1))
+    }
+
     /// The items of an array of integers.
     pub fn integers(&self) -> Option<impl ExactSizeIterator<Item = i128> + use<'a>> {
         let item = self.item;

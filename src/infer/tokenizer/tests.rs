@@ -48,7 +48,7 @@ fn sentencepiece_merges_by_score_from_the_left() {
     assert_eq!(encode("abab"), [SPACE_AB, AB]);
     assert_eq!(encode("babab"), [SPACE_ID, B, ABAB]);
     assert_eq!(encode("ba"), [SPACE_ID, B, A]);
-    assert_eq!(encode(""), []);
+    assert!(encode("").is_empty());
     assert_eq!(encode("é"), [SPACE_ID, 3 + 0xC3, 3 + 0xA9]);
     assert_eq!(encode("a\nb"), [263, 3 + 10, B]);
 }
