@@ -4,7 +4,9 @@
 pub mod config;
 pub mod dtype;
 pub mod gguf;
+pub mod hf;
 mod json;
+pub mod safetensors;
 pub mod template;
 pub mod tokenizer;
 pub mod weights;
