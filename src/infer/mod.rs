@@ -2,6 +2,7 @@
 //! generation. Pure: the caller maps files and hands over bytes.
 
 pub mod config;
+pub mod conformance;
 pub mod dtype;
 pub mod gguf;
 pub mod hf;
