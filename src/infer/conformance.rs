@@ -51,7 +51,8 @@ pub fn vocabulary(name: &str, gguf: &[u8], inp: &[u8], out: &[u8]) -> Vec<Case> 
     let (Ok(inp), Ok(out)) = (std::str::from_utf8(inp), std::str::from_utf8(out)) else {
         return failed(name, "the texts or the ids are not UTF-8");
     };
-    let texts: Vec<&str> = inp.split(SEPARATOR).collect();
+    // The separator ends the last text too.
+    let texts: Vec<&str> = inp.strip_suffix(SEPARATOR).unwrap_or(inp).split(SEPARATOR).collect();
     let answers: Vec<&str> = out.lines().collect();
     if texts.len() != answers.len() {
         return failed(name, format!("{} texts, but {} lines of ids", texts.len(), answers.len()));
@@ -76,7 +77,8 @@ pub fn vocabulary(name: &str, gguf: &[u8], inp: &[u8], out: &[u8]) -> Vec<Case> 
 
 fn encode_there_and_back(tokenizer: &Tokenizer, text: &str) -> Result<Vec<u32>, String> {
     let ids = tokenizer.encode(text, EncodeOpts::default()).map_err(|fault| fault.to_string())?;
-    let back = tokenizer.decode(&ids, DecodeOpts { special: true, strip_prefix: true }).map_err(|fault| fault.to_string())?;
+    let back =
+        tokenizer.decode(&ids, DecodeOpts { special: true, strip_prefix: true }).map_err(|fault| fault.to_string())?;
     if back == text.as_bytes() {
         Ok(ids)
     } else {
@@ -237,7 +239,10 @@ mod tests {
         let tokenizer = open(&file()).expect("valid");
         let cases = br#"[{"text": "a", "ids": [1, 3, 4]}, {"text": "a", "ids": [3, 4]}, {"text": "a"}]"#;
         assert_eq!(outcomes(&texts("t", &tokenizer, cases)), [true, false, false]);
-        assert_eq!(prompt("p", &tokenizer, br#"{"prompt": "a", "add_special": false, "prompt_ids": [3, 4]}"#).outcome, Outcome::Pass);
+        assert_eq!(
+            prompt("p", &tokenizer, br#"{"prompt": "a", "add_special": false, "prompt_ids": [3, 4]}"#).outcome,
+            Outcome::Pass
+        );
         assert!(matches!(prompt("p", &tokenizer, b"{}").outcome, Outcome::Skip(_)));
         assert!(outcomes(&header("h", &file(), 50)).iter().all(|&passed| passed));
         assert_eq!(outcomes(&header("h", b"GGUF", 5)), [false]);

@@ -196,7 +196,9 @@ fn read_normalizer(part: &Json, spaces: &mut Spaces) -> Result<(), TokenizerErro
             spaces.prefix = Prefix::Always;
             Ok(())
         }
-        "Replace" if part.pointer("/pattern/String").and_then(Json::as_str) == Some(" ") && text("content") == Some("▁") => {
+        "Replace"
+            if part.pointer("/pattern/String").and_then(Json::as_str) == Some(" ") && text("content") == Some("▁") =>
+        {
             spaces.escape = true;
             Ok(())
         }
@@ -204,7 +206,12 @@ fn read_normalizer(part: &Json, spaces: &mut Spaces) -> Result<(), TokenizerErro
     }
 }
 
-fn read_cut(part: &Json, cuts: &mut Vec<Cut>, byte_level: &mut bool, spaces: &mut Spaces) -> Result<(), TokenizerError> {
+fn read_cut(
+    part: &Json,
+    cuts: &mut Vec<Cut>,
+    byte_level: &mut bool,
+    spaces: &mut Spaces,
+) -> Result<(), TokenizerError> {
     let text = |key: &str| part.get(key).and_then(Json::as_str);
     match kind(part) {
         "ByteLevel" => {
@@ -222,7 +229,8 @@ fn read_cut(part: &Json, cuts: &mut Vec<Cut>, byte_level: &mut bool, spaces: &mu
             cuts.push(Cut::pattern(pattern)?);
             Ok(())
         }
-        "Metaspace" if text("replacement") == Some("▁") && part.get("split").and_then(Json::as_bool) == Some(false) => {
+        "Metaspace" if text("replacement") == Some("▁") && part.get("split").and_then(Json::as_bool) == Some(false) =>
+        {
             spaces.escape = true;
             spaces.prefix = match text("prepend_scheme").unwrap_or("always") {
                 "always" => Prefix::Missing,
@@ -295,12 +303,16 @@ mod tests {
 
     #[test]
     fn byte_fallback_models() {
-        let tokenizer = Tokenizer::from_json(FALLBACK.as_bytes(), Some(br#"{"bos_token":{"content":"<s>"}}"#)).expect("valid");
+        let tokenizer =
+            Tokenizer::from_json(FALLBACK.as_bytes(), Some(br#"{"bos_token":{"content":"<s>"}}"#)).expect("valid");
         let encode = |text| tokenizer.encode(text, SPECIAL).expect("encodes");
         assert_eq!(encode("ab ab"), [1, 7, 7]);
         assert_eq!(encode("ab\nz"), [1, 7, 2, 0]);
         assert_eq!(encode("<s>  ab"), [1, 1, 7]);
-        assert_eq!(tokenizer.decode(&[7, 2, 7], DecodeOpts { strip_prefix: true, special: false }).expect("ids"), b"ab\n ab");
+        assert_eq!(
+            tokenizer.decode(&[7, 2, 7], DecodeOpts { strip_prefix: true, special: false }).expect("ids"),
+            b"ab\n ab"
+        );
     }
 
     #[test]
@@ -314,7 +326,9 @@ mod tests {
 
     #[test]
     fn parts_that_are_not_understood_are_named() {
-        let with = |old: &str, new: &str| Tokenizer::from_json(FALLBACK.replace(old, new).as_bytes(), None).expect_err("refused").to_string();
+        let with = |old: &str, new: &str| {
+            Tokenizer::from_json(FALLBACK.replace(old, new).as_bytes(), None).expect_err("refused").to_string()
+        };
         assert!(with(r#""type":"BPE""#, r#""type":"Unigram""#).contains("Unigram"));
         assert!(with(r#""type":"Prepend""#, r#""type":"Lowercase""#).contains("Lowercase"));
         assert!(with("TemplateProcessing", "RobertaProcessing").contains("RobertaProcessing"));
