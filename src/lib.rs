@@ -30,6 +30,7 @@ pub mod config;
 pub mod doctor;
 pub mod env;
 pub mod error;
+pub mod infer;
 pub mod receipts;
 pub mod sys;
 pub mod ui;
