@@ -59,7 +59,7 @@ pub(crate) fn rows(what: &'static str, len: usize, width: usize) -> Result<usize
     match width {
         0 if len == 0 => Ok(0),
         0 => Err(Error::Length { what, expected: 0, found: len }),
-        _ if len % width == 0 => Ok(len / width),
+        _ if len.is_multiple_of(width) => Ok(len / width),
         _ => Err(Error::Block { what, value: len, block: width }),
     }
 }

@@ -13,6 +13,8 @@
 //!
 //! Left out: file formats, models, sampling policy, timing (callers hand in a clock).
 #![allow(unsafe_code)]
+// Loops over indices of small arrays are unrolled into registers, and several arrays share an index.
+#![allow(clippy::needless_range_loop)]
 
 pub mod attention;
 mod error;

@@ -12,6 +12,7 @@
 //! | `view` | a file per command with the look of its report: page and JSON |
 //! | [`bench`] | interleaved measurement and rank statistics |
 //! | [`doctor`] | what a machine can do, and what follows |
+//! | [`infer`] | model files, tokenizers, templates, the forward pass, sampling, generation |
 //! | [`sys`] | the world outside, one thing a file |
 //!
 //! # Invariants

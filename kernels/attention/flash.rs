@@ -317,13 +317,20 @@ fn gather_tile<S: Lanes, C: Stored, const R: usize, const V: usize>(
     let mut column = 0;
     macro_rules! columns {
         ($V:expr) => {
-            while column + $V <= vectors {
+            while (column..vectors).len() >= $V {
                 let cells = sums.as_chunks_mut::<N>().0;
-                let mut acc: [[S::F; $V]; R] =
-                    std::array::from_fn(|r| std::array::from_fn(|v| s.load(&cells[r * vectors + column + v])));
+                let mut acc = [[s.splat(0.0); $V]; R];
+                for r in 0..R {
+                    for v in 0..$V {
+                        acc[r][v] = s.load(&cells[r * vectors + column + v]);
+                    }
+                }
                 for i in positions.clone() {
                     let row = &values[i * vectors + column..][..$V];
-                    let x: [S::F; $V] = std::array::from_fn(|v| C::load(s, &row[v]));
+                    let mut x = [s.splat(0.0); $V];
+                    for v in 0..$V {
+                        x[v] = C::load(s, &row[v]);
+                    }
                     for r in 0..R {
                         let w = s.splat(weights[r][i]);
                         for v in 0..$V {

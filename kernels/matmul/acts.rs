@@ -15,11 +15,17 @@ pub(super) struct Block {
     pub(super) scale: [f32; SPAN / 32],
     /// Sums of the quanta, per 16 columns.
     pub(super) sums: [i32; SPAN / 16],
-    /// Sums of the quanta, per 32 columns.
-    pub(super) totals: [f32; SPAN / 32],
 }
 
-const EMPTY: Block = Block { quads: [[0; 4]; 64], scale: [0.0; 8], sums: [0; 16], totals: [0.0; 8] };
+impl Block {
+    /// The sum of a group's quanta, the group being of four or eight quads.
+    #[inline(always)]
+    pub(super) fn sum<const QUADS: usize>(&self, group: usize) -> i32 {
+        if QUADS == 4 { self.sums[group] } else { self.sums[group * 2] + self.sums[group * 2 + 1] }
+    }
+}
+
+const EMPTY: Block = Block { quads: [[0; 4]; 64], scale: [0.0; 8], sums: [0; 16] };
 
 /// Rows of f32, and the same in int8 with one scale per 32 values. A value's error is at most half a quantum, its
 /// block's greatest magnitude / 254. Blocks with a NaN or an infinity count as NaN; blocks below 1e-30 count as zero.
@@ -52,7 +58,7 @@ impl Activations {
         self.x.clear();
         self.x.extend_from_slice(x);
         self.blocks.clear();
-        if cols % 32 != 0 {
+        if !cols.is_multiple_of(32) {
             return Ok(());
         }
         let rows = self.rows;
@@ -103,17 +109,13 @@ impl Op for Quantise<'_> {
                 m if m < 1e-30 => (0.0, 0.0),
                 m => (m / 127.0, 127.0 / m),
             };
-            let mut total = 0;
             for (h, v) in [a, b].into_iter().enumerate() {
                 let q = if finite { s.to_i(s.mul(v, s.splat(inverse))) } else { s.splat_i(0) };
                 let bytes = s.narrow(q);
                 self.block.quads[j * 8 + h * 4..][..4].copy_from_slice(bytes.as_chunks::<4>().0);
-                let sum = bytes.iter().map(|b| i32::from(*b as i8)).sum();
-                self.block.sums[j * 2 + h] = sum;
-                total += sum;
+                self.block.sums[j * 2 + h] = bytes.iter().map(|b| i32::from(*b as i8)).sum();
             }
             self.block.scale[j] = scale;
-            self.block.totals[j] = total as f32;
         }
     }
 }

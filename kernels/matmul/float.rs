@@ -61,7 +61,10 @@ fn tile<S: Lanes, const R: usize, const M: usize, const BYTES: usize, const HALF
     let mut acc = [[s.splat(0.0); R]; M];
     for at in (0..cols).step_by(N) {
         let end = (at + N).min(cols);
-        let w: [S::F; R] = std::array::from_fn(|r| load::<S, BYTES, HALF>(s, &weights[r][at * BYTES..end * BYTES]));
+        let mut w = [s.splat(0.0); R];
+        for r in 0..R {
+            w[r] = load::<S, BYTES, HALF>(s, &weights[r][at * BYTES..end * BYTES]);
+        }
         for m in 0..M {
             let x = s.load_part(&x[m][at..end], 0.0);
             for r in 0..R {
@@ -69,7 +72,13 @@ fn tile<S: Lanes, const R: usize, const M: usize, const BYTES: usize, const HALF
             }
         }
     }
-    acc.map(|row| row.map(|a| s.sum(a)))
+    let mut sums = [[0.0; R]; M];
+    for m in 0..M {
+        for r in 0..R {
+            sums[m][r] = s.sum(acc[m][r]);
+        }
+    }
+    sums
 }
 
 impl<const BYTES: usize, const HALF: bool> Op for Typed<'_, BYTES, HALF> {

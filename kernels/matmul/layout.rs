@@ -97,33 +97,45 @@ const PAIRS: u32 = 0x0303_0303;
 const NIBBLES: u32 = 0x0f0f_0f0f;
 
 #[inline(always)]
+fn put(vector: &mut [u8; 64], r: usize, word: u32) {
+    vector.as_chunks_mut::<4>().0[r % ROWS] = word.to_le_bytes();
+}
+
+#[inline(always)]
 fn put_planes(bits: usize, words: [u32; 8], r: usize, quanta: &mut [u8]) {
     let vectors = quanta.as_chunks_mut::<64>().0;
-    let mut put = |vector: usize, word: u32| vectors[vector][r * 4..][..4].copy_from_slice(&word.to_le_bytes());
     let mut next = 0;
-    let mut shift = 0;
+    let mut shift = 0u32;
     if bits == 8 {
-        for (i, word) in words.into_iter().enumerate() {
-            put(i, word);
+        for i in 0..8 {
+            put(&mut vectors[i], r, words[i]);
         }
         return;
     }
     if bits & 4 != 0 {
         for i in 0..4 {
-            put(next + i, words[i] & NIBBLES | (words[i + 4] & NIBBLES) << 4);
+            put(&mut vectors[i], r, words[i] & NIBBLES | (words[i + 4] & NIBBLES) << 4);
         }
         next += 4;
         shift += 4;
     }
     if bits & 2 != 0 {
         for i in 0..2 {
-            put(next + i, (0..4).map(|k| (words[i + 2 * k] >> shift & PAIRS) << (2 * k)).fold(0, |a, b| a | b));
+            let mut pairs = 0;
+            for k in 0..4 {
+                pairs |= (words[i + 2 * k] >> shift & PAIRS) << (2 * k);
+            }
+            put(&mut vectors[next + i], r, pairs);
         }
         next += 2;
         shift += 2;
     }
     if bits & 1 != 0 {
-        put(next, (0..8).map(|k| (words[k] >> shift & ONES) << k).fold(0, |a, b| a | b));
+        let mut ones = 0;
+        for k in 0..8 {
+            ones |= (words[k] >> shift & ONES) << k;
+        }
+        put(&mut vectors[next], r, ones);
     }
 }
 
@@ -133,10 +145,13 @@ pub(super) fn planes<S: Lanes>(s: S, bits: usize, quanta: &[u8]) -> [S::I; 8] {
     let vectors = quanta.as_chunks::<64>().0;
     let mut out = [s.splat_i(0); 8];
     if bits == 8 {
-        return std::array::from_fn(|i| s.load_i(&vectors[i]));
+        for i in 0..8 {
+            out[i] = s.load_i(&vectors[i]);
+        }
+        return out;
     }
     let mut next = 0;
-    let mut shift = 0;
+    let mut shift = 0u32;
     if bits & 4 != 0 {
         let mask = s.splat_i(NIBBLES as i32);
         for i in 0..4 {
@@ -189,7 +204,11 @@ fn half_lanes<S: Lanes>(s: S, side: &[u8], at: usize) -> S::F {
 /// The quanta of a block of 32 whose nibbles begin at `at`: low nibbles first.
 #[inline(always)]
 fn nibble_words(block: &[u8], at: usize) -> [u32; 8] {
-    std::array::from_fn(|i| word(block, at + i % 4 * 4) >> (i / 4 * 4) & NIBBLES)
+    let mut words = [0; 8];
+    for i in 0..8 {
+        words[i] = word(block, at + i % 4 * 4) >> (i / 4 * 4) & NIBBLES;
+    }
+    words
 }
 
 /// Fifth bits of a block of 32, which lie one after the other in the four bytes at `at`.
@@ -244,7 +263,13 @@ macro_rules! blocks_of_32 {
     };
 }
 
-blocks_of_32!(Q8_0, 8, 128, false, |b| std::array::from_fn(|i| word(b, 2 + i * 4) ^ 0x8080_8080));
+blocks_of_32!(Q8_0, 8, 128, false, |b| {
+    let mut words = [0; 8];
+    for i in 0..8 {
+        words[i] = word(b, 2 + i * 4) ^ 0x8080_8080;
+    }
+    words
+});
 blocks_of_32!(Q4_0, 4, 8, false, |b| nibble_words(b, 2));
 blocks_of_32!(Q4_1, 4, 0, true, |b| nibble_words(b, 4));
 blocks_of_32!(Q5_0, 5, 16, false, |b| {
@@ -281,12 +306,12 @@ fn k4_scale<S: Lanes>(s: S, side: &[u8], group: usize) -> (S::F, S::F) {
     let words = side[64..].as_chunks::<64>().0;
     let (scales, mins, tops) = (s.load_i(&words[0]), s.load_i(&words[1]), s.load_i(&words[2]));
     let (low, high) = (s.splat_i(15), s.splat_i(3));
-    let six_bits = |word: S::I, top: u32| {
-        let high = s.shl(s.and(s.shr(tops, top), high), 4);
-        s.to_f(s.or(s.and(s.shr(word, 4 * group as u32), low), high))
-    };
-    let scale = s.mul(half_lanes(s, side, 0), six_bits(scales, 2 * group as u32));
-    let min = s.mul(half_lanes(s, side, 32), six_bits(mins, 16 + 2 * group as u32));
+    let (scale_tops, min_tops) = (s.shr(tops, 2 * group as u32), s.shr(tops, 16 + 2 * group as u32));
+    let by = 4 * group as u32;
+    let scale = s.or(s.and(s.shr(scales, by), low), s.shl(s.and(scale_tops, high), 4));
+    let min = s.or(s.and(s.shr(mins, by), low), s.shl(s.and(min_tops, high), 4));
+    let scale = s.mul(half_lanes(s, side, 0), s.to_f(scale));
+    let min = s.mul(half_lanes(s, side, 32), s.to_f(min));
     (scale, s.sub(s.splat(0.0), min))
 }
 
@@ -299,7 +324,7 @@ fn signed_scale<S: Lanes>(s: S, side: &[u8], group: usize) -> (S::F, S::F) {
 
 macro_rules! k_quants {
     ($name:ident, $bits:literal, $zero:literal, $halves:literal, $mins:literal, $side:literal,
-     |$row:ident, $run:ident| $words:expr, $put_side:expr, $scale:path) => {
+     |$row:ident, $run:ident, $i:ident| $word:expr, $put_side:expr, $scale:path) => {
         #[derive(Clone, Copy)]
         #[allow(non_camel_case_types)]
         pub(super) struct $name;
@@ -316,7 +341,11 @@ macro_rules! k_quants {
             }
             #[inline(always)]
             fn words($row: &[u8], $run: usize) -> [u32; 8] {
-                std::array::from_fn($words)
+                let mut words = [0; 8];
+                for $i in 0..8 {
+                    words[$i] = $word;
+                }
+                words
             }
             #[inline(always)]
             fn put_side(row: &[u8], r: usize, side: &mut [u8]) {
@@ -338,7 +367,7 @@ k_quants!(
     false,
     true,
     256,
-    |row, run| |i| word(row, 16 + run / 2 * 32 + i * 4) >> (run % 2 * 4) & NIBBLES,
+    |row, run, i| word(row, 16 + run / 2 * 32 + i * 4) >> (run % 2 * 4) & NIBBLES,
     put_k4_side,
     k4_scale
 );
@@ -349,7 +378,7 @@ k_quants!(
     false,
     true,
     256,
-    |row, run| |i| {
+    |row, run, i| {
         let low = word(row, 48 + run / 2 * 32 + i * 4) >> (run % 2 * 4) & NIBBLES;
         low | (word(row, 16 + i * 4) >> run & ONES) << 4
     },
@@ -363,7 +392,7 @@ k_quants!(
     true,
     false,
     320,
-    |row, run| |i| {
+    |row, run, i| {
         let low = word(row, run / 4 * 64 + run % 2 * 32 + i * 4) >> (run % 4 / 2 * 4) & NIBBLES;
         low | (word(row, 128 + run / 4 * 32 + i * 4) >> (run % 4 * 2) & PAIRS) << 4
     },
@@ -382,7 +411,7 @@ k_quants!(
     true,
     false,
     320,
-    |row, run| |i| {
+    |row, run, i| {
         let low = word(row, 32 + run / 4 * 32 + i * 4) >> (run % 4 * 2) & PAIRS;
         low | (word(row, i * 4) >> run & ONES) << 2
     },
@@ -401,7 +430,7 @@ k_quants!(
     true,
     true,
     320,
-    |row, run| |i| word(row, 16 + run / 4 * 32 + i * 4) >> (run % 4 * 2) & PAIRS,
+    |row, run, i| word(row, 16 + run / 4 * 32 + i * 4) >> (run % 4 * 2) & PAIRS,
     |row, r, side| {
         side[r * 2..][..2].copy_from_slice(&row[80..82]);
         side[32 + r * 2..][..2].copy_from_slice(&row[82..84]);

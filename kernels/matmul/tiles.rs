@@ -130,7 +130,7 @@ impl<L: Layout, const M: usize> Op for Few<'_, L, M> {
                     let (scale, min) = L::scale(s, side, run * groups + h);
                     for m in 0..M {
                         let a = acts[m];
-                        let sum = if L::HALVES { a.sums[run * 2 + h] } else { a.sums[run * 2] + a.sums[run * 2 + 1] };
+                        let sum = if L::HALVES { a.sum::<4>(run * 2 + h) } else { a.sum::<8>(run) };
                         let mut acc = s.splat_i(-L::ZERO * sum);
                         for q in h * quads..(h + 1) * quads {
                             let x = s.splat_i(i32::from_le_bytes(a.quads[run * 8 + q]));
@@ -276,16 +276,23 @@ fn micro<S: Lanes, const M: usize, const P: usize, const QUADS: usize, const MIN
     blocks: &[Block; M],
     sums: &mut [[[f32; N]; PAIR]; M],
 ) {
-    let mut out: [[S::F; P]; M] = std::array::from_fn(|m| std::array::from_fn(|p| s.load(&sums[m][first + p])));
+    let mut out = [[s.splat(0.0); P]; M];
+    for m in 0..M {
+        for p in 0..P {
+            out[m][p] = s.load(&sums[m][first + p]);
+        }
+    }
     for group in 0..(runs * 8 / QUADS).min(64 / QUADS) {
         let run = group * QUADS / 8;
-        let sum = |m: usize| {
-            let b: &Block = &blocks[m];
-            if QUADS == 4 { b.sums[group] } else { b.sums[run * 2] + b.sums[run * 2 + 1] }
-        };
-        let mut acc: [[S::I; P]; M] = std::array::from_fn(|m| [s.splat_i(-zero * sum(m)); P]);
+        let mut acc = [[s.splat_i(0); P]; M];
+        for m in 0..M {
+            acc[m] = [s.splat_i(-zero * blocks[m].sum::<QUADS>(group)); P];
+        }
         for q in group * QUADS..(group + 1) * QUADS {
-            let w: [S::I; P] = std::array::from_fn(|p| s.load_i(&panels[first + p].values[q]));
+            let mut w = [s.splat_i(0); P];
+            for p in 0..P {
+                w[p] = s.load_i(&panels[first + p].values[q]);
+            }
             for m in 0..M {
                 let x = s.splat_i(i32::from_le_bytes(blocks[m].quads[q]));
                 for p in 0..P {
@@ -299,7 +306,7 @@ fn micro<S: Lanes, const M: usize, const P: usize, const QUADS: usize, const MIN
             for m in 0..M {
                 let mut t = s.mul(s.to_f(acc[m][p]), scale);
                 if MINS {
-                    t = s.fma(s.load(&panel.min[group]), s.splat(sum(m) as f32), t);
+                    t = s.fma(s.load(&panel.min[group]), s.splat(blocks[m].sum::<QUADS>(group) as f32), t);
                 }
                 out[m][p] = s.fma(t, s.splat(blocks[m].scale[run]), out[m][p]);
             }

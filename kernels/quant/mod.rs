@@ -98,7 +98,7 @@ impl Format {
 
     /// Bytes that `len` values take; `len` must be whole blocks.
     pub fn bytes(self, len: usize) -> Result<usize, Error> {
-        if len % self.block_len() != 0 {
+        if !len.is_multiple_of(self.block_len()) {
             return Err(Error::Block { what: self.name(), value: len, block: self.block_len() });
         }
         crate::error::product(self.name(), &[len / self.block_len(), self.block_bytes()])

@@ -46,7 +46,7 @@ impl<const KIND: u8> Op for Gated<'_, KIND> {
                 x
             } else {
                 let cubic = s.fma(s.mul(s.splat(0.044_715), s.mul(x, x)), x, x);
-                s.mul(s.splat(2.0 * 0.797_884_56), cubic)
+                s.mul(s.splat(2.0 * 0.797_884_6), cubic)
             };
             let e = s.exp(s.sub(s.splat(0.0), y));
             s.store_part(s.mul(s.div(x, s.add(one, e)), s.load_part(up, 0.0)), gate);

@@ -2,13 +2,23 @@
 //! generation. Pure: the caller maps files and hands over bytes.
 
 pub mod config;
-pub mod conformance;
+pub mod conformance_lm;
 pub mod dtype;
+pub mod engine;
+pub mod fault;
+pub mod forward;
+pub mod generate;
 pub mod gguf;
 pub mod hf;
 mod json;
+pub mod kv;
+pub mod memory;
+pub mod model;
+pub mod rope;
 pub mod safetensors;
+pub mod sampler;
 pub mod template;
+pub mod text;
 pub mod tokenizer;
 pub mod weights;
 

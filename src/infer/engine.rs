@@ -1,0 +1,259 @@
+//! A model ready to answer: weights, tokenizer, threads and buffers together.
+//!
+//! The same model, prompt, sampling and instruction level give the same bytes; the number of threads, the chunks of the
+//! prompt and what a session had computed before make no difference.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use bizra_kernels::{Level, Pool, default_threads};
+
+use super::config::{ModelConfig, RopeScaling};
+use super::fault::InferError;
+use super::forward::{Machine, Segment, Wanted, Work, forward};
+use super::generate::{self, Control, Event, Generation, Limits, Request, Steps};
+use super::gguf::Gguf;
+use super::kv::{Cell, Kv};
+use super::memory::{self, Needs};
+use super::model::{Model, Packing};
+use super::sampler::Sampling;
+use super::tokenizer::Tokenizer;
+use super::weights::Weights;
+
+/// How a model is to be run.
+#[derive(Clone, Copy)]
+pub struct Options<'o> {
+    pub level: Level,
+    pub threads: usize,
+    /// Positions of a sequence; none means [`default_context`].
+    pub context: Option<usize>,
+    pub cell: Cell,
+    /// Positions of a prompt that are computed together; none means [`memory::chunk`].
+    pub chunk: Option<usize>,
+    /// Quantised weights are rearranged for speed, and this is told which bytes of the file are read no more, so that
+    /// their pages can be given back. None computes from the file's bytes: slower, with the same results.
+    pub pack: Option<&'o dyn Fn(Range<u64>)>,
+}
+
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Options {
+            level: Level::best(),
+            threads: default_threads(),
+            context: None,
+            cell: Cell::F16,
+            chunk: None,
+            pack: None,
+        }
+    }
+}
+
+/// The context where none is asked for: what the model was trained for, up to 8192 positions, and within the first of
+/// the ranges of a model that treats long contexts otherwise.
+pub fn default_context(config: &ModelConfig) -> usize {
+    let most = match config.rope.scaling {
+        RopeScaling::LongRope { original_context, .. } => original_context,
+        _ => 8192,
+    };
+    config.context.min(most)
+}
+
+/// The context that was asked for, if the model has it.
+pub fn context(config: &ModelConfig, asked: Option<usize>) -> Result<usize, InferError> {
+    match asked {
+        None => Ok(default_context(config)),
+        Some(asked) if (1..=config.context).contains(&asked) => Ok(asked),
+        Some(asked) => Err(InferError::ContextOption { asked, trained: config.context }),
+    }
+}
+
+/// What a model will take, to be compared with what the machine has before it is loaded.
+pub fn needs(config: &ModelConfig, weights: u64, options: &Options) -> Result<Needs, InferError> {
+    let context = context(config, options.context)?;
+    let chunk = options.chunk.unwrap_or_else(|| memory::chunk(config)).min(context);
+    Ok(Needs::new(config, weights, options.cell, context, chunk))
+}
+
+pub struct Engine<'a> {
+    model: Model<'a>,
+    tokenizer: Tokenizer,
+    pool: Pool,
+    level: Level,
+    context: usize,
+    cell: Cell,
+    chunk: usize,
+    work: Work,
+}
+
+/// A sequence whose keys and values are kept from one generation to the next.
+#[derive(Debug)]
+pub struct Session {
+    kv: Kv,
+    tokens: Vec<u32>,
+}
+
+impl Session {
+    /// Tokens that the cache knows.
+    pub fn tokens(&self) -> &[u32] {
+        &self.tokens
+    }
+}
+
+impl<'a> Engine<'a> {
+    /// From the bytes of a GGUF file.
+    pub fn load(file: &'a [u8], options: &Options) -> Result<Engine<'a>, InferError> {
+        let gguf = Gguf::parse(file)?;
+        let config = ModelConfig::from_gguf(&gguf)?;
+        let tokenizer = Tokenizer::from_gguf(&gguf)?;
+        let weights = Weights::new(gguf.tensors().iter().cloned())
+            .map_err(|twice| InferError::UnusedTensor { name: twice.name.into_owned(), arch: config.arch.name() })?;
+        Engine::from_parts(config, &weights, tokenizer, options)
+    }
+
+    /// From what was read of files of any kind.
+    pub fn from_parts(
+        config: ModelConfig,
+        weights: &Weights<'a>,
+        tokenizer: Tokenizer,
+        options: &Options,
+    ) -> Result<Engine<'a>, InferError> {
+        if tokenizer.len() > config.vocab {
+            return Err(InferError::Vocabulary { tokenizer: tokenizer.len(), model: config.vocab });
+        }
+        let context = context(&config, options.context)?;
+        let chunk = options.chunk.unwrap_or_else(|| memory::chunk(&config)).clamp(1, context);
+        let pool = Pool::new(options.threads);
+        let packing = options.pack.map(|copied| Packing { pool: &pool, copied });
+        let model = Model::new(config, weights, context, packing)?;
+        let Options { level, cell, .. } = *options;
+        Ok(Engine { model, tokenizer, pool, level, context, cell, chunk, work: Work::default() })
+    }
+
+    pub fn config(&self) -> &ModelConfig {
+        &self.model.config
+    }
+
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    pub fn level(&self) -> Level {
+        self.level
+    }
+
+    /// Threads at work, which may be fewer than were asked for.
+    pub fn threads(&self) -> usize {
+        self.pool.threads()
+    }
+
+    /// Positions that a sequence may have.
+    pub fn context(&self) -> usize {
+        self.context
+    }
+
+    pub fn cell(&self) -> Cell {
+        self.cell
+    }
+
+    pub fn chunk(&self) -> usize {
+        self.chunk
+    }
+
+    pub fn session(&self) -> Result<Session, InferError> {
+        Ok(Session { kv: Kv::new(&self.model.config, self.cell, self.context)?, tokens: Vec::new() })
+    }
+
+    /// Answers a prompt. `clock` tells the time since any start.
+    pub fn generate(
+        &mut self,
+        prompt: &[u32],
+        sampling: &Sampling,
+        limits: &Limits,
+        on: &mut dyn FnMut(Event) -> Control,
+        clock: &dyn Fn() -> Duration,
+    ) -> Result<Generation, InferError> {
+        let mut session = self.session()?;
+        self.generate_in(&mut session, prompt, sampling, limits, on, clock)
+    }
+
+    /// Answers a prompt whose beginning the session may have computed; what it knew beyond that is forgotten.
+    pub fn generate_in(
+        &mut self,
+        session: &mut Session,
+        prompt: &[u32],
+        sampling: &Sampling,
+        limits: &Limits,
+        on: &mut dyn FnMut(Event) -> Control,
+        clock: &dyn Fn() -> Duration,
+    ) -> Result<Generation, InferError> {
+        if !session.kv.fits(&self.model.config, self.cell) {
+            return Err(InferError::Session);
+        }
+        let known = session.tokens.iter().zip(prompt).take_while(|(a, b)| a == b).count();
+        // The last token is fed again, for its logits.
+        let known = known.min(prompt.len().saturating_sub(1)).min(session.kv.len());
+        session.tokens.truncate(known);
+        session.kv.truncate(known);
+        let machine = Machine { pool: &self.pool, level: self.level };
+        let mut steps = Sequence { model: &self.model, machine, work: &mut self.work, session, chunk: self.chunk };
+        let request = Request { prompt, sampling, limits, tokenizer: &self.tokenizer };
+        generate::generate(&mut steps, &request, on, clock)
+    }
+
+    /// Runs several sequences through the model in one pass, which reads the weights once; then hands over the logits
+    /// that were wanted, sequence by sequence.
+    pub fn pass(&mut self, parts: &mut [(&mut Session, &[u32], Wanted)]) -> Result<Vec<Vec<f32>>, InferError> {
+        let machine = Machine { pool: &self.pool, level: self.level };
+        let mut segments: Vec<Segment> = Vec::with_capacity(parts.len());
+        for (session, tokens, wanted) in parts.iter_mut() {
+            if !session.kv.fits(&self.model.config, self.cell) {
+                return Err(InferError::Session);
+            }
+            segments.push(Segment { kv: &mut session.kv, tokens, wanted: *wanted });
+        }
+        forward(&self.model, machine, &mut self.work, &mut segments)?;
+        parts.iter_mut().for_each(|(session, tokens, _)| session.tokens.extend_from_slice(tokens));
+        Ok(self.work.logits().map(<[f32]>::to_vec).collect())
+    }
+}
+
+struct Sequence<'s, 'a> {
+    model: &'s Model<'a>,
+    machine: Machine<'s>,
+    work: &'s mut Work,
+    session: &'s mut Session,
+    chunk: usize,
+}
+
+impl Steps for Sequence<'_, '_> {
+    fn len(&self) -> usize {
+        self.session.tokens.len()
+    }
+
+    fn capacity(&self) -> usize {
+        self.session.kv.capacity()
+    }
+
+    fn chunk(&self) -> usize {
+        self.chunk
+    }
+
+    fn vocab(&self) -> usize {
+        self.model.config.vocab
+    }
+
+    fn feed(&mut self, tokens: &[u32], wanted: bool) -> Result<(), InferError> {
+        let wanted = if wanted { Wanted::Last } else { Wanted::None };
+        let segment = Segment { kv: &mut self.session.kv, tokens, wanted };
+        forward(self.model, self.machine, self.work, &mut [segment])?;
+        self.session.tokens.extend_from_slice(tokens);
+        Ok(())
+    }
+
+    fn logits(&self) -> &[f32] {
+        self.work.logits().next().unwrap_or(&[])
+    }
+}
+
+#[cfg(test)]
+mod tests;
