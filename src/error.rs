@@ -228,6 +228,7 @@ impl std::error::Error for Error {}
 /// Each domain's error has its code here and nowhere else.
 mod domains {
     use super::{Error, Exit};
+    use crate::infer::fault::InferError;
     use crate::receipts::checkpoint::CheckpointError;
     use crate::receipts::fields::ShapeError;
     use crate::receipts::finding::Code;
@@ -300,6 +301,21 @@ mod domains {
     impl From<ProofError> for Error {
         fn from(error: ProofError) -> Self {
             Error::new(Exit::Integrity, error.to_string())
+        }
+    }
+
+    impl From<InferError> for Error {
+        fn from(error: InferError) -> Self {
+            let exit = match error {
+                InferError::Sampling { .. }
+                | InferError::EmptyPrompt
+                | InferError::EmptyStop
+                | InferError::ContextOption { .. }
+                | InferError::TokenId { .. }
+                | InferError::NothingToPick { .. } => Exit::Usage,
+                _ => Exit::Invalid,
+            };
+            Error::new(exit, error.to_string())
         }
     }
 

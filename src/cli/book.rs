@@ -22,7 +22,7 @@ use crate::receipts::predicates::KeyEvent;
 use crate::receipts::stamp::{self, Stamp, Time, Tool};
 use crate::receipts::statement::Draft;
 use crate::sys::keyring::{Keyring, Known};
-use crate::sys::ledger::{Ledger, Position};
+use crate::sys::ledger::{Ledger, Position, Room};
 use crate::sys::ssh_agent::Agent;
 use crate::sys::{files, folders, machine};
 
@@ -54,6 +54,12 @@ impl Writer {
     fn note_signer(&self, log: &LogId) -> Result<NoteSigner> {
         Ok(NoteSigner::new(log.origin(), self.checkpoint_key().into_signing_key())?)
     }
+}
+
+/// A run whose receipt has its room already.
+pub(super) struct Prepared {
+    writer: Writer,
+    room: Room,
 }
 
 /// A receipt that is durable.
@@ -198,6 +204,30 @@ impl Session {
     /// The next receipt begins a session of its own: a session's receipts stand in one log.
     pub(super) fn end_stamps(&mut self) {
         self.stamps = None;
+    }
+
+    /// Makes sure, before a run that can't withhold its answer, that its receipt will find a place. None where the user
+    /// asked for no receipt.
+    pub(super) fn prepare(&mut self) -> Result<Option<Prepared>> {
+        if self.config.switch("no-receipt") {
+            return Ok(None);
+        }
+        let writer = self.writer()?;
+        let ledger = Ledger::open(&self.ledger_path()?, true)?;
+        let log = match log_of(&ledger, &writer.id)? {
+            Some(log) => log,
+            None => self.begin_log(&ledger, &writer)?,
+        };
+        let name = crate::receipts::hex::encode(&self.random::<8>()?);
+        let room = ledger.reserve(&log, &name)?;
+        Ok(Some(Prepared { writer, room }))
+    }
+
+    /// Leaves the receipt that room was taken for.
+    pub(super) fn record_prepared(&mut self, prepared: Prepared, draft: &Draft) -> Result<Recorded> {
+        let Prepared { writer, room } = prepared;
+        drop(room);
+        self.record_as(&writer, draft)
     }
 
     /// Leaves a receipt signed by `writer`, in that key's own log, which is begun where there is none.

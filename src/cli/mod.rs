@@ -8,8 +8,10 @@ mod book;
 mod completions;
 mod config;
 mod doctor;
+mod infer;
 mod keys;
 mod receipts;
+mod tokens;
 mod trust;
 
 use std::ffi::OsString;
@@ -45,6 +47,7 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
+  bizra infer -m model.gguf 'Name three primes.'      An answer, and a receipt for it
   bizra doctor                                        What can this machine do?
   bizra attest --role lead --statement 'It holds.'    Sign your word
   bizra receipts list                                 What was claimed here, newest first
@@ -116,8 +119,10 @@ enum Command {
     Completions(completions::Args),
     Config(config::Args),
     Doctor(doctor::Args),
+    Infer(Box<infer::Args>),
     Keys(keys::Args),
     Receipts(receipts::Args),
+    Tokens(tokens::Args),
     Trust(trust::Args),
 }
 
@@ -128,8 +133,10 @@ impl Command {
             Command::Completions(args) => completions::run(args),
             Command::Config(args) => config::run(args, session),
             Command::Doctor(args) => doctor::run(args, session),
+            Command::Infer(args) => infer::run(args, session),
             Command::Keys(args) => keys::run(args, session),
             Command::Receipts(args) => receipts::run(args, session),
+            Command::Tokens(args) => tokens::run(args, session),
             Command::Trust(args) => trust::run(args, session),
         }
     }

@@ -129,8 +129,7 @@ fn greedy(engine: &mut Engine, record: &Record, bounds: Bounds) -> (Outcome, Out
     let limits =
         Limits { tokens: Some(record.greedy_ids.len()), logprobs: Some(2), ignore_end: true, ..Limits::default() };
     let mut go_on = |_: super::generate::Event<'_>| Control::Continue;
-    let found =
-        engine.generate(&record.prompt_ids, &Sampling::default(), &limits, &mut go_on, &|| Duration::ZERO);
+    let found = engine.generate(&record.prompt_ids, &Sampling::default(), &limits, &mut go_on, &|| Duration::ZERO);
     let found = match found {
         Ok(found) => found,
         Err(e) => return (Outcome::Failed(e.to_string()), Outcome::Skipped("there are no ids".to_owned())),

@@ -7,7 +7,9 @@ pub mod git;
 pub mod keyring;
 pub mod ledger;
 pub mod machine;
+pub mod models;
 pub mod setup;
 pub mod ssh_agent;
 #[cfg(test)]
 mod testing;
+pub mod vault;

@@ -6,8 +6,10 @@
 pub(crate) mod attest;
 pub(crate) mod config;
 pub(crate) mod doctor;
+pub(crate) mod infer;
 pub(crate) mod keys;
 pub(crate) mod receipts;
+pub(crate) mod tokens;
 pub(crate) mod trust;
 
 use serde_json::{Map, Value, json};

@@ -20,6 +20,7 @@ mod lock;
 mod pack;
 mod read;
 mod recover;
+mod reserve;
 mod store;
 mod wal;
 
@@ -38,6 +39,7 @@ pub use disk::{Disk, RealDisk};
 pub use error::{Kind, LedgerError};
 pub use read::{Bundle, Log, PathEntry, WalState};
 pub use recover::Mended;
+pub use reserve::Room;
 pub use store::{CommitObject, TreeEntry};
 pub use wal::{Damage, Record};
 
