@@ -146,3 +146,47 @@ pub(crate) trait Lanes: Copy {
 pub(crate) fn chunks(x: &[f32]) -> (&[[f32; N]], &[f32]) {
     x.as_chunks()
 }
+
+/// Reading sixteen numbers as they are stored.
+pub(crate) trait Stored {
+    type Vector;
+    fn vectors(bytes: &[u8]) -> &[Self::Vector];
+    fn load<S: Lanes>(s: S, vector: &Self::Vector) -> S::F;
+    /// Fewer than sixteen, zeros in the other lanes.
+    fn load_part<S: Lanes>(s: S, bytes: &[u8]) -> S::F;
+}
+
+/// F32.
+pub(crate) struct Single;
+/// F16.
+pub(crate) struct Half;
+/// BF16.
+pub(crate) struct Brain;
+
+macro_rules! stored {
+    ($name:ident, $bytes:literal, $load:ident) => {
+        impl Stored for $name {
+            type Vector = [u8; $bytes];
+
+            #[inline(always)]
+            fn vectors(bytes: &[u8]) -> &[[u8; $bytes]] {
+                bytes.as_chunks().0
+            }
+            #[inline(always)]
+            fn load<S: Lanes>(s: S, vector: &[u8; $bytes]) -> S::F {
+                s.$load(vector)
+            }
+            #[inline(always)]
+            fn load_part<S: Lanes>(s: S, bytes: &[u8]) -> S::F {
+                let mut padded = [0; $bytes];
+                let n = bytes.len().min($bytes);
+                padded[..n].copy_from_slice(&bytes[..n]);
+                s.$load(&padded)
+            }
+        }
+    };
+}
+
+stored!(Single, 64, load_f32);
+stored!(Half, 32, load_f16);
+stored!(Brain, 32, load_bf16);
