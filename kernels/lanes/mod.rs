@@ -30,6 +30,11 @@ pub(crate) trait Lanes: Copy {
     /// Sixteen i32, or the sixty-four bytes of them in little-endian order.
     type I: Copy;
 
+    /// Sums of products in sixteen bits, where that is quicker than in thirty-two.
+    type Short: Copy;
+
+    /// Products of quanta of at most four bits are quicker added up as [`Lanes::Short`], eight at a time.
+    const SHORT: bool;
     /// Wide enough in registers for two vectors of accumulators by six rows.
     const WIDE: bool;
 
@@ -75,6 +80,12 @@ pub(crate) trait Lanes: Copy {
     fn dot(self, acc: Self::I, w: Self::I, a: Self::I) -> Self::I;
     /// The same with `w` up to 255.
     fn dot_wide(self, acc: Self::I, w: Self::I, a: Self::I) -> Self::I;
+    /// No products yet.
+    fn short(self) -> Self::Short;
+    /// As [`Lanes::dot`] for `w` of at most 15 and at most eight times; `a` must be above -128.
+    fn dot_short(self, acc: Self::Short, w: Self::I, a: Self::I) -> Self::Short;
+    /// `acc` and the sum of the products.
+    fn add_short(self, acc: Self::I, short: Self::Short) -> Self::I;
     /// Asks for the cache line `ahead` bytes after the start of `at`, which may lie past its end.
     fn prefetch(self, at: &[u8], ahead: usize);
 
