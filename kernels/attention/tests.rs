@@ -1,3 +1,5 @@
+//! Attention against its definition in f64, batches against single positions, and what may not be seen.
+
 use super::*;
 use crate::testing::{bits, each_level, noise};
 use half::f16;
