@@ -153,6 +153,30 @@ fn hugging_face_says_the_same_with_other_words() {
 }
 
 #[test]
+fn scalings_out_of_range_are_refused() {
+    let three = |factor: &str, low: &str, high: &str| {
+        hf(
+            "llama",
+            &format!(
+                r#","rope_scaling":{{"rope_type":"llama3","factor":{factor},"low_freq_factor":{low},"high_freq_factor":{high},"original_max_position_embeddings":64}}"#
+            ),
+        )
+    };
+    assert!(three("8", "1", "4").is_ok());
+    for (factor, low, high) in
+        [("0.5", "1", "4"), ("8", "0", "4"), ("8", "4", "4"), ("8", "4", "1"), ("1e60", "1", "4")]
+    {
+        assert!(matches!(three(factor, low, high), Err(ConfigError::Range { .. })), "{factor} {low} {high}");
+    }
+    assert!(matches!(hf("llama", r#","rope_scaling":{"type":"linear","factor":0}"#), Err(ConfigError::Range { .. })));
+    assert!(matches!(
+        hf("llama", r#","rope_scaling":{"type":"yarn","factor":4,"beta_fast":1,"beta_slow":2}"#),
+        Err(ConfigError::Range { .. })
+    ));
+    assert!(matches!(hf("llama", r#","rope_theta":1.0"#), Err(ConfigError::Range { .. })));
+}
+
+#[test]
 fn hugging_face_windows() {
     assert_eq!(hf("mistral", r#","sliding_window":128"#).expect("valid").window_of(3), Some(128));
     assert_eq!(hf("qwen2", r#","sliding_window":128"#).expect("valid").window, None);
