@@ -15,7 +15,7 @@ use super::append::pending;
 use super::error::LedgerError;
 use super::files::Synced;
 use super::lock::Patience;
-use super::store::{CommitObject, Store, TreeEntry};
+use super::store::{CommitObject, Object, Store, TreeEntry};
 use super::wal::{HEADER_BYTES, WalHeader, scan};
 use super::{Writer, ref_name};
 
@@ -90,7 +90,7 @@ impl<'a> TreeFiles<'a> {
         Ok(folder)
     }
 
-    pub(super) fn blob(&self, path: &str) -> Result<git2::OdbObject<'a>, LedgerError> {
+    pub(super) fn blob(&self, path: &str) -> Result<Object<'a>, LedgerError> {
         let missing = || LedgerError::PathMissing { path: path.to_owned() };
         let mut here = self.tree;
         for part in path.split('/') {

@@ -143,7 +143,7 @@ impl Writer<'_> {
         let folder = self.store().root().join("bizra/damaged");
         let mut moved = Vec::new();
         for (oid, path) in self.store().loose_objects()? {
-            if self.store().odb().read(oid).is_ok() {
+            if self.store().looks_whole(oid) {
                 continue;
             }
             fs::create_dir_all(&folder).map_err(LedgerError::io("create", &folder))?;

@@ -32,9 +32,15 @@ fn envelope(index: u64) -> Vec<u8> {
     format!("{{\"receipt\":{index},\"text\":\"{}\"}}", "x".repeat((index % 50) as usize)).into_bytes()
 }
 
+/// Syncs nothing: what a power loss leaves is made by hand here.
+fn quick() -> Options {
+    let disk = Faulty { left: Mutex::new(u64::MAX), kind: io::ErrorKind::Other, once: false };
+    Options { disk: Arc::new(disk), ..Options::default() }
+}
+
 /// A ledger with one log of `size` entries, in git.
 fn ledger_with(path: &Path, size: u64) -> Ledger {
-    let ledger = Ledger::open(path, true).unwrap();
+    let ledger = Ledger::open_with(path, true, quick()).unwrap();
     let id = ledger.create_log(&header(), &signer(), 1).unwrap();
     let signer = signer();
     let mut writer = ledger.writer(&id, &signer).unwrap();
@@ -98,7 +104,11 @@ fn fsck(path: &Path) -> String {
         .env("GIT_CONFIG_SYSTEM", "/dev/null")
         .output();
     match output {
-        Ok(output) => format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)),
+        Ok(output) => [output.stdout, output.stderr]
+            .iter()
+            .flat_map(|text| String::from_utf8_lossy(text).lines().map(str::to_owned).collect::<Vec<_>>())
+            .filter(|line| !line.starts_with("notice: HEAD points to an unborn branch"))
+            .collect(),
         Err(_) => String::new(),
     }
 }
@@ -274,7 +284,7 @@ fn tip_commit_and_tree_of_no_bytes_with_the_log_intact() {
     File::create(&commit).unwrap();
     File::create(&tree).unwrap();
     drop(ledger);
-    let ledger = Ledger::open(&folder.path("ledger.git"), false).unwrap();
+    let ledger = Ledger::open_with(&folder.path("ledger.git"), false, quick()).unwrap();
     assert!(ledger.log(&id).is_err());
     let mended = ledger.repair(&id).unwrap();
     assert!(mended.rebuilt.is_some(), "{mended:?}");
@@ -301,7 +311,7 @@ fn power_loss_takes_any_one_file_that_was_not_synced() {
             writer.settle().unwrap();
         }
     }
-    let objects = Ledger::open(&template, false).unwrap().store.loose_objects().unwrap();
+    let objects = Ledger::open_with(&template, false, quick()).unwrap().store.loose_objects().unwrap();
     assert!(objects.len() >= 15, "{}", objects.len());
     let mut victims: Vec<PathBuf> =
         objects.iter().map(|(_, path)| path.strip_prefix(&template).unwrap().to_path_buf()).collect();
@@ -318,7 +328,7 @@ fn power_loss_takes_any_one_file_that_was_not_synced() {
                 "half" => fs::write(&target, &bytes[..bytes.len() / 2]).unwrap(),
                 _ => fs::remove_file(&target).unwrap(),
             }
-            let ledger = Ledger::open(&path, false).unwrap();
+            let ledger = Ledger::open_with(&path, false, quick()).unwrap();
             let (id, signer) = (header().id(), signer());
             let context = format!("{} {damage}", victim.display());
             let mut writer = ledger.writer(&id, &signer).unwrap_or_else(|error| panic!("{context}: {error}"));
@@ -339,15 +349,15 @@ fn the_write_ahead_log_may_be_cut_anywhere_behind_what_was_synced() {
         fs::metadata(wal_path(&ledger)).unwrap().len()
     };
     {
-        let ledger = Ledger::open(&template, false).unwrap();
+        let ledger = Ledger::open_with(&template, false, quick()).unwrap();
         let (id, signer) = (header().id(), signer());
         append_one(&mut ledger.writer(&id, &signer).unwrap()).unwrap();
     }
-    let whole = fs::metadata(wal_path(&Ledger::open(&template, false).unwrap())).unwrap().len();
+    let whole = fs::metadata(wal_path(&Ledger::open_with(&template, false, quick()).unwrap())).unwrap().len();
     for cut in (synced..whole).step_by(13) {
         let path = folder.path(&format!("{cut}.git"));
         copy_folder(&template, &path);
-        let ledger = Ledger::open(&path, false).unwrap();
+        let ledger = Ledger::open_with(&path, false, quick()).unwrap();
         File::options().write(true).open(wal_path(&ledger)).unwrap().set_len(cut).unwrap();
         let (id, signer) = (header().id(), signer());
         let mut writer = ledger.writer(&id, &signer).unwrap();
@@ -522,7 +532,7 @@ impl Disk for Faulty {
 
     fn sync(&self, file: &File) -> io::Result<()> {
         self.check()
-            .and_then(|()| if cfg!(miri) { Ok(()) } else { file.metadata().map(|_| ()) })
+            .and_then(|()| file.metadata().map(drop))
     }
 
     fn truncate(&self, file: &File, length: u64) -> io::Result<()> {
@@ -571,7 +581,7 @@ fn a_fault_at_each_step_is_told_and_loses_nothing() {
                 for fault in &faults {
                     assert!(matches!(fault.kind(), Kind::Machine | Kind::Integrity), "{context}: {fault:?}");
                 }
-                let ledger = Ledger::open(&path, false).unwrap();
+                let ledger = Ledger::open_with(&path, false, quick()).unwrap();
                 let mut writer = ledger.writer(&id, &signer).unwrap_or_else(|error| panic!("{context}: {error}"));
                 append_one(&mut writer).unwrap_or_else(|error| panic!("{context}: {error}"));
                 writer.flush().unwrap_or_else(|error| panic!("{context}: {error}"));
