@@ -149,13 +149,16 @@ fn appended_one_by_one_and_in_batches() {
     assert_eq!(writer.settle().unwrap(), 605);
     assert_holds(&ledger, 605);
     assert_eq!(fsck(ledger.path()), "");
-    assert_eq!(ledger.logs().unwrap(), [id.clone()]);
+    assert_eq!(ledger.logs().unwrap(), std::slice::from_ref(&id));
     let log = ledger.log(&id).unwrap();
     for index in [0, 255, 256, 511, 512, 604] {
         assert_eq!(log.entry(index).unwrap(), envelope(index));
     }
     assert!(log.entry(605).is_err());
-    assert_eq!(log.history().map(|commit| commit.unwrap().1.message).last().unwrap(), format!("begin {id}\n\nBizra-Size: 0\n"));
+    assert_eq!(
+        log.history().map(|commit| commit.unwrap().1.message).last().unwrap(),
+        format!("begin {id}\n\nBizra-Size: 0\n")
+    );
     assert_eq!(partial_tiles(&log.files(), 605).unwrap().len(), 3);
     let mut paths = Vec::new();
     log.walk_tree(&mut |entry| paths.push(entry.path)).unwrap();
@@ -449,8 +452,9 @@ fn packed_refs_are_read() {
     let (id, signer) = (header().id(), signer());
     let tip = ledger.log(&id).unwrap().tip();
     fs::remove_file(ledger.path().join(ref_name(&id))).unwrap();
-    fs::write(ledger.path().join("packed-refs"), format!("# pack-refs with: peeled\n{tip} {}\n", ref_name(&id))).unwrap();
-    assert_eq!(ledger.logs().unwrap(), [id.clone()]);
+    fs::write(ledger.path().join("packed-refs"), format!("# pack-refs with: peeled\n{tip} {}\n", ref_name(&id)))
+        .unwrap();
+    assert_eq!(ledger.logs().unwrap(), std::slice::from_ref(&id));
     let mut writer = ledger.writer(&id, &signer).unwrap();
     append_one(&mut writer).unwrap();
     writer.settle().unwrap();
@@ -531,8 +535,7 @@ impl Disk for Faulty {
     }
 
     fn sync(&self, file: &File) -> io::Result<()> {
-        self.check()
-            .and_then(|()| file.metadata().map(drop))
+        self.check().and_then(|()| file.metadata().map(drop))
     }
 
     fn truncate(&self, file: &File, length: u64) -> io::Result<()> {
@@ -550,8 +553,8 @@ impl Disk for Faulty {
 fn a_fault_at_each_step_is_told_and_loses_nothing() {
     let folder = Folder::new();
     let template = folder.path("template.git");
-    drop(ledger_with(&template, 254));
     let (id, signer) = (header().id(), signer());
+    ledger_with(&template, 254).writer(&id, &signer).unwrap().flush().unwrap();
     for kind in [io::ErrorKind::StorageFull, io::ErrorKind::ReadOnlyFilesystem] {
         for once in [true, false] {
             for step in 0.. {
@@ -570,7 +573,9 @@ fn a_fault_at_each_step_is_told_and_loses_nothing() {
                             for attempt in 0..4 {
                                 let bytes = format!("attempt {attempt}").into_bytes();
                                 match writer.append(9, &mut |_| Ok(bytes.clone())) {
-                                    Ok(appended) => assert_eq!(acknowledged.insert(appended.index, bytes), None, "{context}"),
+                                    Ok(appended) => {
+                                        assert_eq!(acknowledged.insert(appended.index, bytes), None, "{context}")
+                                    }
                                     Err(error) => faults.push(error),
                                 }
                                 faults.extend(writer.settle().err());
