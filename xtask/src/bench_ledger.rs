@@ -79,7 +79,8 @@ pub fn at_sizes(
     let mut size = 0;
     for target in sizes {
         while size < *target {
-            let end = (size + 256).min(*target);
+            // Batches that end with a bundle, as an import's do: a tail would be packed with each of them.
+            let end = (size / 256 * 256 + 256).min(*target);
             writer.append_batch(0, &mut |at| Ok((at.index < end).then(|| (setup.envelope)(at.index))))?;
             size = writer.settle()?;
         }
