@@ -72,7 +72,11 @@ pub fn discover(start: &Path) -> Result<Option<Found>, GitError> {
     let nowhere: [&Path; 0] = [];
     let repository = match Repository::open_ext(start, RepositoryOpenFlags::empty(), nowhere) {
         Ok(repository) => repository,
-        Err(error) if error.code() == ErrorCode::NotFound && start.exists() => return Ok(None),
+        Err(error) if error.code() == ErrorCode::NotFound && start.exists() => {
+            let dangling = start.ancestors().map(|folder| folder.join(".git")).find(|path| path.exists());
+            let reason = "it leads to no repository".to_owned();
+            return dangling.map_or(Ok(None), |path| Err(GitError::Unreadable { path, reason }));
+        }
         Err(error) => return Err(refusal(start, &error)),
     };
     Ok(Some(Found {

@@ -15,7 +15,7 @@ use super::append::pending;
 use super::error::LedgerError;
 use super::files::Synced;
 use super::lock::Patience;
-use super::store::{CommitObject, Store, TreeEntry};
+use super::store::{CommitObject, Object, Store, TreeEntry};
 use super::wal::{HEADER_BYTES, WalHeader, scan};
 use super::{Writer, ref_name};
 
@@ -68,11 +68,13 @@ impl Tip {
     }
 }
 
+type Folder = Rc<HashMap<Vec<u8>, TreeEntry>>;
+
 /// A commit's tree, by path, with its folders parsed once.
 pub(super) struct TreeFiles<'a> {
     store: &'a Store,
     tree: Oid,
-    folders: RefCell<HashMap<Oid, Rc<HashMap<Vec<u8>, TreeEntry>>>>,
+    folders: RefCell<HashMap<Oid, Folder>>,
 }
 
 impl<'a> TreeFiles<'a> {
@@ -80,17 +82,17 @@ impl<'a> TreeFiles<'a> {
         Self { store, tree, folders: RefCell::default() }
     }
 
-    fn folder(&self, oid: Oid) -> Result<Rc<HashMap<Vec<u8>, TreeEntry>>, LedgerError> {
+    fn folder(&self, oid: Oid) -> Result<Folder, LedgerError> {
         if let Some(folder) = self.folders.borrow().get(&oid) {
             return Ok(folder.clone());
         }
         let entries = self.store.tree(oid)?.into_iter().map(|entry| (entry.name.clone(), entry));
-        let folder: Rc<HashMap<_, _>> = Rc::new(entries.collect());
+        let folder: Folder = Rc::new(entries.collect());
         self.folders.borrow_mut().insert(oid, folder.clone());
         Ok(folder)
     }
 
-    pub(super) fn blob(&self, path: &str) -> Result<git2::OdbObject<'a>, LedgerError> {
+    pub(super) fn blob(&self, path: &str) -> Result<Object<'a>, LedgerError> {
         let missing = || LedgerError::PathMissing { path: path.to_owned() };
         let mut here = self.tree;
         for part in path.split('/') {

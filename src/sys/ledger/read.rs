@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use git2::{ObjectType, OdbObject, Oid};
+use git2::{ObjectType, Oid};
 
 use crate::receipts::log::{CHECKPOINT, FRONTIER, HEADER, LogHeader, LogId};
 use crate::receipts::tiles::{Files, WIDTH, bundle_entries, entries_path, tail_path};
@@ -12,7 +12,7 @@ use crate::receipts::tiles::{Files, WIDTH, bundle_entries, entries_path, tail_pa
 use super::commit::TreeFiles;
 use super::error::LedgerError;
 use super::files::{LogFiles, WAL};
-use super::store::{CommitObject, TreeEntry, read_small};
+use super::store::{CommitObject, Object, TreeEntry, read_small};
 use super::wal::{Damage, HEADER_BYTES, Record, WalHeader, scan};
 use super::{Ledger, ref_name};
 
@@ -30,7 +30,7 @@ pub struct Bundle<'a> {
     pub first: u64,
     /// The path in the tree that holds them.
     pub path: String,
-    content: OdbObject<'a>,
+    content: Object<'a>,
     is_tail: bool,
 }
 

@@ -1,8 +1,8 @@
 //! The ledger's bare git repository: objects and refs, without any configuration.
 //!
-//! Reading goes through libgit2's object database over one folder, which checks every object's hash. Writing is ours:
-//! a loose object is written beside and renamed, so a damaged one is replaced (git keeps any file that has the name),
-//! and its cost does not grow with the number of packs. Hooks, replace refs, grafts, templates and the user's
+//! Packs are read through libgit2's object database over one folder, which checks every object's hash. Loose objects are
+//! ours: libgit2 never returns from reading one that was cut short, and keeps any file that has the right name, damaged
+//! or not. We write beside and rename, at a cost that does not grow with the number of packs. Hooks, replace refs, grafts, templates and the user's
 //! configuration play no part; a folder with alternates is refused.
 
 use std::fs::{self, File, OpenOptions};
@@ -10,13 +10,16 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use git2::{ErrorCode, ObjectType, Odb, Oid};
+use git2::{ErrorCode, ObjectType, Odb, OdbObject, Oid};
+use miniz_oxide::inflate::decompress_to_vec_zlib_with_limit;
 
 use super::disk::{Disk, sync_folder};
 use super::error::LedgerError;
 
 const BLOB: u32 = 0o100_644;
 const TREE: u32 = 0o040_000;
+/// A full bundle of the longest entries has 16.8 MB.
+const MAX_OBJECT_BYTES: usize = 64 << 20;
 
 /// Enough for every object that a ledger writes; the ref store and the object format are git's oldest.
 const CONFIG: &str = "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n";
@@ -30,6 +33,28 @@ pub(super) struct Store {
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Store({})", self.root.display())
+    }
+}
+
+/// An object whose hash was checked.
+pub(super) enum Object<'a> {
+    Loose(ObjectType, Vec<u8>),
+    Packed(OdbObject<'a>),
+}
+
+impl Object<'_> {
+    fn kind(&self) -> ObjectType {
+        match self {
+            Self::Loose(kind, _) => *kind,
+            Self::Packed(object) => object.kind(),
+        }
+    }
+
+    pub(super) fn data(&self) -> &[u8] {
+        match self {
+            Self::Loose(_, bytes) => bytes,
+            Self::Packed(object) => object.data(),
+        }
     }
 }
 
@@ -149,21 +174,54 @@ impl Store {
         &self.root
     }
 
-    pub(super) fn odb(&self) -> &Odb<'static> {
-        &self.odb
-    }
-
-    pub(super) fn read(&self, oid: Oid, kind: ObjectType) -> Result<git2::OdbObject<'_>, LedgerError> {
-        let object = self.odb.read(oid).map_err(|error| object_error(oid, &error))?;
+    pub(super) fn read(&self, oid: Oid, kind: ObjectType) -> Result<Object<'_>, LedgerError> {
+        let object = match self.read_loose(oid)? {
+            Some(object) => object,
+            None => self.read_packed(oid)?,
+        };
         if object.kind() != kind {
             return Err(LedgerError::Object { oid, reason: format!("is a {}, expected a {kind}", object.kind()) });
         }
         Ok(object)
     }
 
-    /// Whether the object is there and begins as one; its hash is checked when it is read.
+    /// Another process may pack a loose object, or put a new pack in the place of several, while we look.
+    fn read_packed(&self, oid: Oid) -> Result<Object<'_>, LedgerError> {
+        match self.odb.read(oid) {
+            Ok(object) => Ok(Object::Packed(object)),
+            Err(_) => {
+                self.odb.refresh().map_err(|error| object_error(oid, &error))?;
+                self.odb.read(oid).map(Object::Packed).map_err(|error| object_error(oid, &error))
+            }
+        }
+    }
+
+    /// `None` when there is no such file.
+    pub(super) fn read_loose(&self, oid: Oid) -> Result<Option<Object<'static>>, LedgerError> {
+        let Some(stream) = read_small(&self.loose_path(oid))? else { return Ok(None) };
+        let bad = |reason: &str| LedgerError::Object { oid, reason: format!("is damaged: {reason}") };
+        let mut bytes =
+            decompress_to_vec_zlib_with_limit(&stream, MAX_OBJECT_BYTES).map_err(|error| bad(&format!("{error}")))?;
+        let end = bytes.iter().position(|byte| *byte == 0).ok_or_else(|| bad("it has no header"))?;
+        let header = std::str::from_utf8(&bytes[..end]).map_err(|_| bad("its header is not text"))?;
+        let (kind, length) = header.split_once(' ').ok_or_else(|| bad("its header has no length"))?;
+        let kind = ObjectType::from_str(kind).ok_or_else(|| bad("its header names no type"))?;
+        if length.parse() != Ok(bytes.len() - end - 1) {
+            return Err(bad("its length is not what its header says"));
+        }
+        bytes.drain(..=end);
+        if Oid::hash_object(kind, &bytes).ok() != Some(oid) {
+            return Err(bad("its content has another hash"));
+        }
+        Ok(Some(Object::Loose(kind, bytes)))
+    }
+
+    /// Whether a loose object is as it should be, and a packed one is there; the latter is checked when it is read.
     pub(super) fn looks_whole(&self, oid: Oid) -> bool {
-        self.odb.read_header(oid).is_ok()
+        match self.read_loose(oid) {
+            Ok(None) => self.odb.read_header(oid).is_ok(),
+            other => other.is_ok(),
+        }
     }
 
     pub(super) fn commit(&self, oid: Oid) -> Result<CommitObject, LedgerError> {
@@ -194,7 +252,7 @@ impl Store {
         Ok(None)
     }
 
-    pub(super) fn blob_at(&self, tree: Oid, path: &str) -> Result<git2::OdbObject<'_>, LedgerError> {
+    pub(super) fn blob_at(&self, tree: Oid, path: &str) -> Result<Object<'_>, LedgerError> {
         let entry = self.find(tree, path)?.ok_or_else(|| LedgerError::PathMissing { path: path.to_owned() })?;
         self.read(entry.oid, ObjectType::Blob)
     }
