@@ -245,7 +245,8 @@ mod tests {
                 None => { prop_assert_eq!(found, text); prop_assert!(stop.is_none()); }
                 Some(_) => {
                     let stop = stop.unwrap();
-                    prop_assert!(text.starts_with(&format!("{found}{stop}")));
+                    let shown = found.clone() + &stop;
+                    prop_assert!(text.starts_with(&shown));
                     prop_assert!(stops.iter().all(|s| !found.contains(s)));
                 }
             }
