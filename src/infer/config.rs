@@ -117,9 +117,16 @@ pub enum RopeLayout {
 pub enum RopeScaling {
     None,
     /// Positions divided by `factor`.
-    Linear { factor: f32 },
+    Linear {
+        factor: f32,
+    },
     /// Low frequencies divided by `factor`, high ones kept, those between blended.
-    Llama3 { factor: f32, low_freq_factor: f32, high_freq_factor: f32, original_context: usize },
+    Llama3 {
+        factor: f32,
+        low_freq_factor: f32,
+        high_freq_factor: f32,
+        original_context: usize,
+    },
     /// YaRN (Peng et al.). The magnitude is `attn_factor * (1 + 0.1 ln factor)`.
     Yarn {
         factor: f32,
@@ -131,14 +138,21 @@ pub enum RopeScaling {
     },
     /// A divisor for each frequency, one list up to `original_context` positions and one beyond; magnitude
     /// `attn_factor`.
-    LongRope { original_context: usize, attn_factor: f32, lists: LongRopeLists },
+    LongRope {
+        original_context: usize,
+        attn_factor: f32,
+        lists: LongRopeLists,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum LongRopeLists {
     /// In the tensors `rope_factors_short.weight` and `rope_factors_long.weight`.
     Tensors,
-    Given { short: Vec<f32>, long: Vec<f32> },
+    Given {
+        short: Vec<f32>,
+        long: Vec<f32>,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -209,7 +223,11 @@ impl ModelConfig {
             && (window.size == 0 || window.layers.len() != self.layers)
         {
             let value = format!("{} in {} layers", window.size, window.layers.len());
-            return Err(ConfigError::Range { field: "window", value, range: format!("1 or more, in {} layers", self.layers) });
+            return Err(ConfigError::Range {
+                field: "window",
+                value,
+                range: format!("1 or more, in {} layers", self.layers),
+            });
         }
         Ok(self)
     }
@@ -234,7 +252,12 @@ impl RopeScaling {
                 out.push(("yarn ext_factor", ext_factor, ext_factor.is_finite() && ext_factor >= 0.0, "0 or more"));
                 out.push(("yarn attn_factor", attn_factor, positive(attn_factor), "above 0"));
                 out.push(("yarn beta_slow", beta_slow, positive(beta_slow), "above 0"));
-                out.push(("yarn beta_fast", beta_fast, beta_fast.is_finite() && beta_fast > beta_slow, "above beta_slow"));
+                out.push((
+                    "yarn beta_fast",
+                    beta_fast,
+                    beta_fast.is_finite() && beta_fast > beta_slow,
+                    "above beta_slow",
+                ));
                 out.push(original(original_context));
             }
             RopeScaling::LongRope { original_context, attn_factor, .. } => {
@@ -281,7 +304,9 @@ impl fmt::Display for ConfigError {
             Self::Unsupported { key, value, supported } => {
                 write!(f, "model configuration: {} is {}; supported: {supported}", shown(key), shown(value))
             }
-            Self::Range { field, value, range } => write!(f, "model configuration: the {field} is {value}, not {range}"),
+            Self::Range { field, value, range } => {
+                write!(f, "model configuration: the {field} is {value}, not {range}")
+            }
             Self::Heads { heads, kv_heads } => {
                 write!(f, "model configuration: {heads} heads cannot share {kv_heads} key/value heads evenly")
             }

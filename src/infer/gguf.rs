@@ -66,13 +66,11 @@ impl<'a> Gguf<'a> {
         }
         let alignment = match keys.get("general.alignment") {
             None => DEFAULT_ALIGNMENT,
-            Some(&index) => {
-                alignment(metadata[index].1).map_err(|fault| GgufError {
-                    offset: key_offsets[index],
-                    place: Place::Key("general.alignment".to_owned()),
-                    fault,
-                })?
-            }
+            Some(&index) => alignment(metadata[index].1).map_err(|fault| GgufError {
+                offset: key_offsets[index],
+                place: Place::Key("general.alignment".to_owned()),
+                fault,
+            })?,
         };
 
         let mut entries: Vec<Entry<'a>> = Vec::new();

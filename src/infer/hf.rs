@@ -23,14 +23,33 @@ pub struct Shard<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HfError {
     Config(ConfigError),
-    Shard { file: String, fault: SafetensorsError },
-    Index { offset: usize, reason: String },
-    IndexEntry { tensor: String, reason: &'static str },
+    Shard {
+        file: String,
+        fault: SafetensorsError,
+    },
+    Index {
+        offset: usize,
+        reason: String,
+    },
+    IndexEntry {
+        tensor: String,
+        reason: &'static str,
+    },
     /// The index and the files disagree about where a tensor is.
-    Misplaced { tensor: String, file: String },
-    Absent { tensor: String, file: String },
-    Name { tensor: String },
-    Twice { tensor: String },
+    Misplaced {
+        tensor: String,
+        file: String,
+    },
+    Absent {
+        tensor: String,
+        file: String,
+    },
+    Name {
+        tensor: String,
+    },
+    Twice {
+        tensor: String,
+    },
 }
 
 impl fmt::Display for HfError {
@@ -69,8 +88,13 @@ fn read_index(index: &[u8]) -> Result<Vec<(String, String)>, HfError> {
         .map(|(tensor, file)| {
             let bad = |reason| HfError::IndexEntry { tensor: tensor.clone(), reason };
             let file = file.as_str().ok_or_else(|| bad("the file is no string"))?;
-            let plain = file.ends_with(".safetensors") && !file.starts_with('.') && !file.contains(['/', '\\', '\0', ':']);
-            if plain { Ok((tensor.clone(), file.to_owned())) } else { Err(bad("the file is no plain .safetensors name")) }
+            let plain =
+                file.ends_with(".safetensors") && !file.starts_with('.') && !file.contains(['/', '\\', '\0', ':']);
+            if plain {
+                Ok((tensor.clone(), file.to_owned()))
+            } else {
+                Err(bad("the file is no plain .safetensors name"))
+            }
         })
         .collect()
 }
@@ -194,7 +218,13 @@ mod tests {
 
     #[test]
     fn shards_become_one_model_with_gguf_names() {
-        let (a, b) = (shard(&[("model.embed_tokens.weight", &[5, 8])]), shard(&[("model.layers.0.self_attn.q_proj.weight", &[8, 8]), ("model.layers.0.self_attn.rotary_emb.inv_freq", &[2])]));
+        let (a, b) = (
+            shard(&[("model.embed_tokens.weight", &[5, 8])]),
+            shard(&[
+                ("model.layers.0.self_attn.q_proj.weight", &[8, 8]),
+                ("model.layers.0.self_attn.rotary_emb.inv_freq", &[2]),
+            ]),
+        );
         let index = r#"{"weight_map":{"model.embed_tokens.weight":"a.safetensors","model.layers.0.self_attn.q_proj.weight":"b.safetensors","model.layers.0.self_attn.rotary_emb.inv_freq":"b.safetensors"}}"#;
         assert_eq!(shard_names(index.as_bytes()).expect("valid"), ["a.safetensors", "b.safetensors"]);
         let shards = [Shard { name: "a.safetensors", bytes: &a }, Shard { name: "b.safetensors", bytes: &b }];
@@ -218,10 +248,13 @@ mod tests {
 
     #[test]
     fn gemma_norms_get_their_own_names() {
-        let names = ["post_attention_layernorm", "pre_feedforward_layernorm", "post_feedforward_layernorm", "input_layernorm"];
-        let full: Vec<String> = names.iter().map(|name| format!("language_model.model.layers.0.{name}.weight")).collect();
+        let names =
+            ["post_attention_layernorm", "pre_feedforward_layernorm", "post_feedforward_layernorm", "input_layernorm"];
+        let full: Vec<String> =
+            names.iter().map(|name| format!("language_model.model.layers.0.{name}.weight")).collect();
         let bytes = shard(&full.iter().map(|name| (name.as_str(), &[8u64][..])).collect::<Vec<_>>());
-        let config = r#"{"model_type":"gemma3","text_config":{"hidden_size":8,"num_hidden_layers":1,"intermediate_size":4}}"#;
+        let config =
+            r#"{"model_type":"gemma3","text_config":{"hidden_size":8,"num_hidden_layers":1,"intermediate_size":4}}"#;
         let (config, weights) = open(config.as_bytes(), None, &[Shard { name: "m", bytes: &bytes }]).expect("valid");
         assert_eq!((config.norm_offset, config.key_dim), (1.0, 256));
         for name in ["post_attention_norm", "ffn_norm", "post_ffw_norm", "attn_norm"] {

@@ -19,7 +19,8 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Value, JsonFault> {
 }
 
 fn offset(bytes: &[u8], line: usize, column: usize) -> usize {
-    let before = bytes.split_inclusive(|&byte| byte == b'\n').take(line.saturating_sub(1)).map(<[u8]>::len).sum::<usize>();
+    let before =
+        bytes.split_inclusive(|&byte| byte == b'\n').take(line.saturating_sub(1)).map(<[u8]>::len).sum::<usize>();
     (before + column.saturating_sub(1)).min(bytes.len())
 }
 

@@ -2,6 +2,7 @@
 //! generation. Pure: the caller maps files and hands over bytes.
 
 pub mod config;
+pub mod conformance;
 pub mod conformance_lm;
 pub mod dtype;
 pub mod engine;

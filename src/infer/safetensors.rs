@@ -24,15 +24,40 @@ pub struct Entry<'a> {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SafetensorsError {
-    Truncated { have: usize },
-    Header { length: u64, most: u64 },
-    Json { offset: usize, reason: String },
-    Field { tensor: String, reason: &'static str },
-    DType { tensor: String, dtype: String },
-    Size { tensor: String, given: u64, needed: String },
+    Truncated {
+        have: usize,
+    },
+    Header {
+        length: u64,
+        most: u64,
+    },
+    Json {
+        offset: usize,
+        reason: String,
+    },
+    Field {
+        tensor: String,
+        reason: &'static str,
+    },
+    DType {
+        tensor: String,
+        dtype: String,
+    },
+    Size {
+        tensor: String,
+        given: u64,
+        needed: String,
+    },
     /// A tensor does not begin where the one before it ends.
-    Gap { tensor: String, begins: u64, expected: u64 },
-    Outside { ends: u64, data: u64 },
+    Gap {
+        tensor: String,
+        begins: u64,
+        expected: u64,
+    },
+    Outside {
+        ends: u64,
+        data: u64,
+    },
 }
 
 impl fmt::Display for SafetensorsError {
@@ -44,7 +69,12 @@ impl fmt::Display for SafetensorsError {
             Self::Json { offset, reason } => write!(f, "byte {offset}: {reason}"),
             Self::Field { tensor, reason } => write!(f, "tensor {}: {reason}", shown(tensor)),
             Self::DType { tensor, dtype } => {
-                write!(f, "tensor {}: type {} is not supported; supported are F32, F16, BF16", shown(tensor), shown(dtype))
+                write!(
+                    f,
+                    "tensor {}: type {} is not supported; supported are F32, F16, BF16",
+                    shown(tensor),
+                    shown(dtype)
+                )
             }
             Self::Size { tensor, given, needed } => {
                 write!(f, "tensor {}: {given} bytes given, {needed} needed", shown(tensor))
@@ -68,8 +98,7 @@ pub fn parse(file: &[u8]) -> Result<Vec<Entry<'_>>, SafetensorsError> {
         return Err(SafetensorsError::Header { length, most });
     }
     let (header, data) = rest.split_at(length as usize);
-    let header = json::parse(header)
-        .map_err(|e| SafetensorsError::Json { offset: 8 + e.offset, reason: e.reason })?;
+    let header = json::parse(header).map_err(|e| SafetensorsError::Json { offset: 8 + e.offset, reason: e.reason })?;
     let Json::Object(fields) = header else {
         return Err(SafetensorsError::Json { offset: 8, reason: "the header is no object".to_owned() });
     };

@@ -48,13 +48,27 @@ pub struct Conversation<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TemplateError {
     Missing,
-    NotText { key: String },
-    TooLong { bytes: usize },
-    Syntax { line: usize, reason: String },
+    NotText {
+        key: String,
+    },
+    TooLong {
+        bytes: usize,
+    },
+    Syntax {
+        line: usize,
+        reason: String,
+    },
     /// The template itself refused the conversation.
-    Raised { message: String },
-    Render { line: usize, reason: String },
-    Steps { line: usize },
+    Raised {
+        message: String,
+    },
+    Render {
+        line: usize,
+        reason: String,
+    },
+    Steps {
+        line: usize,
+    },
     Output,
 }
 
@@ -227,7 +241,8 @@ fn render_error(error: Error) -> TemplateError {
         if let Some(Raised(message)) = inner.downcast_ref() {
             return TemplateError::Raised { message: message.clone() };
         }
-        let too_much = inner.downcast_ref::<io::Error>().and_then(io::Error::get_ref).is_some_and(|e| e.is::<TooMuch>());
+        let too_much =
+            inner.downcast_ref::<io::Error>().and_then(io::Error::get_ref).is_some_and(|e| e.is::<TooMuch>());
         if too_much {
             return TemplateError::Output;
         }

@@ -15,14 +15,18 @@ impl ModelConfig {
         let keys = Keys { file, arch };
         if let Some(experts) = keys.count("expert_count")?.filter(|&experts| experts > 0) {
             let key = keys.full("expert_count");
-            return Err(ConfigError::Unsupported { key, value: experts.to_string(), supported: "models without experts" });
+            return Err(ConfigError::Unsupported {
+                key,
+                value: experts.to_string(),
+                supported: "models without experts",
+            });
         }
 
         let dim = keys.needed("embedding_length")?;
         let layers = keys.needed("block_count")?;
         let heads = keys.needed("attention.head_count")?;
         let kv_heads = keys.count("attention.head_count_kv")?.unwrap_or(heads);
-        let shared = if heads == 0 { 0 } else { dim / heads };
+        let shared = dim.checked_div(heads).unwrap_or(0);
         let key_dim = keys.count("attention.key_length")?.unwrap_or(shared);
         let value_dim = keys.count("attention.value_length")?.unwrap_or(shared);
         let context = keys.needed("context_length")?;

@@ -45,7 +45,7 @@ impl<'j> Fields<'j> {
         let layers = self.count("num_hidden_layers", None)?;
         let heads = self.count("num_attention_heads", gemma.then_some(8))?;
         let kv_heads = self.count("num_key_value_heads", Some(if gemma { 4 } else { heads }))?;
-        let shared = if heads == 0 { 0 } else { dim / heads };
+        let shared = dim.checked_div(heads).unwrap_or(0);
         let head_dim = self.count("head_dim", Some(if gemma { 256 } else { shared }))?;
         let context = self.count("max_position_embeddings", gemma.then_some(131_072))?;
         let scalar = self.float("query_pre_attn_scalar")?.filter(|_| gemma).unwrap_or(head_dim as f32);
@@ -218,9 +218,7 @@ fn usize_of(key: &str, value: &Json) -> Result<usize, ConfigError> {
 }
 
 fn float(fields: &Map<String, Json>, key: &str) -> Result<Option<f32>, ConfigError> {
-    present(fields, key)
-        .map(|value| value.as_f64().map(|x| x as f32).ok_or_else(|| wrong(key, "a number")))
-        .transpose()
+    present(fields, key).map(|value| value.as_f64().map(|x| x as f32).ok_or_else(|| wrong(key, "a number"))).transpose()
 }
 
 fn floats(fields: &Map<String, Json>, key: &str) -> Result<Vec<f32>, ConfigError> {

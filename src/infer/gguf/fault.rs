@@ -72,9 +72,15 @@ impl fmt::Display for Fault {
             Fault::Magic(bytes) => write!(f, "begins with {bytes:02x?}, not with \"GGUF\""),
             Fault::Version(version) => write!(f, "version {version} is not supported; versions 2 and 3 are"),
             Fault::BigEndian => f.write_str("the file is big-endian; convert it to little-endian"),
-            Fault::Truncated { need, have } => write!(f, "the file ends here: {need} bytes are needed, {have} are left"),
-            Fault::Count { what, count, most } => write!(f, "{count} {what} cannot be: at most {most} are possible here"),
-            Fault::Length { what, length, most } => write!(f, "a {what} of {length} bytes is too long: at most {most} are allowed"),
+            Fault::Truncated { need, have } => {
+                write!(f, "the file ends here: {need} bytes are needed, {have} are left")
+            }
+            Fault::Count { what, count, most } => {
+                write!(f, "{count} {what} cannot be: at most {most} are possible here")
+            }
+            Fault::Length { what, length, most } => {
+                write!(f, "a {what} of {length} bytes is too long: at most {most} are allowed")
+            }
             Fault::Empty(what) => write!(f, "the {what} is empty"),
             Fault::NotUtf8(what) => write!(f, "the {what} is not UTF-8"),
             Fault::ValueType(id) => write!(f, "value type {id} is unknown; 0 to 12 are known"),

@@ -107,7 +107,10 @@ fn check_consistent(gguf: &Gguf<'_>, file: usize) {
     assert!(spans.windows(2).all(|pair| pair[0].1 <= pair[1].0), "{spans:?}");
     assert!(spans.last().is_none_or(|last| last.1 <= file as u64));
     for tensor in gguf.tensors() {
-        assert_eq!(tensor.dtype.bytes(tensor.dims.width(), tensor.dims.rows().expect("checked")), Some(tensor.data.len() as u64));
+        assert_eq!(
+            tensor.dtype.bytes(tensor.dims.width(), tensor.dims.rows().expect("checked")),
+            Some(tensor.data.len() as u64)
+        );
     }
 }
 

@@ -55,16 +55,25 @@ fn functions_and_methods_that_templates_call() {
 
 #[test]
 fn tojson_is_pythons() {
-    check("{{ {'a': [1, 2.0, none, true], 'b': 'ü\"\\n<'} | tojson }}", "{\"a\": [1, 2.0, null, true], \"b\": \"ü\\\"\\n<\"}");
+    check(
+        "{{ {'a': [1, 2.0, none, true], 'b': 'ü\"\\n<'} | tojson }}",
+        "{\"a\": [1, 2.0, null, true], \"b\": \"ü\\\"\\n<\"}",
+    );
     check("{{ {'b': [1], 'a': {}} | tojson(indent=2) }}", "{\n  \"b\": [\n    1\n  ],\n  \"a\": {}\n}");
-    check("{{ {'b': 1, 'a': 'ü'} | tojson(sort_keys=true, ensure_ascii=true, separators=[',', ':']) }}", "{\"a\":\"\\u00fc\",\"b\":1}");
+    check(
+        "{{ {'b': 1, 'a': 'ü'} | tojson(sort_keys=true, ensure_ascii=true, separators=[',', ':']) }}",
+        "{\"a\":\"\\u00fc\",\"b\":1}",
+    );
     assert!(matches!(render("{{ missing | tojson }}"), Err(TemplateError::Render { line: 1, .. })));
 }
 
 #[test]
 fn messages_keep_their_order_and_types() {
     let messages = json!([{"z": 1, "a": [true, null, 1.5], "content": "x"}]);
-    assert_eq!(render_with("{{ messages | tojson }}", &messages, &[]).as_deref(), Ok(r#"[{"z": 1, "a": [true, null, 1.5], "content": "x"}]"#));
+    assert_eq!(
+        render_with("{{ messages | tojson }}", &messages, &[]).as_deref(),
+        Ok(r#"[{"z": 1, "a": [true, null, 1.5], "content": "x"}]"#)
+    );
     let extra = [("enable_thinking", json!(false))];
     assert_eq!(render_with("{{ enable_thinking }}", &messages, &extra).as_deref(), Ok("False"));
 }

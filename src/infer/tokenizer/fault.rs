@@ -8,23 +8,63 @@ use crate::infer::shown;
 #[derive(Clone, Debug, PartialEq)]
 pub enum TokenizerError {
     /// A key that is needed is not there.
-    Missing { key: &'static str },
+    Missing {
+        key: &'static str,
+    },
     /// A key has another type than it must have.
-    KeyType { key: &'static str, needed: &'static str },
-    Model { model: String },
-    Pre { pre: String },
+    KeyType {
+        key: &'static str,
+        needed: &'static str,
+    },
+    Model {
+        model: String,
+    },
+    Pre {
+        pre: String,
+    },
     MissingPre,
     Empty,
-    Length { key: &'static str, len: usize, tokens: usize },
-    Score { id: usize },
-    DuplicateToken { text: String, first: u32, second: u32 },
-    Role { key: String, id: u64, tokens: usize },
-    AddWithout { key: &'static str, role: &'static str },
-    Pattern { pattern: String, reason: String },
-    Json { offset: usize, reason: String },
-    JsonPart { part: String, found: String },
-    NoToken { byte: u8 },
-    NoSuchId { id: u32, len: usize },
+    Length {
+        key: &'static str,
+        len: usize,
+        tokens: usize,
+    },
+    Score {
+        id: usize,
+    },
+    DuplicateToken {
+        text: String,
+        first: u32,
+        second: u32,
+    },
+    Role {
+        key: String,
+        id: u64,
+        tokens: usize,
+    },
+    AddWithout {
+        key: &'static str,
+        role: &'static str,
+    },
+    Pattern {
+        pattern: String,
+        reason: String,
+    },
+    Json {
+        offset: usize,
+        reason: String,
+    },
+    JsonPart {
+        part: String,
+        found: String,
+    },
+    NoToken {
+        byte: u8,
+    },
+    NoSuchId {
+        id: u32,
+        len: usize,
+    },
     TooLarge,
 }
 

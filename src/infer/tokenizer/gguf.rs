@@ -20,7 +20,8 @@ const ABSENT: u64 = u32::MAX as u64;
 
 impl Tokenizer {
     pub fn from_gguf(file: &Gguf<'_>) -> Result<Self, TokenizerError> {
-        let model = text(file, "tokenizer.ggml.model")?.ok_or(TokenizerError::Missing { key: "tokenizer.ggml.model" })?;
+        let model =
+            text(file, "tokenizer.ggml.model")?.ok_or(TokenizerError::Missing { key: "tokenizer.ggml.model" })?;
         let vocab = read_vocab(file)?;
         let mut tokenizer = match model {
             "llama" => sentencepiece(file, vocab)?,
@@ -130,7 +131,8 @@ fn read_roles(file: &Gguf<'_>, vocab: &Vocab, usual: Roles) -> Result<Roles, Tok
         },
     };
     // Ids outside the vocabulary are common for roles that generation does without.
-    let lenient = |key| read(key, None).or_else(|e| if matches!(e, TokenizerError::Role { .. }) { Ok(None) } else { Err(e) });
+    let lenient =
+        |key| read(key, None).or_else(|e| if matches!(e, TokenizerError::Role { .. }) { Ok(None) } else { Err(e) });
     let mut roles = Roles {
         bos: read("tokenizer.ggml.bos_token_id", usual.bos)?,
         eos: read("tokenizer.ggml.eos_token_id", usual.eos)?,

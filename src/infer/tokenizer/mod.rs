@@ -6,7 +6,7 @@
 mod bpe;
 mod fault;
 mod gguf;
-//JSON
+mod json;
 mod merge;
 mod pre;
 mod special;

@@ -38,21 +38,60 @@ pub(super) struct Preset {
 }
 
 /// Upper or lower case, then any case: as GPT-4o's and Tekken's patterns group letters.
-macro_rules! upper { () => { r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]" } }
-macro_rules! lower { () => { r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]" } }
-macro_rules! apostrophe { () => { r"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])" } }
+macro_rules! upper {
+    () => {
+        r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]"
+    };
+}
+macro_rules! lower {
+    () => {
+        r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
+    };
+}
+macro_rules! apostrophe {
+    () => {
+        r"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])"
+    };
+}
 macro_rules! camel {
     ($ending:expr) => {
         concat!(
-            r"[^\r\n\p{L}\p{N}]?", upper!(), "*", lower!(), "+", $ending, "|",
-            r"[^\r\n\p{L}\p{N}]?", upper!(), "+", lower!(), "*", $ending
+            r"[^\r\n\p{L}\p{N}]?",
+            upper!(),
+            "*",
+            lower!(),
+            "+",
+            $ending,
+            "|",
+            r"[^\r\n\p{L}\p{N}]?",
+            upper!(),
+            "+",
+            lower!(),
+            "*",
+            $ending
         )
     };
 }
-macro_rules! camel_with_apostrophe { () => { camel!(concat_apostrophe!()) } }
-macro_rules! concat_apostrophe { () => { r"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])?" } }
-macro_rules! marks_and_blanks { () => { r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+" } }
-macro_rules! marks_slash_and_blanks { () => { r" ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+" } }
+macro_rules! camel_with_apostrophe {
+    () => {
+        camel!(concat_apostrophe!())
+    };
+}
+macro_rules! concat_apostrophe {
+    () => {
+        r"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])?"
+    };
+}
+macro_rules! marks_and_blanks {
+    () => {
+        r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+    };
+}
+macro_rules! marks_slash_and_blanks {
+    () => {
+        r" ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+    };
+}
 
 const GPT4O: &str = concat!(camel_with_apostrophe!(), r"|\p{N}{1,3}|", marks_slash_and_blanks!());
 const TEKKEN: &str = concat!(camel!(""), r"|\p{N}|", marks_slash_and_blanks!());
@@ -94,12 +133,18 @@ const AFMOE_SCRIPTS: &str = concat!(
 );
 const KIMI: &str = concat!(
     r"[\p{Han}]+|",
-    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]*[\p{Ll}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]+", concat_apostrophe!(), "|",
-    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]+[\p{Ll}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]*", concat_apostrophe!(), "|",
-    r"\p{N}{1,3}|", marks_and_blanks!()
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]*[\p{Ll}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]+",
+    concat_apostrophe!(),
+    "|",
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]+[\p{Ll}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]*",
+    concat_apostrophe!(),
+    "|",
+    r"\p{N}{1,3}|",
+    marks_and_blanks!()
 );
 const JAIS2: &str = concat!(
-    apostrophe!(), r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|",
+    apostrophe!(),
+    r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|",
     r"\s{512}(?!\S)|\s{256}(?!\S)|\s{128}(?!\S)|\s{64}(?!\S)|\s{32}(?!\S)|\s{16}(?!\S)|\s{8}(?!\S)|\s{4}(?!\S)|",
     r"\s{1,2}(?!\S)|\s{1}"
 );
@@ -116,7 +161,17 @@ const PLAIN: Preset = Preset {
 
 const PRESETS: &[Preset] = &[
     Preset {
-        names: &["llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2", "jina-v5-nano"],
+        names: &[
+            "llama-bpe",
+            "llama3",
+            "llama-v3",
+            "falcon3",
+            "falcon-h1",
+            "pixtral",
+            "midm-2.0",
+            "lfm2",
+            "jina-v5-nano",
+        ],
         rules: &[Rule::Words(3)],
         ignore_merges: true,
         add_bos: true,
@@ -125,7 +180,15 @@ const PRESETS: &[Preset] = &[
     Preset { names: &["dbrx", "smaug-bpe", "chatglm-bpe", "glm4"], rules: &[Rule::Words(3)], ..PLAIN },
     Preset {
         names: &[
-            "qwen2", "deepseek-r1-qwen", "kormo", "f2llmv2", "megrez", "stablelm2", "hunyuan", "solar-open", "grok-2",
+            "qwen2",
+            "deepseek-r1-qwen",
+            "kormo",
+            "f2llmv2",
+            "megrez",
+            "stablelm2",
+            "hunyuan",
+            "solar-open",
+            "grok-2",
         ],
         rules: &[Rule::Words(1)],
         ..PLAIN
@@ -146,8 +209,24 @@ const PRESETS: &[Preset] = &[
     },
     Preset {
         names: &[
-            "gpt-2", "phi-2", "jina-es", "jina-de", "gigachat", "jina-v2-es", "jina-v2-de", "jina-v1-en", "jina-v2-code",
-            "roberta-bpe", "a.x-4.0", "mellum", "modern-bert", "exaone4", "mpt", "olmo", "jais", "trillion",
+            "gpt-2",
+            "phi-2",
+            "jina-es",
+            "jina-de",
+            "gigachat",
+            "jina-v2-es",
+            "jina-v2-de",
+            "jina-v1-en",
+            "jina-v2-code",
+            "roberta-bpe",
+            "a.x-4.0",
+            "mellum",
+            "modern-bert",
+            "exaone4",
+            "mpt",
+            "olmo",
+            "jais",
+            "trillion",
             "granite-docling",
         ],
         rules: &[Rule::Gpt2],
@@ -226,11 +305,7 @@ const PRESETS: &[Preset] = &[
     Preset { names: &["poro-chat", "bloom", "gpt3-finnish"], rules: &[Rule::Pattern(BLOOM)], ..PLAIN },
     Preset { names: &["viking"], rules: &[Rule::Pattern(BLOOM), Rule::Pattern(r"\p{N}")], ..PLAIN },
     Preset { names: &["tekken"], rules: &[Rule::Pattern(TEKKEN)], ignore_merges: true, add_bos: true, ..PLAIN },
-    Preset {
-        names: &["gpt-4o", "llama4", "kanana2", "talkie", "minimax-m2"],
-        rules: &[Rule::Pattern(GPT4O)],
-        ..PLAIN
-    },
+    Preset { names: &["gpt-4o", "llama4", "kanana2", "talkie", "minimax-m2"], rules: &[Rule::Pattern(GPT4O)], ..PLAIN },
     Preset { names: &["granite-embed-multi-97m"], rules: &[Rule::Pattern(GPT4O)], ignore_merges: true, ..PLAIN },
     Preset {
         names: &["tiny_aya", "cohere2moe"],
@@ -335,10 +410,10 @@ impl Cut {
         // Enough for any pattern of a real file over a megabyte of one character; a hostile one ends with an error.
         const MOST_BACKTRACKS: usize = 50_000_000;
         let mut builder = fancy_regex::RegexBuilder::new(pattern);
-        let regex = builder.backtrack_limit(MOST_BACKTRACKS).build().map_err(|e| TokenizerError::Pattern {
-            pattern: pattern.to_owned(),
-            reason: e.to_string(),
-        })?;
+        let regex = builder
+            .backtrack_limit(MOST_BACKTRACKS)
+            .build()
+            .map_err(|e| TokenizerError::Pattern { pattern: pattern.to_owned(), reason: e.to_string() })?;
         Ok(Self::Pattern(Box::new(regex)))
     }
 }

@@ -180,7 +180,8 @@ mod tests {
     }
 
     fn texts() -> impl Strategy<Value = String> {
-        proptest::string::string_regex("[ a-dA-D'sStTrReEvVlL0-9\\r\\n\\t!?.éß中٣½\u{a0}\u{3000}\u{301}👍]{0,40}").expect("ours")
+        proptest::string::string_regex("[ a-dA-D'sStTrReEvVlL0-9\\r\\n\\t!?.éß中٣½\u{a0}\u{3000}\u{301}👍]{0,40}")
+            .expect("ours")
     }
 
     proptest! {

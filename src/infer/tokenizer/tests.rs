@@ -69,14 +69,21 @@ fn specials_are_parsed_only_where_asked_and_user_tokens_always() {
 fn the_prefix_follows_the_key() {
     let tokenizer = open(&spm().key("tokenizer.ggml.add_space_prefix", Put::Bool(false))).expect("valid");
     assert_eq!(tokenizer.encode("ab", PLAIN).expect("encodes"), [AB]);
-    assert_eq!(tokenizer.decode(&[SPACE_AB], DecodeOpts { strip_prefix: true, ..Default::default() }).expect("ids"), b" ab");
+    assert_eq!(
+        tokenizer.decode(&[SPACE_AB], DecodeOpts { strip_prefix: true, ..Default::default() }).expect("ids"),
+        b" ab"
+    );
 }
 
 #[test]
 fn bos_and_eos_follow_the_keys() {
-    let eos = spm().key("tokenizer.ggml.add_eos_token", Put::Bool(true)).key("tokenizer.ggml.add_bos_token", Put::Bool(false));
+    let eos = spm()
+        .key("tokenizer.ggml.add_eos_token", Put::Bool(true))
+        .key("tokenizer.ggml.add_bos_token", Put::Bool(false));
     assert_eq!(open(&eos).expect("valid").encode("ab", SPECIAL).expect("encodes"), [SPACE_AB, 2]);
-    let none = spm().key("tokenizer.ggml.add_eos_token", Put::Bool(true)).key("tokenizer.ggml.eos_token_id", Put::U32(u32::MAX));
+    let none = spm()
+        .key("tokenizer.ggml.add_eos_token", Put::Bool(true))
+        .key("tokenizer.ggml.eos_token_id", Put::U32(u32::MAX));
     assert!(matches!(open(&none), Err(TokenizerError::AddWithout { role: "EOS", .. })));
     let outside = spm().key("tokenizer.ggml.bos_token_id", Put::U32(5000));
     assert!(matches!(open(&outside), Err(TokenizerError::Role { id: 5000, .. })));
@@ -99,7 +106,8 @@ fn bpe(pre: &str) -> Writer {
         .map(|byte| {
             let printable = matches!(byte, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF);
             let before = (0..byte).filter(|b| !matches!(b, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF)).count() as u32;
-            let char = if printable { char::from(byte) } else { char::from_u32(256 + before).expect("below surrogates") };
+            let char =
+                if printable { char::from(byte) } else { char::from_u32(256 + before).expect("below surrogates") };
             char.to_string()
         })
         .collect();
@@ -152,9 +160,12 @@ fn what_is_not_known_is_refused_by_name() {
             .key("tokenizer.ggml.tokens", Put::Strings(&["a"]));
         assert_eq!(open(&writer).expect_err("unsupported"), TokenizerError::Model { model: model.to_owned() });
     }
-    let bare = Writer::new().key("tokenizer.ggml.model", Put::Str("gpt2")).key("tokenizer.ggml.tokens", Put::Strings(&["a"]));
+    let bare =
+        Writer::new().key("tokenizer.ggml.model", Put::Str("gpt2")).key("tokenizer.ggml.tokens", Put::Strings(&["a"]));
     assert_eq!(open(&bare).expect_err("no pre"), TokenizerError::MissingPre);
-    let twice = Writer::new().key("tokenizer.ggml.model", Put::Str("llama")).key("tokenizer.ggml.tokens", Put::Strings(&["a", "b", "a"]));
+    let twice = Writer::new()
+        .key("tokenizer.ggml.model", Put::Str("llama"))
+        .key("tokenizer.ggml.tokens", Put::Strings(&["a", "b", "a"]));
     assert!(matches!(open(&twice), Err(TokenizerError::DuplicateToken { first: 0, second: 2, .. })));
     let nan = Writer::new()
         .key("tokenizer.ggml.model", Put::Str("llama"))
