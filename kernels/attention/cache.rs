@@ -1,7 +1,7 @@
 //! Keys and values of the positions so far.
 
 use crate::error::{Error, product, rows};
-use crate::lanes::{Lanes, N};
+use crate::lanes::{N, Stored};
 use crate::os::Pages;
 use half::f16;
 
@@ -129,39 +129,5 @@ impl Cache {
     pub(super) fn values<C: Stored>(&self, head: usize) -> &[C::Vector] {
         let per_head = self.capacity * self.head_dim.div_ceil(N);
         &C::vectors(&self.values)[head * per_head..][..per_head]
-    }
-}
-
-/// Reading sixteen stored numbers.
-pub(super) trait Stored {
-    type Vector;
-    fn vectors(bytes: &[u8]) -> &[Self::Vector];
-    fn load<S: Lanes>(s: S, vector: &Self::Vector) -> S::F;
-}
-
-pub(super) struct Single;
-pub(super) struct Half;
-
-impl Stored for Single {
-    type Vector = [u8; 64];
-    #[inline(always)]
-    fn vectors(bytes: &[u8]) -> &[[u8; 64]] {
-        bytes.as_chunks().0
-    }
-    #[inline(always)]
-    fn load<S: Lanes>(s: S, vector: &[u8; 64]) -> S::F {
-        s.load_f32(vector)
-    }
-}
-
-impl Stored for Half {
-    type Vector = [u8; 32];
-    #[inline(always)]
-    fn vectors(bytes: &[u8]) -> &[[u8; 32]] {
-        bytes.as_chunks().0
-    }
-    #[inline(always)]
-    fn load<S: Lanes>(s: S, vector: &[u8; 32]) -> S::F {
-        s.load_f16(vector)
     }
 }

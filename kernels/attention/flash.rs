@@ -1,9 +1,9 @@
 //! One key head's part of the attention, chunk by chunk of positions.
 
 use super::Attention;
-use super::cache::{Cache, Cell, Half, Single, Stored};
+use super::cache::{Cache, Cell};
 use crate::Level;
-use crate::lanes::{Lanes, N, Op};
+use crate::lanes::{Half, Lanes, N, Op, Single, Stored};
 use crate::pool::Disjoint;
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -40,18 +40,20 @@ pub(super) struct Job<'a> {
     pub(super) width: usize,
     pub(super) group: usize,
     pub(super) head: usize,
+    /// Which of the key head's query heads.
+    pub(super) queries: Range<usize>,
 }
 
 impl Job<'_> {
     pub(super) fn run(&self, level: Level, positions: Range<usize>) {
         let (dim, padded) = (self.cache.head_dim(), self.cache.head_dim().next_multiple_of(N));
         let at = |i: usize, g: usize| i * self.width + (self.head * self.group + g) * dim;
-        let mut rows: Vec<Row> = Vec::with_capacity(positions.len() * self.group);
+        let mut rows: Vec<Row> = Vec::with_capacity(positions.len() * self.queries.len());
         for i in positions.clone() {
             let position = self.first + i;
             let end = if self.shape.causal { position + 1 } else { self.cache.len() };
             let start = self.shape.window.map_or(0, |w| (position + 1).saturating_sub(w)).min(end);
-            for g in 0..self.group {
+            for g in self.queries.clone() {
                 let q = &self.q[at(i, g)..][..dim];
                 rows.push(Row { q, seen: start..end, most: f32::NEG_INFINITY, sum: 0.0 });
             }
@@ -64,7 +66,8 @@ impl Job<'_> {
             Cell::F16 => level.run(Flash::<Half>::new(flash, &mut rows, &mut scores, &mut sums)),
         }
         for (r, (row, sums)) in rows.iter().zip(sums.chunks_exact(padded)).enumerate() {
-            let (i, g) = (positions.start + r / self.group, r % self.group);
+            let share = self.queries.len();
+            let (i, g) = (positions.start + r / share, self.queries.start + r % share);
             // SAFETY: each pair of position and query head belongs to one task.
             let out = unsafe { self.out.range(at(i, g), dim) };
             for (out, sum) in out.iter_mut().zip(sums) {

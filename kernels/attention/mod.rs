@@ -56,11 +56,16 @@ pub fn attention(
         return Ok(());
     }
     let split = flash::Split::new(n, group);
+    let tasks = split.tasks() * cache.heads();
+    // One position over few key heads would leave threads idle: then the query heads of a key head are shared out.
+    let pieces = pool.threads().div_ceil(tasks).min(group);
+    let share = group.div_ceil(pieces);
     let out = Disjoint::new(out);
-    pool.run(split.tasks() * cache.heads(), |task| {
-        let (part, head) = (task / cache.heads(), task % cache.heads());
+    pool.run(tasks * pieces, |task| {
+        let (part, head, piece) = (task / pieces / cache.heads(), task / pieces % cache.heads(), task % pieces);
+        let queries = (piece * share).min(group)..(piece * share + share).min(group);
+        let job = flash::Job { shape, cache, first, q, out: &out, width, group, head, queries };
         // The last positions see the most: they go first, so that no thread is left with a long task at the end.
-        let job = flash::Job { shape, cache, first, q, out: &out, width, group, head };
         job.run(level, split.part(split.tasks() - 1 - part));
     });
     Ok(())

@@ -1,3 +1,5 @@
+//! Attention against its definition in f64, batches against single positions, and what may not be seen.
+
 use super::*;
 use crate::testing::{bits, each_level, noise};
 use half::f16;
@@ -28,7 +30,7 @@ impl Case {
     }
 
     fn run(&self, cache: &Cache, q: &[f32]) -> Vec<f32> {
-        let pool = Pool::new(3);
+        let pool = Pool::new(5);
         each_level(|level| {
             let mut out = vec![f32::NAN; q.len()];
             attention(&pool, level, &self.shape, cache, self.first, q, &mut out).unwrap();

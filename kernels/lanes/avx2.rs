@@ -53,6 +53,9 @@ impl Avx2 {
 impl Lanes for Avx2 {
     type F = F;
     type I = I;
+    /// 8 · 2 · 15 · 127 = 30,480 still fits.
+    type Short = I;
+    const SHORT: bool = true;
     const WIDE: bool = false;
 
     #[inline(always)]
@@ -230,6 +233,21 @@ impl Lanes for Avx2 {
     #[inline(always)]
     fn dot_wide(self, acc: I, w: I, a: I) -> I {
         (Avx2::dot_wide_half(acc.0, w.0, a.0), Avx2::dot_wide_half(acc.1, w.1, a.1))
+    }
+    #[inline(always)]
+    fn short(self) -> I {
+        self.splat_i(0)
+    }
+    #[inline(always)]
+    fn dot_short(self, acc: I, w: I, a: I) -> I {
+        let products = both!(_mm256_maddubs_epi16, w, a);
+        both!(_mm256_add_epi16, acc, products)
+    }
+    #[inline(always)]
+    fn add_short(self, acc: I, short: I) -> I {
+        let ones = simd!(_mm256_set1_epi16(1));
+        let sums = both!(_mm256_madd_epi16, short, (ones, ones));
+        both!(_mm256_add_epi32, acc, sums)
     }
     #[inline(always)]
     fn prefetch(self, at: &[u8], ahead: usize) {

@@ -25,6 +25,8 @@ macro_rules! simd {
 impl Lanes for Avx512 {
     type F = __m512;
     type I = __m512i;
+    type Short = __m512i;
+    const SHORT: bool = false;
     const WIDE: bool = true;
 
     #[inline(always)]
@@ -168,6 +170,18 @@ impl Lanes for Avx512 {
     #[inline(always)]
     fn dot_wide(self, acc: __m512i, w: __m512i, a: __m512i) -> __m512i {
         simd!(_mm512_dpbusd_epi32(acc, w, a))
+    }
+    #[inline(always)]
+    fn short(self) -> __m512i {
+        self.splat_i(0)
+    }
+    #[inline(always)]
+    fn dot_short(self, acc: __m512i, w: __m512i, a: __m512i) -> __m512i {
+        self.dot(acc, w, a)
+    }
+    #[inline(always)]
+    fn add_short(self, acc: __m512i, short: __m512i) -> __m512i {
+        simd!(_mm512_add_epi32(acc, short))
     }
     #[inline(always)]
     fn prefetch(self, at: &[u8], ahead: usize) {

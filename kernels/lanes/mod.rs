@@ -30,6 +30,11 @@ pub(crate) trait Lanes: Copy {
     /// Sixteen i32, or the sixty-four bytes of them in little-endian order.
     type I: Copy;
 
+    /// Sums of products in sixteen bits, where that is quicker than in thirty-two.
+    type Short: Copy;
+
+    /// Products of quanta of at most four bits are quicker added up as [`Lanes::Short`], eight at a time.
+    const SHORT: bool;
     /// Wide enough in registers for two vectors of accumulators by six rows.
     const WIDE: bool;
 
@@ -75,6 +80,12 @@ pub(crate) trait Lanes: Copy {
     fn dot(self, acc: Self::I, w: Self::I, a: Self::I) -> Self::I;
     /// The same with `w` up to 255.
     fn dot_wide(self, acc: Self::I, w: Self::I, a: Self::I) -> Self::I;
+    /// No products yet.
+    fn short(self) -> Self::Short;
+    /// As [`Lanes::dot`] for `w` of at most 15 and at most eight times; `a` must be above -128.
+    fn dot_short(self, acc: Self::Short, w: Self::I, a: Self::I) -> Self::Short;
+    /// `acc` and the sum of the products.
+    fn add_short(self, acc: Self::I, short: Self::Short) -> Self::I;
     /// Asks for the cache line `ahead` bytes after the start of `at`, which may lie past its end.
     fn prefetch(self, at: &[u8], ahead: usize);
 
@@ -146,3 +157,47 @@ pub(crate) trait Lanes: Copy {
 pub(crate) fn chunks(x: &[f32]) -> (&[[f32; N]], &[f32]) {
     x.as_chunks()
 }
+
+/// Reading sixteen numbers as they are stored.
+pub(crate) trait Stored {
+    type Vector;
+    fn vectors(bytes: &[u8]) -> &[Self::Vector];
+    fn load<S: Lanes>(s: S, vector: &Self::Vector) -> S::F;
+    /// Fewer than sixteen, zeros in the other lanes.
+    fn load_part<S: Lanes>(s: S, bytes: &[u8]) -> S::F;
+}
+
+/// F32.
+pub(crate) struct Single;
+/// F16.
+pub(crate) struct Half;
+/// BF16.
+pub(crate) struct Brain;
+
+macro_rules! stored {
+    ($name:ident, $bytes:literal, $load:ident) => {
+        impl Stored for $name {
+            type Vector = [u8; $bytes];
+
+            #[inline(always)]
+            fn vectors(bytes: &[u8]) -> &[[u8; $bytes]] {
+                bytes.as_chunks().0
+            }
+            #[inline(always)]
+            fn load<S: Lanes>(s: S, vector: &[u8; $bytes]) -> S::F {
+                s.$load(vector)
+            }
+            #[inline(always)]
+            fn load_part<S: Lanes>(s: S, bytes: &[u8]) -> S::F {
+                let mut padded = [0; $bytes];
+                let n = bytes.len().min($bytes);
+                padded[..n].copy_from_slice(&bytes[..n]);
+                s.$load(&padded)
+            }
+        }
+    };
+}
+
+stored!(Single, 64, load_f32);
+stored!(Half, 32, load_f16);
+stored!(Brain, 32, load_bf16);

@@ -19,6 +19,8 @@ fn dot4(acc: i32, w: i32, a: i32) -> i32 {
 impl Lanes for Scalar {
     type F = [f32; N];
     type I = [i32; N];
+    type Short = [i32; N];
+    const SHORT: bool = false;
     const WIDE: bool = false;
 
     #[inline(always)]
@@ -150,6 +152,18 @@ impl Lanes for Scalar {
     #[inline(always)]
     fn dot_wide(self, acc: [i32; N], w: [i32; N], a: [i32; N]) -> [i32; N] {
         self.dot(acc, w, a)
+    }
+    #[inline(always)]
+    fn short(self) -> [i32; N] {
+        [0; N]
+    }
+    #[inline(always)]
+    fn dot_short(self, acc: [i32; N], w: [i32; N], a: [i32; N]) -> [i32; N] {
+        self.dot(acc, w, a)
+    }
+    #[inline(always)]
+    fn add_short(self, acc: [i32; N], short: [i32; N]) -> [i32; N] {
+        zip(acc, short, i32::wrapping_add)
     }
     #[inline(always)]
     fn prefetch(self, _at: &[u8], _ahead: usize) {}

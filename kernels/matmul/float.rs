@@ -2,8 +2,9 @@
 
 use super::acts::Activations;
 use super::{Job, Weights};
-use crate::lanes::{Lanes, N, Op};
+use crate::lanes::{Brain, Half, Lanes, N, Op, Single, Stored, chunks};
 use crate::{Format, Level};
+use std::marker::PhantomData;
 use std::ops::Range;
 
 pub(super) fn rows(level: Level, job: &Job, acts: &Activations, rows: Range<usize>) {
@@ -12,9 +13,9 @@ pub(super) fn rows(level: Level, job: &Job, acts: &Activations, rows: Range<usiz
     let x = acts.x();
     let op = |out| Dots { matrix, rows: rows.clone(), x, n: acts.rows(), out };
     match matrix.format {
-        Format::F32 => level.run(Typed::<4, false>(op(&mut values))),
-        Format::F16 => level.run(Typed::<2, true>(op(&mut values))),
-        _ => level.run(Typed::<2, false>(op(&mut values))),
+        Format::F32 => level.run(Typed(op(&mut values), PhantomData::<Single>)),
+        Format::F16 => level.run(Typed(op(&mut values), PhantomData::<Half>)),
+        _ => level.run(Typed(op(&mut values), PhantomData::<Brain>)),
     }
     for (i, values) in values.chunks_exact(rows.len().max(1)).enumerate() {
         job.finish(i, rows.start, values);
@@ -29,59 +30,43 @@ struct Dots<'a> {
     out: &'a mut [f32],
 }
 
-/// By bytes a value, and whether two bytes are IEEE halves.
-struct Typed<'a, const BYTES: usize, const HALF: bool>(Dots<'a>);
-
-#[inline(always)]
-fn load<S: Lanes, const BYTES: usize, const HALF: bool>(s: S, bytes: &[u8]) -> S::F {
-    match (bytes.first_chunk::<64>(), bytes.first_chunk::<32>()) {
-        (Some(bytes), _) if BYTES == 4 => s.load_f32(bytes),
-        (_, Some(bytes)) if BYTES == 2 && HALF => s.load_f16(bytes),
-        (_, Some(bytes)) if BYTES == 2 => s.load_bf16(bytes),
-        _ => {
-            let mut padded = [0; 64];
-            padded[..bytes.len()].copy_from_slice(bytes);
-            match padded.first_chunk::<32>() {
-                Some(bytes) if BYTES == 2 && HALF => s.load_f16(bytes),
-                Some(bytes) if BYTES == 2 => s.load_bf16(bytes),
-                _ => s.load_f32(&padded),
-            }
-        }
-    }
-}
+struct Typed<'a, C>(Dots<'a>, PhantomData<C>);
 
 /// `R` weight rows by `M` activation rows.
 #[inline(always)]
-fn tile<S: Lanes, const R: usize, const M: usize, const BYTES: usize, const HALF: bool>(
+fn tile<S: Lanes, C: Stored, const R: usize, const M: usize>(
     s: S,
     weights: [&[u8]; R],
     x: [&[f32]; M],
 ) -> [[f32; R]; M] {
-    let cols = x[0].len();
+    let full = x[0].len() / N;
+    let (w, x) = (weights.map(|w| (&C::vectors(w)[..full], w)), x.map(|x| (&chunks(x).0[..full], chunks(x).1)));
     let mut acc = [[s.splat(0.0); R]; M];
-    for at in (0..cols).step_by(N) {
-        let end = (at + N).min(cols);
-        let mut w = [s.splat(0.0); R];
+    for i in 0..full {
+        let mut lanes = [s.splat(0.0); R];
         for r in 0..R {
-            w[r] = load::<S, BYTES, HALF>(s, &weights[r][at * BYTES..end * BYTES]);
+            lanes[r] = C::load(s, &w[r].0[i]);
         }
         for m in 0..M {
-            let x = s.load_part(&x[m][at..end], 0.0);
+            let x = s.load(&x[m].0[i]);
             for r in 0..R {
-                acc[m][r] = s.fma(w[r], x, acc[m][r]);
+                acc[m][r] = s.fma(lanes[r], x, acc[m][r]);
             }
         }
     }
     let mut sums = [[0.0; R]; M];
     for m in 0..M {
         for r in 0..R {
-            sums[m][r] = s.sum(acc[m][r]);
+            let rest = &w[r].1[full * size_of::<C::Vector>()..];
+            // Also where there is none: adding 0·0 turns -0 to 0 at every level alike.
+            let last = s.fma(C::load_part(s, rest), s.load_part(x[m].1, 0.0), acc[m][r]);
+            sums[m][r] = s.sum(last);
         }
     }
     sums
 }
 
-impl<const BYTES: usize, const HALF: bool> Op for Typed<'_, BYTES, HALF> {
+impl<C: Stored> Op for Typed<'_, C> {
     type Out = ();
 
     #[inline(always)]
@@ -92,7 +77,7 @@ impl<const BYTES: usize, const HALF: bool> Op for Typed<'_, BYTES, HALF> {
         let weights = |r: usize| matrix.row_data(rows.start + r);
         macro_rules! tiles {
             ($r:expr, $i:expr, $R:literal, $M:literal) => {{
-                let values = tile::<S, $R, $M, BYTES, HALF>(
+                let values = tile::<S, C, $R, $M>(
                     s,
                     std::array::from_fn(|k| weights($r + k)),
                     std::array::from_fn(|k| x($i + k)),

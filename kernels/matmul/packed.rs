@@ -98,8 +98,8 @@ impl Packed {
     }
 }
 
-/// Makes one tile of a raw matrix.
-#[inline(always)]
+/// Makes one tile of a raw matrix. Kept out of the vector entries: their instructions made it slower.
+#[inline(never)]
 pub(super) fn pack_tile<L: Layout>(matrix: &Matrix, strip: usize, span: usize, tile: &mut [u8]) {
     let first = strip * ROWS;
     let rows = first..(first + ROWS).min(matrix.rows);

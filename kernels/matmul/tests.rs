@@ -1,3 +1,5 @@
+//! Products against their definition in f64, every level and arrangement against the scalar twin, and refusals.
+
 use super::*;
 use crate::quant::quantize;
 use crate::testing::{each_level, noise};

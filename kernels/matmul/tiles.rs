@@ -180,12 +180,16 @@ fn many<L: Layout>(level: Level, job: &Job, acts: &Activations, rows: Range<usiz
                 level.run(Unpack::<L> { tile, runs, panel, layout: PhantomData });
             }
             let meet = Meet { panels: &panels, runs, zero: L::ZERO, blocks: &blocks[batch.clone()], sums };
-            match (L::HALVES, L::MINS, L::BITS == 8) {
-                (_, _, true) => level.run(Kind::<8, false, true>(meet)),
-                (false, false, _) => level.run(Kind::<8, false, false>(meet)),
-                (false, true, _) => level.run(Kind::<8, true, false>(meet)),
-                (true, false, _) => level.run(Kind::<4, false, false>(meet)),
-                (true, true, _) => level.run(Kind::<4, true, false>(meet)),
+            match (L::HALVES, L::MINS, L::BITS) {
+                (_, _, 7..) => level.run(Kind::<8, false, 8>(meet)),
+                (false, false, 5..) => level.run(Kind::<8, false, 7>(meet)),
+                (false, true, 5..) => level.run(Kind::<8, true, 7>(meet)),
+                (true, false, 5..) => level.run(Kind::<4, false, 7>(meet)),
+                (true, true, 5..) => level.run(Kind::<4, true, 7>(meet)),
+                (false, false, _) => level.run(Kind::<8, false, 4>(meet)),
+                (false, true, _) => level.run(Kind::<8, true, 4>(meet)),
+                (true, false, _) => level.run(Kind::<4, false, 4>(meet)),
+                (true, true, _) => level.run(Kind::<4, true, 4>(meet)),
             }
         }
         for (i, sums) in batch.zip(sums) {
@@ -231,11 +235,11 @@ struct Meet<'a> {
     sums: &'a mut [[[f32; N]; PAIR]],
 }
 
-/// By quads in a group, whether there are minima, and whether quanta take whole bytes: all that matters of a format
+/// By quads in a group, whether there are minima, and the bits that quanta stay within (4, 7, 8): all that matters of a format
 /// once it is unpacked.
-struct Kind<'a, const QUADS: usize, const MINS: bool, const FULL: bool>(Meet<'a>);
+struct Kind<'a, const QUADS: usize, const MINS: bool, const WITHIN: usize>(Meet<'a>);
 
-impl<const QUADS: usize, const MINS: bool, const FULL: bool> Op for Kind<'_, QUADS, MINS, FULL> {
+impl<const QUADS: usize, const MINS: bool, const WITHIN: usize> Op for Kind<'_, QUADS, MINS, WITHIN> {
     type Out = ();
 
     #[inline(always)]
@@ -246,10 +250,10 @@ impl<const QUADS: usize, const MINS: bool, const FULL: bool> Op for Kind<'_, QUA
             ($m:literal) => {
                 while let (Some(b), Some(c)) = (blocks[at..].first_chunk::<$m>(), sums[at..].first_chunk_mut::<$m>()) {
                     if S::WIDE {
-                        micro::<S, $m, 2, QUADS, MINS, FULL>(s, panels, 0, runs, zero, b, c);
+                        micro::<S, $m, 2, QUADS, MINS, WITHIN>(s, panels, 0, runs, zero, b, c);
                     } else {
-                        micro::<S, $m, 1, QUADS, MINS, FULL>(s, panels, 0, runs, zero, b, c);
-                        micro::<S, $m, 1, QUADS, MINS, FULL>(s, panels, 1, runs, zero, b, c);
+                        micro::<S, $m, 1, QUADS, MINS, WITHIN>(s, panels, 0, runs, zero, b, c);
+                        micro::<S, $m, 1, QUADS, MINS, WITHIN>(s, panels, 1, runs, zero, b, c);
                     }
                     at += $m;
                 }
@@ -267,7 +271,7 @@ impl<const QUADS: usize, const MINS: bool, const FULL: bool> Op for Kind<'_, QUA
 /// `M` activation rows by `P` panels from `first`: the products stay in registers for the whole span.
 #[inline(always)]
 #[allow(clippy::too_many_arguments)]
-fn micro<S: Lanes, const M: usize, const P: usize, const QUADS: usize, const MINS: bool, const FULL: bool>(
+fn micro<S: Lanes, const M: usize, const P: usize, const QUADS: usize, const MINS: bool, const WITHIN: usize>(
     s: S,
     panels: &[Panel; PAIR],
     first: usize,
@@ -285,6 +289,7 @@ fn micro<S: Lanes, const M: usize, const P: usize, const QUADS: usize, const MIN
     for group in 0..(runs * 8 / QUADS).min(64 / QUADS) {
         let run = group * QUADS / 8;
         let mut acc = [[s.splat_i(0); P]; M];
+        let mut short = [[s.short(); P]; M];
         for m in 0..M {
             acc[m] = [s.splat_i(-zero * blocks[m].sum::<QUADS>(group)); P];
         }
@@ -296,7 +301,20 @@ fn micro<S: Lanes, const M: usize, const P: usize, const QUADS: usize, const MIN
             for m in 0..M {
                 let x = s.splat_i(i32::from_le_bytes(blocks[m].quads[q]));
                 for p in 0..P {
-                    acc[m][p] = if FULL { s.dot_wide(acc[m][p], w[p], x) } else { s.dot(acc[m][p], w[p], x) };
+                    if S::SHORT && WITHIN == 4 {
+                        short[m][p] = s.dot_short(short[m][p], w[p], x);
+                    } else if WITHIN == 8 {
+                        acc[m][p] = s.dot_wide(acc[m][p], w[p], x);
+                    } else {
+                        acc[m][p] = s.dot(acc[m][p], w[p], x);
+                    }
+                }
+            }
+        }
+        if S::SHORT && WITHIN == 4 {
+            for m in 0..M {
+                for p in 0..P {
+                    acc[m][p] = s.add_short(acc[m][p], short[m][p]);
                 }
             }
         }

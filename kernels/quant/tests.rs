@@ -1,3 +1,5 @@
+//! Blocks worked out by hand, and what a format restores of what was put in.
+
 use super::*;
 use crate::testing::noise;
 

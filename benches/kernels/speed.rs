@@ -1,6 +1,6 @@
 //! How fast the products and attention are on this machine, by format, level and threads.
 //!
-//!     cargo run --release -p bizra-kernels --example speed [THREADS] [FILTER]
+//!     cargo run --release -p bizra-kernels --example speed [THREADS] [FORMAT|attention]
 //!
 //! Decode rows are to be read against the memory's bandwidth (GB/s of weights), prefill rows against the peak of dot
 //! products (GMAC/s). Medians; a noisy machine makes them noisy.
@@ -140,7 +140,7 @@ fn main() -> Result<(), bizra_kernels::Error> {
     println!("{threads} threads; memory is read at {:.1} GB/s", best / 1e9);
     drop(words);
     products(&pool, &filter)?;
-    if filter.is_empty() {
+    if filter.is_empty() || filter == "attention" {
         attentions(&pool)?;
     }
     Ok(())
