@@ -7,6 +7,7 @@ use crate::infer::fault::Place;
 use crate::infer::generate::Finish;
 use crate::infer::weights::{Dims, Tensor};
 
+mod conformance;
 mod reference;
 mod tiny;
 
@@ -490,4 +491,15 @@ fn memory_is_known_before_loading() {
     assert_eq!(needs.total(), file.len() as u64 + needs.cache + needs.activations);
     let huge = ModelConfig { context: 1 << 28, layers: 1 << 12, kv_heads: 1 << 12, key_dim: 1 << 14, ..config };
     assert_eq!(Needs::new(&huge, 1, Cell::F32, 1 << 28, 1).total(), u64::MAX);
+}
+
+#[test]
+fn the_files_of_a_folder_name_their_ends() {
+    let ends = |text: &str| end_tokens(text.as_bytes()).map_err(|e| e.to_string());
+    assert_eq!(ends(r#"{"eos_token_id": 7}"#), Ok(vec![7]));
+    assert_eq!(ends(r#"{"eos_token_id": [7, 9]}"#), Ok(vec![7, 9]));
+    assert_eq!(ends(r#"{"eos_token_id": null}"#), Ok(vec![]));
+    assert_eq!(ends("{}"), Ok(vec![]));
+    insta::assert_snapshot!(ends(r#"{"eos_token_id": "</s>"}"#).unwrap_err(), @"model configuration: `eos_token_id` must be a token id or a list of them");
+    insta::assert_snapshot!(ends("{").unwrap_err(), @"");
 }
