@@ -30,7 +30,7 @@ impl Bounds {
     /// F16 and BF16: llama.cpp rounds the activations too, bizra doesn't.
     pub const HALF: Bounds = Bounds { logits: 1e-3, margin: 1e-3 };
     /// Quantised weights meet activations in 8 bits, which each implementation rounds in its own way.
-    pub const QUANTISED: Bounds = Bounds { logits: 3e-2, margin: 0.3 };
+    pub const QUANTISED: Bounds = Bounds { logits: 0.1, margin: 0.3 };
 
     /// For a model that holds matrices in these formats.
     pub fn of(formats: impl IntoIterator<Item = DType>) -> Bounds {

@@ -115,10 +115,16 @@ impl fmt::Display for InferError {
             Self::EmptyPrompt => f.write_str("the prompt has no tokens, and this model starts with none of its own"),
             Self::EmptyStop => f.write_str("an empty stop string would end every answer at once"),
             Self::ContextOption { asked, trained } => {
-                write!(f, "a context of {asked} tokens cannot be used; give 1 to {trained}, which the model was trained for")
+                write!(
+                    f,
+                    "a context of {asked} tokens cannot be used; give 1 to {trained}, which the model was trained for"
+                )
             }
             Self::Context { tokens, context } => {
-                write!(f, "{tokens} tokens do not fit into the context of {context}; shorten the prompt or raise the context")
+                write!(
+                    f,
+                    "{tokens} tokens do not fit into the context of {context}; shorten the prompt or raise the context"
+                )
             }
             Self::TokenId { id, vocab } => write!(f, "token id {id} is outside the model's vocabulary of {vocab}"),
             Self::NotFinite { place, position } => {

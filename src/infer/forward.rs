@@ -111,9 +111,8 @@ struct Pass<'p, 'a> {
 impl Pass<'_, '_> {
     fn run(&self, work: &mut Work, segments: &mut [Segment]) -> Result<(), InferError> {
         let mut positions: Vec<usize> = segments.iter().flat_map(|s| s.kv.len()..s.kv.len() + s.tokens.len()).collect();
-        let table = |s: &Segment, turns: &Turns| {
-            Table::new(&turns.frequencies, turns.magnitude, s.kv.len(), s.tokens.len())
-        };
+        let table =
+            |s: &Segment, turns: &Turns| Table::new(&turns.frequencies, turns.magnitude, s.kv.len(), s.tokens.len());
         let full: Vec<Table> = segments.iter().map(|s| table(s, &self.model.turns)).collect();
         let windowed: Option<Vec<Table>> =
             self.model.window_turns.as_ref().map(|turns| segments.iter().map(|s| table(s, turns)).collect());
@@ -180,13 +179,8 @@ impl Pass<'_, '_> {
             RopeLayout::Interleaved => Pairs::Interleaved,
             RopeLayout::Half => Pairs::Halves,
         };
-        let shape = Attention {
-            heads: c.heads,
-            scale: c.attention_scale,
-            window,
-            softcap: c.attention_softcap,
-            causal: true,
-        };
+        let shape =
+            Attention { heads: c.heads, scale: c.attention_scale, window, softcap: c.attention_softcap, causal: true };
         resize(&mut work.mixed, rows * queries);
         let mut row = 0;
         for (segment, table) in segments.iter_mut().zip(tables) {

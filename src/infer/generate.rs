@@ -28,10 +28,19 @@ pub struct Limits {
 #[derive(Debug)]
 pub enum Event<'e> {
     /// So many of the prompt's tokens have been read.
-    Prompt { done: usize, total: usize },
-    Token { id: u32, logprobs: Option<&'e TokenLogprobs> },
+    Prompt {
+        done: usize,
+        total: usize,
+    },
+    Token {
+        id: u32,
+        logprobs: Option<&'e TokenLogprobs>,
+    },
     /// Whole characters, in order.
-    Text { part: Part, text: &'e str },
+    Text {
+        part: Part,
+        text: &'e str,
+    },
 }
 
 /// What the caller wants after an event.
@@ -247,10 +256,7 @@ impl<'s> Speech<'s> {
     fn say(&mut self, id: u32) -> Result<Option<Finish>, InferError> {
         // Markers of thinking may be control tokens, which have no text otherwise.
         let spelled = self.markers.contains(&Some(id));
-        let piece = self
-            .tokenizer
-            .piece(id, spelled)
-            .ok_or(InferError::TokenId { id, vocab: self.tokenizer.len() })?;
+        let piece = self.tokenizer.piece(id, spelled).ok_or(InferError::TokenId { id, vocab: self.tokenizer.len() })?;
         let text = self.stream.push(&piece);
         Ok(self.parts(|split, out| split.push(&text, out)))
     }

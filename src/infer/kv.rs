@@ -27,9 +27,8 @@ impl Kv {
 
     /// Whether a model could have filled it.
     pub fn fits(&self, config: &ModelConfig, cell: Cell) -> bool {
-        let same = |layer: &Cache| {
-            (layer.cell(), layer.heads(), layer.head_dim()) == (cell, config.kv_heads, config.key_dim)
-        };
+        let same =
+            |layer: &Cache| (layer.cell(), layer.heads(), layer.head_dim()) == (cell, config.kv_heads, config.key_dim);
         self.layers.len() == config.layers && self.layers.iter().all(same)
     }
 

@@ -126,14 +126,12 @@ impl<'a> Source<'_, 'a> {
         };
         let [gate, up] = match c.fused {
             true => self.split(&name("ffn_up"), [c.ffn_dim, c.ffn_dim], c.dim)?,
-            false => [
-                self.linear(&name("ffn_gate"), c.ffn_dim, c.dim)?,
-                self.linear(&name("ffn_up"), c.ffn_dim, c.dim)?,
-            ],
+            false => {
+                [self.linear(&name("ffn_gate"), c.ffn_dim, c.dim)?, self.linear(&name("ffn_up"), c.ffn_dim, c.dim)?]
+            }
         };
-        let mut norm_if = |present: bool, part: &str, len: usize| {
-            present.then(|| self.norm(&name(part), len)).transpose()
-        };
+        let mut norm_if =
+            |present: bool, part: &str, len: usize| present.then(|| self.norm(&name(part), len)).transpose();
         Ok(Block {
             q_norm: norm_if(c.qk_norm, "attn_q_norm.weight", c.key_dim)?,
             k_norm: norm_if(c.qk_norm, "attn_k_norm.weight", c.key_dim)?,
@@ -249,7 +247,8 @@ impl<'a> Source<'_, 'a> {
     fn nothing_left(&self) -> Result<(), InferError> {
         // Old converters wrote out the frequencies that follow from the base.
         let derived = |name: &str| name.ends_with(".rotary_emb.inv_freq") || name.ends_with(".attn_rot_embd.weight");
-        let left = self.weights.iter().map(|t| t.name.as_ref()).filter(|n| !self.used.contains(*n) && !derived(n)).min();
+        let left =
+            self.weights.iter().map(|t| t.name.as_ref()).filter(|n| !self.used.contains(*n) && !derived(n)).min();
         match left {
             None => Ok(()),
             Some(name) => Err(InferError::UnusedTensor { name: name.to_owned(), arch: self.config.arch.name() }),

@@ -36,7 +36,8 @@ impl Turns {
             RopeScaling::None => {}
             RopeScaling::Linear { factor } => turns.frequencies.iter_mut().for_each(|f| *f /= f64::from(*factor)),
             RopeScaling::Llama3 { factor, low_freq_factor, high_freq_factor, original_context } => {
-                let (factor, low, high) = (f64::from(*factor), f64::from(*low_freq_factor), f64::from(*high_freq_factor));
+                let (factor, low, high) =
+                    (f64::from(*factor), f64::from(*low_freq_factor), f64::from(*high_freq_factor));
                 for f in &mut turns.frequencies {
                     let turned = *original_context as f64 * *f / TAU;
                     let kept = ((turned - low) / (high - low)).clamp(0.0, 1.0);
@@ -45,9 +46,8 @@ impl Turns {
             }
             RopeScaling::Yarn { factor, original_context, ext_factor, attn_factor, beta_fast, beta_slow } => {
                 let (dims, base) = (rope.dims as f64, f64::from(rope.base));
-                let pair_that_turns = |times: f32| {
-                    dims * (*original_context as f64 / (f64::from(times) * TAU)).ln() / (2.0 * base.ln())
-                };
+                let pair_that_turns =
+                    |times: f32| dims * (*original_context as f64 / (f64::from(times) * TAU)).ln() / (2.0 * base.ln());
                 let first = pair_that_turns(*beta_fast).floor().max(0.0);
                 let last = pair_that_turns(*beta_slow).ceil().min(dims - 1.0);
                 for (i, f) in turns.frequencies.iter_mut().enumerate() {
@@ -70,8 +70,7 @@ impl Turns {
                         } else {
                             ("rope_factors_short.weight", &divisors.short)
                         };
-                        let list =
-                            list.as_ref().ok_or_else(|| InferError::MissingTensor { name: name.to_owned() })?;
+                        let list = list.as_ref().ok_or_else(|| InferError::MissingTensor { name: name.to_owned() })?;
                         turns.divide(name, list)?;
                     }
                 }
@@ -136,12 +135,8 @@ mod tests {
 
     #[test]
     fn llama3_keeps_fast_turns_divides_slow_ones_and_blends_between() {
-        let scaling = RopeScaling::Llama3 {
-            factor: 8.0,
-            low_freq_factor: 1.0,
-            high_freq_factor: 4.0,
-            original_context: 1600,
-        };
+        let scaling =
+            RopeScaling::Llama3 { factor: 8.0, low_freq_factor: 1.0, high_freq_factor: 4.0, original_context: 1600 };
         // Turns in 1600 positions: 254.6, 25.5, 2.546, 0.2546; the third keeps (2.546 - 1)/3 = 0.5155 of itself.
         let blended = 0.01 * (0.515_493 + 0.484_507 / 8.0);
         close(&full(scaling, 10).frequencies, &[1.0, 0.1, blended, 0.000125]);
@@ -179,8 +174,7 @@ mod tests {
             let error = Turns::full(&rope(RopeScaling::None), &divisors, 10).unwrap_err();
             assert!(matches!(error, InferError::RopeFactors { name: "rope_freqs.weight", index: 1, .. }));
         }
-        let scaling =
-            RopeScaling::LongRope { original_context: 100, attn_factor: 1.0, lists: LongRopeLists::Tensors };
+        let scaling = RopeScaling::LongRope { original_context: 100, attn_factor: 1.0, lists: LongRopeLists::Tensors };
         let error = Turns::full(&rope(scaling), &Divisors::default(), 10).unwrap_err();
         assert_eq!(error, InferError::MissingTensor { name: "rope_factors_short.weight".into() });
     }

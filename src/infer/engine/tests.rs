@@ -156,8 +156,7 @@ fn qwen2_with_biases_and_yarn() {
         let slowed = ((i as f64 - first) / (last - first)).clamp(0.0, 1.0);
         angle / 4.0 * slowed + angle * (1.0 - slowed)
     });
-    let definition =
-        Definition { angles: vec![mixed.collect(); 2], magnitude: 1.0 + 0.1 * 4f64.ln(), ..plain(&yarn) };
+    let definition = Definition { angles: vec![mixed.collect(); 2], magnitude: 1.0 + 0.1 * 4f64.ln(), ..plain(&yarn) };
     file_agrees(&yarn, &definition);
 }
 
@@ -242,12 +241,8 @@ fn phi3_fused_with_long_rope() {
     for (context, name) in [(None, "short"), (Some(100), "short"), (Some(101), "long")] {
         let divisors = &tensors.0[&format!("rope_factors_{name}.weight")].values;
         let divided: Vec<f64> = angles(1e4, 6).iter().zip(divisors).map(|(a, d)| a / d).collect();
-        let definition = Definition {
-            angles: vec![divided; 2],
-            magnitude: 1.25,
-            windows: vec![Some(9); 2],
-            ..plain(&tiny)
-        };
+        let definition =
+            Definition { angles: vec![divided; 2], magnitude: 1.25, windows: vec![Some(9); 2], ..plain(&tiny) };
         agree(&mut Engine::load(&file, &Options { context, ..options() }).unwrap(), &definition, &tensors);
     }
 }
@@ -286,10 +281,8 @@ fn bits(rows: &[Vec<f32>]) -> Vec<Vec<u32>> {
 fn sequences_in_one_pass_get_what_each_gets_alone() {
     let file = LLAMA.gguf(&LLAMA.tensors());
     let mut engine = Engine::load(&file, &options()).unwrap();
-    let alone: Vec<_> = [&TOKENS[..9], &TOKENS[9..10], &TOKENS[3..15]]
-        .iter()
-        .map(|tokens| all_logits(&mut engine, tokens))
-        .collect();
+    let alone: Vec<_> =
+        [&TOKENS[..9], &TOKENS[9..10], &TOKENS[3..15]].iter().map(|tokens| all_logits(&mut engine, tokens)).collect();
     let [mut a, mut b, mut c] = [(); 3].map(|()| engine.session().unwrap());
     engine.pass(&mut [(&mut a, &TOKENS[..4], Wanted::None)]).unwrap();
     let together = engine
@@ -312,9 +305,8 @@ fn a_session_computes_a_shared_beginning_once() {
     let limits = Limits { tokens: Some(5), ignore_end: true, ..Limits::default() };
     let mut ask = |session: &mut Session, prompt: &[u32]| {
         let go_on = &mut |_: Event<'_>| Control::Continue;
-        let kept = engine
-            .generate_in(session, prompt, &Sampling::default(), &limits, go_on, &|| Duration::ZERO)
-            .unwrap();
+        let kept =
+            engine.generate_in(session, prompt, &Sampling::default(), &limits, go_on, &|| Duration::ZERO).unwrap();
         let fresh = engine.generate(prompt, &Sampling::default(), &limits, go_on, &|| Duration::ZERO).unwrap();
         assert_eq!((fresh.usage.reused, &fresh.token_ids), (0, &kept.token_ids));
         kept.usage.reused
@@ -366,8 +358,8 @@ fn quantised() -> Vec<u8> {
     let plain = Gguf::parse(&plain).unwrap();
     let mut file = crate::infer::gguf::write::Writer::new();
     for (key, value) in plain.metadata() {
-        use crate::infer::gguf::write::Put;
         use crate::infer::gguf::Value;
+        use crate::infer::gguf::write::Put;
         file = match value {
             Value::U32(n) => file.key(key, Put::U32(*n)),
             Value::F32(x) => file.key(key, Put::F32(*x)),
@@ -501,5 +493,5 @@ fn the_files_of_a_folder_name_their_ends() {
     assert_eq!(ends(r#"{"eos_token_id": null}"#), Ok(vec![]));
     assert_eq!(ends("{}"), Ok(vec![]));
     insta::assert_snapshot!(ends(r#"{"eos_token_id": "</s>"}"#).unwrap_err(), @"model configuration: `eos_token_id` must be a token id or a list of them");
-    insta::assert_snapshot!(ends("{").unwrap_err(), @"");
+    insta::assert_snapshot!(ends("[").unwrap_err().split(':').next().unwrap(), @"config.json, byte 0");
 }

@@ -106,9 +106,7 @@ impl Definition {
                     (self.linear(t, &name("ffn_gate"), &normed), self.linear(t, &name("ffn_up"), &normed))
                 };
                 let act = |x: f64| match self.gemma {
-                    true => {
-                        0.5 * x * (1.0 + ((2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x.powi(3))).tanh())
-                    }
+                    true => 0.5 * x * (1.0 + ((2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x.powi(3))).tanh()),
                     false => x / (1.0 + (-x).exp()),
                 };
                 let hidden: Vec<f64> = gate.into_iter().zip(up).map(|(g, u)| act(g) * u).collect();
