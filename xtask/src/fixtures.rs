@@ -1,5 +1,7 @@
 //! Fixtures that are built, not written: each comes from a seed, and `fixtures/SHA256SUMS` lists what came out.
 
+mod tiny;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -19,7 +21,7 @@ pub(crate) struct Fixture {
     pub(crate) build: fn(seed: u64) -> Outcome<Vec<u8>>,
 }
 
-const REGISTRY: &[Fixture] = &[];
+const REGISTRY: &[Fixture] = &[Fixture { path: "fixtures/tiny.gguf", seed: 1, build: tiny::build }];
 
 const NONE: &str = "no fixtures registered";
 
