@@ -1,7 +1,7 @@
 //! `bizra tokens`: how a model reads a text.
 
 use super::infer::prompt::{self, Content};
-use super::infer::{InputArgs, ModelArgs, answer, model_name};
+use super::infer::{InputArgs, ModelArgs, model, model_name};
 use super::{Outcome, Session};
 use crate::error::{Error, Result};
 use crate::infer::tokenizer::EncodeOpts;
@@ -36,11 +36,10 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     let named = ModelArgs { model: args.model.clone(), ctx: None, threads: None, isa: None, kv: "f16".into() };
     let name = model_name(&named, session)?;
-    let input =
-        InputArgs { files: Vec::new(), system: None, messages: None, raw: true, template: None, truncate: false };
+    let input = InputArgs { raw: true, ..InputArgs::default() };
     let asked = prompt::read(args.text.as_deref(), &input, session)?;
     let Content::Raw(text) = asked.content else { return Err(Error::usage("a text is needed")) };
-    let opened = answer::open(session, &name)?;
+    let opened = model::open(session, &name)?;
     let tokenizer = opened.parts()?.tokenizer;
     let opts = EncodeOpts { add_special: !args.no_special, parse_special: args.parse_special };
     let ids = tokenizer.encode(&text, opts).map_err(|e| Error::invalid(e.to_string()))?;

@@ -352,6 +352,60 @@ pub fn find(env: &Env, name: &str) -> Result<PathBuf> {
     repo.choose(&snapshot)
 }
 
+/// Whether `word` stands in `text` between signs that can't belong to it: F16 is no part of BF16, nor Q4_K of Q4_K_M.
+fn has_word(text: &str, word: &str) -> bool {
+    let joins = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_');
+    let alone = |at: usize| !joins(text[..at].chars().last()) && !joins(text[at + word.len()..].chars().next());
+    text.match_indices(word).any(|(at, _)| alone(at))
+}
+
+/// Files and folders that may be the model with that name and size: those that were hashed before, those in the
+/// folder where the user stands, and those in the Hugging Face cache. Nothing is opened to find them.
+pub fn candidates(env: &Env, memory: Option<&Path>, model: &Wanted<'_>) -> Vec<PathBuf> {
+    let remembered = memory.map(Remembered::read).unwrap_or_default();
+    let mut found = Vec::new();
+    for (path, _, hash) in &remembered.0 {
+        let path = PathBuf::from(path);
+        // A folder's hash is none of its files': its files were remembered, and the folder is asked.
+        found.extend(path.parent().filter(|folder| folder.join("config.json").exists()).map(Path::to_owned));
+        if *hash == model.sha256 {
+            found.push(path);
+        }
+    }
+    found.push(env.cwd.join(model.name));
+    if let Some(cache) = folders::model_cache(&env.vars) {
+        let entries = |folder: &Path| -> Vec<PathBuf> {
+            let entries = std::fs::read_dir(folder).map(|all| all.flatten().map(|e| e.path()).collect());
+            let mut entries: Vec<PathBuf> = entries.unwrap_or_default();
+            entries.sort();
+            entries
+        };
+        for repo in entries(&cache) {
+            // Large files are named after their SHA-256 there.
+            found.push(repo.join("blobs").join(hex::encode(&model.sha256)));
+            for snapshot in entries(&repo.join("snapshots")) {
+                found.extend(entries(&snapshot).into_iter().filter(|path| path.ends_with(model.name)));
+                found.push(snapshot);
+            }
+        }
+    }
+    let has_size = |path: &PathBuf| match std::fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => path.join("config.json").exists(),
+        Ok(metadata) => metadata.len() == model.bytes,
+        Err(_) => false,
+    };
+    found.retain(has_size);
+    found.dedup();
+    found
+}
+
+/// A model as a receipt tells of it.
+pub struct Wanted<'a> {
+    pub name: &'a str,
+    pub sha256: Hash,
+    pub bytes: u64,
+}
+
 struct Repo<'a> {
     name: &'a str,
     quant: Option<&'a str>,
@@ -383,9 +437,10 @@ impl<'a> Repo<'a> {
         if names.is_empty() && self.quant.is_none() {
             return Ok(snapshot.to_owned());
         }
-        let wanted = self.quant.map(str::to_ascii_lowercase);
-        let fits = |name: &&String| wanted.as_ref().is_none_or(|q| name.to_ascii_lowercase().contains(q));
-        let found: Vec<&String> = names.iter().filter(fits).collect();
+        let wanted = self.quant.map(str::to_ascii_lowercase).unwrap_or_default();
+        let whole: Vec<&String> = names.iter().filter(|name| has_word(&name.to_ascii_lowercase(), &wanted)).collect();
+        let part = |name: &&String| name.to_ascii_lowercase().contains(&wanted);
+        let found = if whole.is_empty() { names.iter().filter(part).collect() } else { whole };
         match found.as_slice() {
             [one] => Ok(snapshot.join(one)),
             [] => Err(Error::invalid(format!("{} has no file for `{}`", self.name, self.quant.unwrap_or("any")))
@@ -407,6 +462,16 @@ mod tests {
         assert_eq!(parsed("a/b:Q4_0@main"), Some(("a/b", Some("Q4_0"), Some("main"))));
         for path in ["model.gguf", "./a/b", "a/b/c", "../a", "a/..", "a/b:", "a/b@", "/a/b"] {
             assert_eq!(parsed(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_quant_is_a_word_of_the_files_name() {
+        for (text, word) in [("m-q4_k_m.gguf", "q4_k_m"), ("m.f16.gguf", "f16"), ("bf16-f16", "f16"), ("x", "")] {
+            assert!(has_word(text, word), "{word} in {text}");
+        }
+        for (text, word) in [("m-bf16.gguf", "f16"), ("m-q4_k_m.gguf", "q4_k"), ("iq4_0", "q4_0")] {
+            assert!(!has_word(text, word), "{word} in {text}");
         }
     }
 

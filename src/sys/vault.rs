@@ -31,6 +31,7 @@ pub struct Texts {
     /// What the model read, template applied.
     pub prompt: String,
     pub output: String,
+    pub output_tokens: Vec<u32>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -88,7 +89,7 @@ mod tests {
     fn secrets_come_back_and_belong_to_their_owner() {
         let folder = tempfile::tempdir().expect("a folder");
         let vault = Vault::at(folder.path().join("texts"));
-        let texts = Texts { prompt: "p\u{0}".into(), output: "o".into() };
+        let texts = Texts { prompt: "p\u{0}".into(), output: "o".into(), output_tokens: vec![7] };
         let secret = Secret { prompt_salt: [1; 32], output_salt: [2; 32], texts: Some(texts) };
         vault.keep(&[9; 32], &secret).expect("kept");
         assert_eq!(vault.open(&[9; 32]).expect("readable"), Some(secret));

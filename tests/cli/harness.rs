@@ -105,8 +105,28 @@ impl TestEnv {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    /// The program in this process.
+    /// Puts a file of the repository's `fixtures/` into the work folder.
+    pub fn fixture(&self, name: &str) {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name);
+        self.write(name, std::fs::read(source).expect("the fixture is there"));
+    }
+
+    /// Puts all of `fixtures/` into the work folder, under its name.
+    pub fn fixture_folder(&self) {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+        for entry in std::fs::read_dir(source).expect("the fixtures").flatten() {
+            let name = format!("fixtures/{}", entry.file_name().to_string_lossy());
+            self.write(&name, std::fs::read(entry.path()).expect("a fixture"));
+        }
+    }
+
+    /// The program in this process, with nothing to read.
     pub fn run(&self, args: &[&str]) -> Ran {
+        self.run_with(args, b"")
+    }
+
+    /// The program in this process, with `input` to read.
+    pub fn run_with(&self, args: &[&str], input: &[u8]) -> Ran {
         let (stdout, stderr) = (Shared::default(), Shared::default());
         let output =
             |sink: &Shared| Output { sink: Box::new(sink.clone()), terminal: self.width.is_some(), width: self.width };
@@ -116,7 +136,7 @@ impl TestEnv {
             chance: Box::new(RepeatingChance::default()),
             vars: self.vars.iter().cloned().chain(path).collect(),
             cwd: self.work(),
-            stdin: Input { source: Box::new(io::empty()), terminal: false },
+            stdin: Input { source: Box::new(io::Cursor::new(input.to_vec())), terminal: false },
             stdout: output(&stdout),
             stderr: output(&stderr),
             interrupt: Interrupt::default(),

@@ -3,7 +3,10 @@
 mod doctor;
 mod frame;
 mod harness;
+mod infer;
 mod readme;
+mod replay;
+mod tokens;
 
 /// A test file that no `mod` names would never run, and nobody would notice.
 #[test]

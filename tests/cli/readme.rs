@@ -34,6 +34,9 @@ fn every_example_answers_as_it_says() {
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
         let env = TestEnv::new();
         env.git(&["init", "-q"]);
+        if args.iter().any(|arg| arg.starts_with("fixtures/")) {
+            env.fixture_folder();
+        }
         let ran = env.run(&args);
         assert_eq!(ran.code, code, "bizra {}: {ran}", args.join(" "));
     }

@@ -1,18 +1,24 @@
 //! `bizra infer`: one prompt, one answer, one receipt.
 //!
-//! The order of things: everything that can be refused is refused before the model is loaded; a streaming run takes room
+//! The order of things: what can be refused is refused before the model is loaded; a streaming run takes room
 //! in the ledger before its first byte; an answer in one document waits until its receipt is durable.
 
 pub(super) mod answer;
 mod chat;
+mod claim;
+pub(super) mod model;
 pub(super) mod prompt;
+mod render;
+pub(super) mod replay;
 
 use std::path::PathBuf;
 
 use super::{Outcome, Session};
 use crate::error::{Error, Result};
+use crate::infer::fault::InferError;
 use crate::infer::generate::Limits;
 use crate::infer::sampler::Sampling;
+use crate::sys::models;
 
 /// Answer a prompt with a model on this machine, and leave a receipt
 ///
@@ -37,7 +43,7 @@ pub(super) struct Args {
     #[command(flatten)]
     sampling: SamplingArgs,
     /// Talk turn by turn; on a terminal only
-    #[arg(long, conflicts_with_all = ["prompt", "raw", "messages", "stream"])]
+    #[arg(long, conflicts_with_all = ["prompt", "raw", "messages", "files", "stream"])]
     chat: bool,
 }
 
@@ -61,17 +67,17 @@ pub(super) struct ModelArgs {
     pub(super) kv: String,
 }
 
-#[derive(clap::Args)]
+#[derive(Clone, Default, clap::Args)]
 #[command(next_help_heading = "Input")]
 pub(super) struct InputArgs {
-    /// A file whose text goes before the prompt; - is standard input; may be given several times
+    /// A file whose text goes before the prompt, under its name; - is standard input; may be given several times
     #[arg(short, long = "file", value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub(super) files: Vec<PathBuf>,
     /// What the model is told about its role
     #[arg(long, value_name = "TEXT")]
     pub(super) system: Option<String>,
     /// A conversation: a JSON array of objects with `role` and `content`
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["prompt", "system", "raw"], value_hint = clap::ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["prompt", "system", "raw", "files"], value_hint = clap::ValueHint::FilePath)]
     pub(super) messages: Option<PathBuf>,
     /// Send the prompt as it is, without a chat template
     #[arg(long, conflicts_with_all = ["system", "template"])]
@@ -196,7 +202,17 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     if args.chat {
         return chat::run(args, session);
     }
+    // Reading a prompt may take as long as its writer likes: what is wrong without it is said before.
+    model::Setting::of(&args.model)?;
+    args.sampling.sampling().check(usize::MAX)?;
+    if args.output.stops.iter().any(String::is_empty) {
+        return Err(InferError::EmptyStop.into());
+    }
     let name = model_name(&args.model, session)?;
+    models::find(&session.env, &name)?;
     let asked = prompt::read(args.prompt.as_deref(), &args.input, session)?;
+    if asked.content.is_empty() {
+        return Err(Error::usage("the prompt is empty"));
+    }
     answer::answer(session, &name, args, asked)
 }

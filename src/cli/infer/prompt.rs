@@ -1,7 +1,7 @@
 //! What the user asks: the argument, standard input and files, put together as one conversation or one text.
 
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -28,8 +28,26 @@ pub(in crate::cli) enum Content {
     Raw(String),
 }
 
+impl Content {
+    /// Whether nobody said anything.
+    pub(in crate::cli) fn is_empty(&self) -> bool {
+        match self {
+            Content::Raw(text) => text.is_empty(),
+            Content::Messages(turns) => {
+                let last = turns.as_array().and_then(|turns| turns.last());
+                last.and_then(|turn| turn["content"].as_str()).is_some_and(|text| text.trim().is_empty())
+            }
+        }
+    }
+}
+
 /// Standard input is read where nothing else is asked, or where it is named; a prompt that was given never waits for it.
 pub(in crate::cli) fn read(argument: Option<&str>, args: &InputArgs, session: &mut Session) -> Result<Asked> {
+    let named = |path: &&Path| path.as_os_str() == "-";
+    let files = args.files.iter().map(PathBuf::as_path).chain(argument.map(Path::new));
+    if files.filter(named).count() > 1 {
+        return Err(Error::usage("standard input is named twice, and can be read only once"));
+    }
     let mut subjects = Vec::new();
     if let Some(path) = &args.messages {
         let text = read_source(path, session, &mut subjects)?;
@@ -56,9 +74,6 @@ pub(in crate::cli) fn read(argument: Option<&str>, args: &InputArgs, session: &m
     }
     if args.raw {
         return Ok(Asked { content: Content::Raw(text), subjects });
-    }
-    if text.trim().is_empty() {
-        return Err(Error::usage("the prompt is empty"));
     }
     let mut turns = Vec::new();
     if let Some(system) = &args.system {

@@ -1,29 +1,45 @@
-//! `bizra receipts replay`: run again what a receipt says, and compare.
+//! `bizra receipts replay`: run again what a receipt says, and compare. Leaves no receipt of its own.
 
+use super::super::infer::{InputArgs, replay};
 use super::super::{Outcome, Session};
 use super::browse::find;
 use crate::error::{Error, Exit, Result};
-use crate::receipts::predicates::{Attestation, KeyEvent, PolicyEvent, Predicate};
+use crate::receipts::predicates::{Attestation, Inference, KeyEvent, PolicyEvent, Predicate};
 
 /// Run again what a receipt says, and say whether the outcome is the same
 ///
-/// Answers 0 when it is identical, 1 when it differs, and 4 when it can't be told here.
+/// Answers 0 when it is identical, 1 when it differs, and 4 when it can't be told here: the model or the texts are not at
+/// hand, or the outcome differs on another instruction level, build or machine. An inference's prompt comes from what
+/// --record-text kept, else it is given again by the flags that infer has.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   bizra receipts replay 3f2a9c01
-  bizra receipts replay 3f2a9c01 --json")]
+  bizra receipts replay 3f2a9c01 --prompt 'Name three primes.'
+  bizra receipts replay 3f2a9c01 -m model.gguf -f notes.md --prompt 'What is still open?' --json")]
 pub(super) struct Args {
     /// The receipt's id or the start of it
     id: String,
+    /// Where the receipt's model is [default: found by its SHA-256 among the models that were used here]
+    #[arg(short, long, value_name = "MODEL", value_hint = clap::ValueHint::AnyPath)]
+    model: Option<String>,
+    /// The prompt, as it was given to infer; - reads it from standard input
+    #[arg(long, value_name = "TEXT")]
+    prompt: Option<String>,
+    #[command(flatten)]
+    input: InputArgs,
 }
 
 pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     let receipt = find(&session.ledger()?, &args.id)?;
     let content = receipt.content.map_err(|reason| Error::new(Exit::Integrity, reason))?;
-    let kind = content.statement.predicate_type.as_str();
+    let statement = &content.statement;
     let undecided = |why: &str| Error::new(Exit::Undecided, format!("receipt {} can't be replayed: {why}", content.id));
-    Err(match kind {
+    if let Some(claim) = statement.predicate::<Inference>() {
+        let again = replay::Again { model: args.model.as_deref(), prompt: args.prompt.as_deref(), input: &args.input };
+        return replay::replay(session, &content.id.to_string(), &statement.stamp, &claim?, &again);
+    }
+    Err(match statement.predicate_type.as_str() {
         Attestation::TYPE => undecided("it is a person's word, and nothing was run"),
         KeyEvent::TYPE => undecided("it tells of a change of keys, and nothing was run"),
         PolicyEvent::TYPE => undecided("it tells of a change of the policy, and nothing was run")

@@ -1,0 +1,116 @@
+//! What the model reads: the conversation through its template, as tokens that fit the context.
+
+use std::path::PathBuf;
+
+use sha2::{Digest as _, Sha256};
+
+use super::InputArgs;
+use super::model::Loaded;
+use super::prompt::Content;
+use crate::cli::Session;
+use crate::error::{Error, Place, Result};
+use crate::infer::template::{ChatTemplate, Conversation, TemplateError};
+use crate::infer::tokenizer::{EncodeOpts, Tokenizer};
+use crate::receipts::Hash;
+use crate::receipts::stamp::Time;
+use crate::sys::files;
+
+/// What the model reads.
+pub(in crate::cli) struct Rendered {
+    pub(in crate::cli) text: String,
+    pub(in crate::cli) ids: Vec<u32>,
+    pub(in crate::cli) template: Option<Hash>,
+    pub(in crate::cli) clock: Option<Time>,
+}
+
+pub(in crate::cli) fn render(
+    session: &Session,
+    loaded: &Loaded<'_>,
+    input: &InputArgs,
+    content: &Content,
+    clock: Time,
+) -> Result<Rendered> {
+    let tokenizer = loaded.engine.tokenizer();
+    match content {
+        Content::Raw(text) => {
+            Ok(Rendered { text: text.clone(), ids: encode_raw(tokenizer, text)?, template: None, clock: None })
+        }
+        Content::Messages(messages) => {
+            let (source, place) = template_source(session, loaded, input)?;
+            let refuse = |e: TemplateError| match &place {
+                Some(path) => Error::invalid(e.to_string()).at(Place::file(path)),
+                None => Error::invalid(e.to_string()),
+            };
+            let template = ChatTemplate::parse(&source).map_err(refuse)?;
+            let (zone, _) = session.env.machine_zone();
+            let now = clock.timestamp().to_zoned(session.config.zone(zone));
+            let special = |id: Option<u32>| id.and_then(|id| tokenizer.text(id)).unwrap_or_default();
+            let conversation = Conversation {
+                messages,
+                tools: None,
+                add_generation_prompt: true,
+                bos_token: special(tokenizer.roles().bos),
+                eos_token: special(tokenizer.roles().eos),
+                now: &now,
+                extra: &[],
+            };
+            let text = template.render(&conversation).map_err(refuse)?;
+            let ids = encode_rendered(tokenizer, &text)?;
+            let hash = Sha256::digest(&source).into();
+            Ok(Rendered { text, ids, template: Some(hash), clock: Some(clock) })
+        }
+    }
+}
+
+/// A prompt as it is: words that look like control tokens are words.
+pub(in crate::cli) fn encode_raw(tokenizer: &Tokenizer, text: &str) -> Result<Vec<u32>> {
+    encode(tokenizer, text, EncodeOpts { add_special: true, parse_special: false })
+}
+
+/// A template writes the control tokens itself; one that begins with the first token gets no second.
+pub(in crate::cli) fn encode_rendered(tokenizer: &Tokenizer, text: &str) -> Result<Vec<u32>> {
+    let bos = tokenizer.roles().bos.and_then(|id| tokenizer.text(id));
+    let begun = bos.is_some_and(|bos| !bos.is_empty() && text.starts_with(bos));
+    let mut ids = encode(tokenizer, text, EncodeOpts { add_special: false, parse_special: true })?;
+    if !begun && tokenizer.adds_bos() {
+        ids.splice(0..0, tokenizer.roles().bos);
+    }
+    Ok(ids)
+}
+
+fn encode(tokenizer: &Tokenizer, text: &str, opts: EncodeOpts) -> Result<Vec<u32>> {
+    tokenizer.encode(text, opts).map_err(|e| Error::invalid(e.to_string()))
+}
+
+fn template_source(session: &Session, loaded: &Loaded<'_>, input: &InputArgs) -> Result<(String, Option<PathBuf>)> {
+    if let Some(path) = &input.template {
+        let full = files::from(&session.env.cwd, path);
+        let bytes = files::read_at_most(&full, 4 << 20)?;
+        let source =
+            String::from_utf8(bytes).map_err(|_| Error::invalid("this is no valid UTF-8").at(Place::file(path)))?;
+        return Ok((source, Some(path.clone())));
+    }
+    match &loaded.template {
+        Some(source) => Ok((source.clone(), None)),
+        None => Err(Error::invalid("the model has no chat template")
+            .hint("--raw sends the prompt as it is; --template FILE names a template")),
+    }
+}
+
+/// Cuts the beginning of a prompt that leaves no room for an answer, where that was asked for.
+pub(super) fn fit(rendered: &mut Rendered, context: usize, truncate: bool) -> Result<Option<usize>> {
+    let most = context.saturating_sub(1).max(1);
+    let length = rendered.ids.len();
+    if length <= most {
+        return Ok(None);
+    }
+    if !truncate {
+        return Err(Error::invalid(format!(
+            "the prompt has {length} tokens, and the context of {context} holds at most {most} of a prompt"
+        ))
+        .hint("raise --ctx, shorten the prompt, or cut its beginning with --truncate"));
+    }
+    rendered.ids.drain(..length - most);
+    Ok(Some(length - most))
+}
+
