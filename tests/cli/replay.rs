@@ -7,7 +7,7 @@ use crate::infer::{document, scene};
 
 /// A run, and the id of its receipt.
 fn receipt(env: &TestEnv, args: &[&str]) -> String {
-    let ran = env.process(&[&["infer", "-n", "24", "--json"], args].concat());
+    let ran = env.process(&[&["infer", "-n24", "--json"], args].concat());
     assert_eq!(ran.code, 0, "{ran}");
     document(&ran)["receipt"].as_str().expect("an id").to_owned()
 }
@@ -67,7 +67,7 @@ fn texts_that_were_not_kept_are_given_again() {
     is(verdict(&env, &timed, &["--prompt", "the log"]), UNTOLD);
     is(verdict(&env, &timed, &["--prompt", "the log", "--template", "t.jinja"]), SAME);
     let long = "the gate ".repeat(20);
-    let cut = receipt(&env, &["--raw", &long, "--ctx", "32", "--truncate", "-n", "9"]);
+    let cut = receipt(&env, &["--raw", &long, "--ctx", "32", "--truncate"]);
     is(verdict(&env, &cut, &["--prompt", &long]), SAME);
     env.write("talk.json", r#"[{"role":"user","content":"a"}]"#);
     let talk = receipt(&env, &["--messages", "talk.json"]);

@@ -96,7 +96,7 @@ pub(in crate::cli) fn load<'a>(opened: &'a Opened, setting: Setting) -> Result<L
         ))
         .hint("a smaller --ctx, --kv f16, or a model with fewer bits"));
     }
-    let engine = Engine::from_parts(parts.config, &parts.weights, parts.tokenizer, &options)
-        .map_err(|e| refusal(opened, e))?;
+    let engine =
+        Engine::from_parts(parts.config, &parts.weights, parts.tokenizer, &options).map_err(|e| refusal(opened, e))?;
     Ok(Loaded { engine, template: parts.template })
 }

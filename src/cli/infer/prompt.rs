@@ -14,6 +14,8 @@ use crate::sys::files;
 /// The most that is read from standard input or a file.
 const LONGEST: usize = 64 << 20;
 
+const STANDARD_INPUT: &str = "standard input";
+
 /// The user's side of a run.
 pub(in crate::cli) struct Asked {
     pub(in crate::cli) content: Content,
@@ -59,7 +61,8 @@ pub(in crate::cli) fn read(argument: Option<&str>, args: &InputArgs, session: &m
         if args.raw {
             text += &content;
         } else {
-            text += &format!("{}:\n\n{}\n\n", path.display(), content.trim_end());
+            let name = if path.as_os_str() == "-" { Path::new(STANDARD_INPUT) } else { path };
+            text += &format!("{}:\n\n{}\n\n", name.display(), content.trim_end());
         }
     }
     match argument {
@@ -89,7 +92,7 @@ fn standard_input(session: &mut Session) -> Result<String> {
         .take(LONGEST as u64 + 1)
         .read_to_end(&mut bytes)
         .map_err(|e| Error::cannot("standard input can't be read").because(e))?;
-    text(Path::new("standard input"), bytes)
+    text(Path::new(STANDARD_INPUT), bytes)
 }
 
 fn read_source(path: &Path, session: &mut Session, subjects: &mut Vec<Subject>) -> Result<String> {

@@ -113,4 +113,3 @@ pub(super) fn fit(rendered: &mut Rendered, context: usize, truncate: bool) -> Re
     rendered.ids.drain(..length - most);
     Ok(Some(length - most))
 }
-

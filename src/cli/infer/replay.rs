@@ -63,13 +63,7 @@ fn undecided(why: impl Into<String>) -> Error {
     Error::new(Exit::Undecided, why)
 }
 
-fn run(
-    session: &mut Session,
-    id: &str,
-    stamp: &Stamp,
-    claim: &Inference,
-    again: &Again<'_>,
-) -> Result<Outcome> {
+fn run(session: &mut Session, id: &str, stamp: &Stamp, claim: &Inference, again: &Again<'_>) -> Result<Outcome> {
     if claim.finish == predicates::Finish::Interrupted && claim.output.tokens == 0 {
         return Err(undecided("the run was interrupted before its first token, so there is nothing to compare"));
     }
@@ -100,8 +94,7 @@ fn run(
         && finished
         && opens(&claim.output.tokens_commitment, &secret.output_salt, &token_bytes(found))
         && opens(&claim.output.commitment, &secret.output_salt, output_text(&generation).as_bytes());
-    let mut report =
-        Replayed { id: id.to_owned(), verdict: Verdict::Identical, tokens: found.len(), difference: None };
+    let mut report = Replayed { id: id.to_owned(), verdict: Verdict::Identical, tokens: found.len(), difference: None };
     if same {
         return Ok(Outcome::yes(report));
     }
@@ -139,8 +132,7 @@ fn secret(session: &Session, claim: &Inference) -> Result<(Secret, Option<Texts>
     if let Some(texts) = &texts {
         let prompt = opens(&claim.prompt.commitment, &secret.prompt_salt, texts.prompt.as_bytes());
         let output = opens(&claim.output.commitment, &secret.output_salt, texts.output.as_bytes());
-        let tokens =
-            opens(&claim.output.tokens_commitment, &secret.output_salt, &token_bytes(&texts.output_tokens));
+        let tokens = opens(&claim.output.tokens_commitment, &secret.output_salt, &token_bytes(&texts.output_tokens));
         for (holds, what) in [(prompt, "prompt"), (output, "answer"), (tokens, "answer's tokens")] {
             if !holds {
                 let message = format!("the {what} kept beside the ledger is not the one that the receipt commits to");
@@ -196,9 +188,7 @@ fn doubts_of(stamp: &Stamp) -> Vec<String> {
 fn find_model(session: &Session, claim: &Inference, again: &Again<'_>) -> Result<Opened> {
     let memory = answer::digest_memory(&session.env);
     let wanted = Wanted { name: &claim.model.name, sha256: claim.model.sha256, bytes: claim.model.bytes };
-    let ours = |opened: &Opened| {
-        opened.bytes() == wanted.bytes && opened.digest(memory.as_deref()) == wanted.sha256
-    };
+    let ours = |opened: &Opened| opened.bytes() == wanted.bytes && opened.digest(memory.as_deref()) == wanted.sha256;
     if let Some(name) = again.model {
         let opened = model::open(session, name)?;
         if ours(&opened) {

@@ -146,10 +146,17 @@ fn weights_that_are_no_numbers_end_the_run() {
 
 #[test]
 fn memory_that_is_not_there_is_told_before_loading() {
+    let longest = 1 << 28;
+    let needed = longest * (2 * 2 * 2 * 16 * 4);
+    if bizra_kernels::os::Memory::read().is_none_or(|memory| memory.available > needed) {
+        return; // A machine with so much memory has nothing to refuse.
+    }
     let env = scene();
-    env.write("long.gguf", with_context(u32::MAX));
-    let ran = infer(&env, &["x", "-m", "long.gguf", "--ctx", "4294967295", "--json"]);
+    env.write("long.gguf", with_context(longest as u32));
+    let ctx = longest.to_string();
+    let ran = infer(&env, &["x", "-m", "long.gguf", "--kv", "f32", "--ctx", &ctx, "--json"]);
     assert_eq!(ran.code, 6, "{ran}");
     let reason = document(&ran)["reasons"][0]["message"].to_string();
     assert!(reason.contains("MiB of memory") && reason.contains("MiB are available"), "{reason}");
+    refused(&env, 2, &["x", "--ctx", &ctx], "give 1 to 512");
 }

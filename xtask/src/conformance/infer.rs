@@ -7,6 +7,7 @@ use bizra::infer::conformance_lm;
 use bizra::infer::engine::{Engine, Options};
 use bizra::infer::gguf::Gguf;
 use bizra::infer::hf::{self, Shard};
+use bizra::infer::kv::Cell;
 use bizra::infer::tokenizer::Tokenizer;
 
 use super::{Case, Verdict};
@@ -14,6 +15,11 @@ use crate::tools;
 
 /// Places at which the header of a real file is cut.
 const CUTS: usize = 64;
+
+/// As the records were made: keys and values in single precision.
+fn options() -> Options<'static> {
+    Options { cell: Cell::F32, ..Options::default() }
+}
 
 /// `X.gguf` with `X.gguf.inp` and `X.gguf.out`.
 pub(super) fn tokenizers(folder: &Path) -> Vec<Case> {
@@ -44,7 +50,7 @@ pub(super) fn language_model(folder: &Path) -> Vec<Case> {
                 "tokenize_llamacpp" => cases.extend(conformance::texts(&format!("{name} texts"), &tokenizer, &bytes)),
                 record if quant_of(record).is_some() => {}
                 record => {
-                    cases.extend(conformance_lm::gguf(&format!("{name} {record}"), &file, &bytes, &Options::default()));
+                    cases.extend(conformance_lm::gguf(&format!("{name} {record}"), &file, &bytes, &options()));
                 }
             }
         }
@@ -80,8 +86,8 @@ fn quantised(folder: &Path, quant: &str, record: &str, bytes: &[u8]) -> Result<V
     let file = tools::read_file(&path)?;
     // Packed for speed and as the file has them: both ways of multiplying are judged.
     let released = |_: std::ops::Range<u64>| ();
-    let packed = Options { pack: Some(&released), ..Options::default() };
-    let mut cases = conformance_lm::gguf(&format!("{record} as it lies"), &file, bytes, &Options::default());
+    let packed = Options { pack: Some(&released), ..options() };
+    let mut cases = conformance_lm::gguf(&format!("{record} as it lies"), &file, bytes, &options());
     cases.extend(conformance_lm::gguf(&format!("{record} packed"), &file, bytes, &packed));
     Ok(cases)
 }
@@ -99,8 +105,7 @@ fn hugging_face(folder: &Path) -> Result<Vec<conformance::Case>, String> {
             cases.extend(conformance::texts(&name, &tokenizer, &bytes));
         } else if quant_of(&record).is_none() {
             let (config, weights) = hf::open(&config, None, &shards).map_err(|e| e.to_string())?;
-            let mut engine = Engine::from_parts(config, &weights, tokenizer, &Options::default())
-                .map_err(|e| e.to_string())?;
+            let mut engine = Engine::from_parts(config, &weights, tokenizer, &options()).map_err(|e| e.to_string())?;
             cases.extend(conformance_lm::engine_cases(&name, &mut engine, &bytes));
         }
     }
