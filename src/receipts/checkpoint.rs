@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use ed25519_dalek::{Signer as _, SigningKey};
 use sha2::{Digest as _, Sha256};
 
+use super::finding::Code;
 use super::keys::{KeyError, PublicKey};
 use super::{Hash, hex};
 
@@ -55,6 +56,17 @@ pub enum CheckpointError {
     Name(String),
     VerifierKey(&'static str),
     Key(KeyError),
+}
+
+impl CheckpointError {
+    pub fn code(&self) -> Code {
+        match self {
+            Self::TooLong { .. } | Self::Malformed { .. } => Code::CheckpointMalformed,
+            Self::Origin { .. } => Code::OriginMismatch,
+            Self::Unsigned { .. } | Self::BadSignature { .. } => Code::CheckpointKey,
+            Self::Name(_) | Self::VerifierKey(_) | Self::Key(_) => Code::CheckpointKey,
+        }
+    }
 }
 
 impl fmt::Display for CheckpointError {
@@ -109,6 +121,11 @@ impl Checkpoint {
 
     /// Reads a checkpoint that `verifier` has signed.
     pub fn open(note: &[u8], verifier: &NoteVerifier) -> Result<Self, CheckpointError> {
+        Self::open_with_signature(note, verifier).map(|(checkpoint, _)| checkpoint)
+    }
+
+    /// `open`, together with the log's own signature as the note spells it.
+    pub fn open_with_signature(note: &[u8], verifier: &NoteVerifier) -> Result<(Self, String), CheckpointError> {
         let note = Note::parse(note)?;
         let mut ours = note.signatures.iter().filter(|line| line.name == verifier.name && line.id == verifier.id);
         let Some(line) = ours.next() else {
@@ -124,7 +141,7 @@ impl Checkpoint {
         if note.checkpoint.origin != verifier.name {
             return Err(CheckpointError::Origin { expected: verifier.name.clone(), found: note.checkpoint.origin });
         }
-        Ok(note.checkpoint)
+        Ok((note.checkpoint, line.blob.to_owned()))
     }
 
     /// What a checkpoint says, with nothing said about who signed it.
@@ -246,6 +263,7 @@ struct SignatureLine<'a> {
     name: &'a str,
     id: [u8; 4],
     signature: Vec<u8>,
+    blob: &'a str,
 }
 
 impl<'a> Note<'a> {
@@ -319,7 +337,7 @@ fn parse_signature(at: usize, line: &str) -> Result<SignatureLine<'_>, Checkpoin
     }
     match BASE64.decode(blob).as_deref().ok().and_then(<[u8]>::split_first_chunk::<4>) {
         Some((id, signature)) if !signature.is_empty() => {
-            Ok(SignatureLine { name, id: *id, signature: signature.to_vec() })
+            Ok(SignatureLine { name, id: *id, signature: signature.to_vec(), blob })
         }
         _ => malformed(at, "the signature is not a key hash and a signature in canonical base64"),
     }
