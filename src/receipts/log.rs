@@ -34,6 +34,10 @@ impl LogId {
         Self(id)
     }
 
+    pub fn of_prefix(prefix: [u8; 16]) -> Self {
+        Self(prefix)
+    }
+
     pub fn parse(text: &str) -> Option<Self> {
         hex::decode(text).map(Self)
     }

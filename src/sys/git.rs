@@ -1,0 +1,99 @@
+//! Finds the user's git repository, and where a ledger lives in it. Objects and refs of the ledger itself are
+//! `ledger`'s, which reads no git configuration at all.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use git2::{ErrorClass, ErrorCode, Repository, RepositoryOpenFlags};
+
+/// Under a repository's common directory, so that linked worktrees share it and `git clean -fdx` spares it.
+pub const LEDGER: &str = "bizra/ledger.git";
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The directory that all worktrees share.
+    pub common_dir: PathBuf,
+    /// None in a bare repository.
+    pub work_dir: Option<PathBuf>,
+    /// A worktree made by `git worktree add`.
+    pub linked: bool,
+    /// History may end before its beginning.
+    pub shallow: bool,
+}
+
+impl Found {
+    pub fn ledger_path(&self) -> PathBuf {
+        self.common_dir.join(LEDGER)
+    }
+}
+
+#[derive(Debug)]
+pub enum GitError {
+    Sha256 {
+        path: PathBuf,
+    },
+    /// git's own protection: the repository belongs to another user.
+    Owner {
+        path: PathBuf,
+        reason: String,
+    },
+    /// The path, or a folder above it, holds something that git cannot open.
+    Unreadable {
+        path: PathBuf,
+        reason: String,
+    },
+}
+
+impl fmt::Display for GitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sha256 { path } => write!(
+                f,
+                "{}: a repository with SHA-256 objects cannot be read by this build; keep the ledger elsewhere with --ledger PATH",
+                path.display()
+            ),
+            Self::Owner { path, reason } => write!(
+                f,
+                "{}: {reason}; if you trust it: git config --global --add safe.directory {}",
+                path.display(),
+                path.display()
+            ),
+            Self::Unreadable { path, reason } => write!(f, "{}: {reason}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for GitError {}
+
+/// The repository that `start` lies in; `None` when it lies in none.
+pub fn discover(start: &Path) -> Result<Option<Found>, GitError> {
+    let nowhere: [&Path; 0] = [];
+    let repository = match Repository::open_ext(start, RepositoryOpenFlags::empty(), nowhere) {
+        Ok(repository) => repository,
+        Err(error) if error.code() == ErrorCode::NotFound && start.exists() => {
+            let dangling = start.ancestors().map(|folder| folder.join(".git")).find(|path| path.exists());
+            let reason = "it leads to no repository".to_owned();
+            return dangling.map_or(Ok(None), |path| Err(GitError::Unreadable { path, reason }));
+        }
+        Err(error) => return Err(refusal(start, &error)),
+    };
+    Ok(Some(Found {
+        common_dir: repository.commondir().to_path_buf(),
+        work_dir: repository.workdir().map(Path::to_path_buf),
+        linked: repository.is_worktree(),
+        shallow: repository.is_shallow(),
+    }))
+}
+
+fn refusal(path: &Path, error: &git2::Error) -> GitError {
+    let (path, reason) = (path.to_path_buf(), error.message().to_owned());
+    let objects = reason.contains("objectformat") || reason.contains("object format") || reason.contains("oid type");
+    match (error.code(), error.class()) {
+        (ErrorCode::Owner, _) => GitError::Owner { path, reason },
+        (_, ErrorClass::Repository) if objects => GitError::Sha256 { path },
+        _ => GitError::Unreadable { path, reason },
+    }
+}
+
+#[cfg(test)]
+mod tests;

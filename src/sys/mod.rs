@@ -1,0 +1,6 @@
+//! The world outside: one thing per file. What is true about a receipt, a plan or a model is decided elsewhere.
+
+pub mod git;
+pub mod ledger;
+#[cfg(test)]
+mod testing;
