@@ -7,7 +7,7 @@
 pub mod audit;
 pub mod checkpoint;
 pub mod commitment;
-// pub mod conformance;
+pub mod conformance;
 pub mod decimal;
 pub mod envelope;
 pub mod fields;
@@ -23,6 +23,7 @@ pub mod predicates;
 pub mod stamp;
 pub mod statement;
 pub mod tiles;
+pub mod verify;
 
 /// A SHA-256 digest: a node of the tree, a genesis, a receipt's id.
 pub type Hash = [u8; 32];

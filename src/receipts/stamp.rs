@@ -85,7 +85,7 @@ impl Session {
 
     /// `tip` is the log's last receipt at the moment of appending, known under the log's lock.
     pub fn position(&self, tip: Option<ReceiptId>) -> Position {
-        Position { session: self.id, seq: self.next, prev: if self.next == 0 { tip } else { self.last } }
+        Position { session: self.id, seq: self.next, prev: self.last.or(tip) }
     }
 
     /// To be called once the receipt is durable.

@@ -2,5 +2,6 @@
 
 pub mod git;
 pub mod ledger;
+pub mod ssh_agent;
 #[cfg(test)]
 mod testing;

@@ -40,10 +40,10 @@ pub(super) fn audit_log(
     }
     layout.judge(&mut |finding| found.add(finding));
     let mut files = LogFiles { source, layout: &layout, found: &mut found, faults: &mut faults };
-    let verifier = files.verifier(id);
+    let (genesis, verifier) = files.header(id);
     let (checkpoint, note) = files.checkpoint(verifier.as_ref());
     let frontier = files.frontier();
-    let wal = match source.wal() {
+    let wal = match source.wal(layout.size()) {
         Ok(wal) => wal,
         Err(fault) => {
             tell(fault, WAL, &mut found, &mut faults);
@@ -76,7 +76,7 @@ pub(super) fn audit_log(
 
     let all = layout.chunks();
     let chunks = &all[all.partition_point(|chunk| chunk.first < from)..];
-    let reader = Reader { source, log: id, trust: request.trust.ok() };
+    let reader = Reader { source, log: id, genesis, trust: request.trust.ok() };
     let total = layout.size() - from.min(layout.size());
     let done = reader.read_all(chunks, request.threads, &mut |read| {
         walk.take(read);
@@ -143,22 +143,21 @@ impl LogFiles<'_> {
         }
     }
 
-    fn verifier(&mut self, id: &LogId) -> Option<NoteVerifier> {
+    /// The genesis, as far as it is known, and the key of the checkpoints.
+    fn header(&mut self, id: &LogId) -> (Hash, Option<NoteVerifier>) {
+        let mut genesis = Hash::default();
+        genesis[..16].copy_from_slice(id.as_bytes());
         let code = Code::LedgerIdMismatch;
-        let bytes = self.bytes(self.layout.header, HEADER, code)?;
+        let Some(bytes) = self.bytes(self.layout.header, HEADER, code) else { return (genesis, None) };
         let read = LogHeader::decode(&bytes).map_err(|error| (code, error.to_string())).and_then(|header| {
             if header.id() != *id {
                 return Err((code, format!("this is the header of log {}, not of {id}", header.id())));
             }
+            genesis = header.genesis();
             header.verifier().map_err(|error| (Code::CheckpointKey, error.to_string()))
         });
-        match read {
-            Ok(verifier) => Some(verifier),
-            Err((code, detail)) => {
-                self.found.add(Finding::new(code, detail).at_path(HEADER));
-                None
-            }
-        }
+        let verifier = read.map_err(|(code, detail)| self.found.add(Finding::new(code, detail).at_path(HEADER)));
+        (genesis, verifier.ok())
     }
 
     fn checkpoint(&mut self, verifier: Option<&NoteVerifier>) -> (Option<Checkpoint>, Option<String>) {
@@ -444,7 +443,7 @@ impl Walk<'_> {
             let detail = format!("the tree is shorter than what the write-ahead log stands on: wal={base} got={got}");
             self.say_wal(Code::Rollback, detail);
         }
-        let mut judge = Judge::new(reader.log, reader.trust);
+        let mut judge = Judge::new(reader.log, reader.genesis, reader.trust);
         let mut next = got;
         for record in &wal.pending {
             if record.index < next {

@@ -1,16 +1,14 @@
-//! One receipt by itself: its envelope, its statement, its signature, and what its key may do. Nothing here depends on
-//! other receipts, so any thread can do it.
+//! One receipt by itself, as `verify` judges it at its place, and what the chain must know of it. Nothing here depends
+//! on other receipts, so any thread can do it.
 
-use std::collections::HashMap;
-
+use super::super::Hash;
 use super::super::envelope::{Envelope, EnvelopeError, ReceiptId};
 use super::super::finding::{Code, Finding};
 use super::super::keys::{KeyId, PublicKey};
 use super::super::log::LogId;
 use super::super::policy::Trust;
-use super::super::predicates::Attestation;
 use super::super::stamp::{Position, Time};
-use super::super::statement::Statement;
+use super::super::verify::{Place, at_place};
 
 /// What the chain needs to know of a receipt that could be read.
 #[derive(Debug, Clone, Copy)]
@@ -20,26 +18,26 @@ pub(super) struct Link {
     pub(super) place: Option<(Position, Time)>,
 }
 
-/// Judges receipts of one log. Keeps what it has learnt about keys, so each thread has its own.
+/// Judges receipts of one log.
 pub(super) struct Judge<'a> {
     log: &'a LogId,
     log_name: String,
-    /// `None` when the policy itself is refused, which is a finding of its own.
+    genesis: Hash,
+    /// Nobody, when the policy itself is refused: that is a finding of its own.
     trust: Option<&'a Trust>,
-    keys: HashMap<KeyId, PublicKey>,
-    /// Unknown key ids already compared with every known key.
+    keys: Vec<PublicKey>,
+    /// Key ids in this chunk whose signatures were tried with every known key.
     strangers: Vec<KeyId>,
 }
 
 impl<'a> Judge<'a> {
-    pub(super) fn new(log: &'a LogId, trust: Option<&'a Trust>) -> Self {
-        let known: Vec<PublicKey> = match trust {
+    pub(super) fn new(log: &'a LogId, genesis: Hash, trust: Option<&'a Trust>) -> Self {
+        let keys = match trust {
             None => Vec::new(),
             Some(Trust::Own { keys, .. }) => keys.clone(),
             Some(Trust::Policy(signed)) => signed.policy.entries.iter().map(|entry| entry.key).collect(),
         };
-        let keys = known.into_iter().map(|key| (key.id(), key)).collect();
-        Self { log, log_name: log.to_string(), trust, keys, strangers: Vec::new() }
+        Self { log, log_name: log.to_string(), genesis, trust, keys, strangers: Vec::new() }
     }
 
     /// What a chunk says must not depend on the chunks that the same thread saw before.
@@ -48,80 +46,38 @@ impl<'a> Judge<'a> {
     }
 
     pub(super) fn judge(&mut self, index: u64, bytes: &[u8], say: &mut dyn FnMut(Finding)) -> Option<Link> {
-        let mut say = |code, detail: String| say(Finding::new(code, detail).at_index(index));
-        let envelope = match Envelope::parse(bytes) {
-            Ok(envelope) => envelope,
-            Err(error) => {
-                say(error.code(), error.to_string());
-                return None;
+        let place = Place { log: &self.log_name, ledger: self.genesis, index };
+        let nobody = Trust::Own { log: String::new(), keys: Vec::new() };
+        let judged = at_place(bytes, self.trust.unwrap_or(&nobody), place);
+        let stamp = judged.statement.as_ref().map(|statement| &statement.stamp);
+        // Without its header, a log's id is the half of its genesis that is still known.
+        let is_ours = stamp.is_some_and(|stamp| LogId::of(&stamp.ledger) == *self.log);
+        for finding in judged.findings {
+            match finding.code {
+                Code::LedgerIdMismatch if is_ours => {}
+                Code::KeyUntrusted if self.trust.is_none() => {}
+                Code::SigInvalid | Code::KeyUntrusted => match self.real_signer(bytes) {
+                    Some(error) => say(Finding::new(error.code(), error.to_string()).at_index(index)),
+                    None => say(finding),
+                },
+                _ => say(finding),
             }
-        };
-        let pae = envelope.pae();
-        let id = ReceiptId::of_pae(&pae);
-        let statement = match Statement::parse(&envelope.payload) {
-            Ok(statement) => Some(statement),
-            Err(error) => {
-                say(error.code(), error.to_string());
-                None
-            }
-        };
-        self.check_signature(index, &envelope, &pae, statement.as_ref(), &mut say);
-        let place = statement.and_then(|statement| {
-            let stamp = statement.stamp;
-            if LogId::of(&stamp.ledger) != *self.log {
-                let detail = format!("the receipt was made for log {}", LogId::of(&stamp.ledger));
-                say(Code::LedgerIdMismatch, detail);
-                return None;
-            }
-            Some((stamp.position, stamp.time))
-        });
-        Some(Link { id, place })
+        }
+        let place = stamp.filter(|_| is_ours).map(|stamp| (stamp.position, stamp.time));
+        judged.id.map(|id| Link { id, place })
     }
 
-    fn check_signature(
-        &mut self,
-        index: u64,
-        envelope: &Envelope,
-        pae: &[u8],
-        statement: Option<&Statement>,
-        say: &mut dyn FnMut(Code, String),
-    ) {
-        let Some(trust) = self.trust else { return };
-        let Some(key) = self.keys.get(&envelope.keyid) else {
-            return match self.signer_of(envelope, pae) {
-                Some(error) => say(error.code(), error.to_string()),
-                None => {
-                    let kind = statement.map_or("", |statement| &statement.predicate_type);
-                    if let Err(refusal) = trust.admit(&self.log_name, envelope.keyid, kind, index) {
-                        say(refusal.code(), refusal.to_string());
-                    }
-                }
-            };
-        };
-        if let Err(error) = envelope.verify_pae(pae, key) {
-            let error = self.signer_of(envelope, pae).unwrap_or(error);
-            return say(error.code(), error.to_string());
-        }
-        let Some(statement) = statement else { return };
-        let admitted = trust.admit(&self.log_name, envelope.keyid, &statement.predicate_type, index);
-        let refused = admitted.and_then(|roles| match statement.predicate::<Attestation>() {
-            Some(Ok(attestation)) => roles.check(&attestation.role),
-            _ => Ok(()),
-        });
-        if let Err(refusal) = refused {
-            say(refusal.code(), refusal.to_string());
-        }
-    }
-
-    /// Another known key that made this signature: then the key id is wrong, not the signature.
-    fn signer_of(&mut self, envelope: &Envelope, pae: &[u8]) -> Option<EnvelopeError> {
-        // Once per key id and chunk: a thousand strangers' receipts must not cost a thousand times every known key.
+    /// A known key, other than the one that is named, that made this signature.
+    fn real_signer(&mut self, bytes: &[u8]) -> Option<EnvelopeError> {
+        let envelope = Envelope::parse(bytes).ok()?;
+        // Once per key id and chunk: strangers' receipts must not cost every known key each.
         if self.strangers.contains(&envelope.keyid) {
             return None;
         }
         self.strangers.push(envelope.keyid);
-        let made_it = |key: &&PublicKey| key.id() != envelope.keyid && key.verify(pae, &envelope.signature);
-        let signer = self.keys.values().find(made_it)?;
-        Some(EnvelopeError::KeyId { envelope: envelope.keyid, key: signer.id() })
+        let named = envelope.keyid;
+        let pae = envelope.pae();
+        let signer = self.keys.iter().find(|key| key.id() != named && key.verify(&pae, &envelope.signature))?;
+        Some(EnvelopeError::KeyId { envelope: named, key: signer.id() })
     }
 }

@@ -105,6 +105,6 @@ pub trait Source: Sync {
     /// The file `checkpoint` of an older commit; `None` when its tree has none.
     fn checkpoint_at(&self, commit: ObjectName) -> Result<Option<Vec<u8>>, Fault>;
 
-    /// `None` when there is none, as in a copy.
-    fn wal(&self) -> Result<Option<Wal>, Fault>;
+    /// The write-ahead log behind a tree of `size` entries; `None` when there is none, as in a copy.
+    fn wal(&self, size: u64) -> Result<Option<Wal>, Fault>;
 }

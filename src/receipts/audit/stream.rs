@@ -33,6 +33,7 @@ pub(super) struct Read {
 pub(super) struct Reader<'a> {
     pub(super) source: &'a dyn Source,
     pub(super) log: &'a LogId,
+    pub(super) genesis: Hash,
     pub(super) trust: Option<&'a Trust>,
 }
 
@@ -50,7 +51,7 @@ impl Reader<'_> {
                 .map(|first| {
                     let (send, receive) = sync_channel(QUEUE);
                     scope.spawn(move || {
-                        let mut judge = Judge::new(self.log, self.trust);
+                        let mut judge = Judge::new(self.log, self.genesis, self.trust);
                         for chunk in chunks.iter().skip(first).step_by(threads) {
                             if send.send(self.read(chunk, &mut judge)).is_err() {
                                 return;

@@ -90,6 +90,14 @@ fn each_fault_has_its_code() {
 }
 
 #[test]
+fn an_envelope_fits_a_log_entry() {
+    let of = |payload: usize| Envelope::sign(vec![b' '; payload], &signer()).unwrap().to_bytes();
+    let largest = (MAX_BYTES - of(0).len()) / 4 * 3;
+    assert!(Envelope::parse(&of(largest)).is_ok());
+    assert!(matches!(Envelope::parse(&of(largest + 1)), Err(EnvelopeError::TooLong { .. })));
+}
+
+#[test]
 fn trailing_bits_of_base64_are_refused() {
     let good = receipt();
     let sig = sig_of(&good);

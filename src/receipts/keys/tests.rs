@@ -122,6 +122,18 @@ fn torsion_in_a_signature_is_refused() {
     assert!(secret.public().verify(b"torsion", &secret.sign(b"torsion").unwrap()));
 }
 
+/// R is the neutral element and S fits it, so the equation holds: only a strict verifier looks at R itself.
+#[test]
+fn a_signature_with_a_small_order_r_is_refused() {
+    let public = *SecretKey::from_seed(&std::array::from_fn(|at| at as u8)).public();
+    let mut signature = [0; 64];
+    signature[0] = 1;
+    signature[32..].copy_from_slice(&bytes::<32>("5e03ff0004dccac31a87cb4394472a8f282af34f4f630c5440610e4e4e7bc501"));
+    let lenient = ed25519_dalek::Verifier::verify(&public.0, b"torsion", &Signature::from_bytes(&signature));
+    assert!(lenient.is_ok());
+    assert!(!public.verify(b"torsion", &signature));
+}
+
 #[test]
 fn debug_shows_no_secret() {
     let secret = SecretKey::from_seed(&bytes(OPENSSH_SEED));
