@@ -92,7 +92,11 @@ pub struct LogReport {
 /// By what receipts were judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Judged {
-    Policy { serial: u64, signer: KeyId, digest: Hash },
+    Policy {
+        serial: u64,
+        signer: KeyId,
+        digest: Hash,
+    },
     /// `policy: none`: this machine's keys, for its own log only.
     OwnKeys,
     /// The policy was refused, so no key was judged.

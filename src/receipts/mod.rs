@@ -20,6 +20,7 @@ pub mod merkle;
 pub mod pin;
 pub mod policy;
 pub mod predicates;
+pub mod proof;
 pub mod stamp;
 pub mod statement;
 pub mod tiles;

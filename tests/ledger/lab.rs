@@ -316,7 +316,8 @@ impl Lab {
     }
 
     pub(crate) fn change(&self, changes: &[(&str, Option<&[u8]>)]) {
-        let changes: Vec<_> = changes.iter().map(|(path, bytes)| (*path, bytes.map(|bytes| ("100644", bytes)))).collect();
+        let changes: Vec<_> =
+            changes.iter().map(|(path, bytes)| (*path, bytes.map(|bytes| ("100644", bytes)))).collect();
         self.replace_tip(&self.tree(&changes), SIZE);
     }
 

@@ -83,7 +83,8 @@ impl Chain {
 
     fn check_position(&mut self, index: u64, position: &Position, say: &mut dyn FnMut(Code, String)) {
         let known = self.sessions.get(&position.session).copied();
-        let fault = if position.seq == 0 { self.first_fault(index, position, known) } else { self.fault(position, known) };
+        let fault =
+            if position.seq == 0 { self.first_fault(index, position, known) } else { self.fault(position, known) };
         if let Some((code, detail)) = fault {
             say(code, detail);
         }
@@ -130,7 +131,8 @@ impl Chain {
         let Some(known) = known else {
             return match named {
                 Some(at) => {
-                    let detail = format!("number {seq} of its session follows receipt {at}, which is another session's");
+                    let detail =
+                        format!("number {seq} of its session follows receipt {at}, which is another session's");
                     (!unread).then_some((Code::SessionOrder, detail))
                 }
                 None if unread => None,

@@ -1,10 +1,10 @@
 //! A log's commits: further evidence beside its newest tree. They show growth, or that somebody rewrote it.
 
+use super::super::Hash;
 use super::super::checkpoint::{Checkpoint, NoteVerifier};
 use super::super::finding::{Code, Finding};
-use super::super::Hash;
-use super::source::{Commit, Fault, ObjectName, Source, Wal};
 use super::Fork;
+use super::source::{Commit, Fault, ObjectName, Source, Wal};
 
 /// The commits that say a size, oldest first.
 #[derive(Debug, Default)]
@@ -42,7 +42,8 @@ impl History {
             tip.get_or_insert(name);
             base = base.filter(|base| *base != name);
             if commit.parents.len() > 1 {
-                let detail = format!("commit {name} has {} parents; a log only grows by one line", commit.parents.len());
+                let detail =
+                    format!("commit {name} has {} parents; a log only grows by one line", commit.parents.len());
                 say(Finding::new(Code::HistoryMerge, detail));
             }
             match (commit.size, newer) {
@@ -95,7 +96,13 @@ impl History {
     }
 
     /// Compares the checkpoints that were committed at `size` with the root that the entries have there.
-    pub(super) fn check(&mut self, size: u64, root: &Hash, known: &Known<'_>, say: &mut dyn FnMut(Finding)) -> Vec<Fault> {
+    pub(super) fn check(
+        &mut self,
+        size: u64,
+        root: &Hash,
+        known: &Known<'_>,
+        say: &mut dyn FnMut(Finding),
+    ) -> Vec<Fault> {
         let mut faults = Vec::new();
         while let Some((at, commit)) = self.commits.get(self.next).copied().filter(|(at, _)| *at <= size) {
             self.next += 1;

@@ -193,7 +193,8 @@ impl Layout {
         let is_pruned = first_kept > 0 && (0..first_kept).all(|number| self.tile(0, number).is_some());
         if is_pruned {
             let end = first_kept * WIDTH;
-            let detail = format!("receipts 0 to {} were removed, and their hashes kept: they cannot be judged", end - 1);
+            let detail =
+                format!("receipts 0 to {} were removed, and their hashes kept: they cannot be judged", end - 1);
             say(Finding::new(Code::PrunedNotAllowed, detail).at_index(0).at_path(entries_path(0)));
         }
         let start = if is_pruned { first_kept } else { 0 };
@@ -246,9 +247,22 @@ mod tests {
         assert_eq!(place("tile/entries/x001/000"), Some(Place::Bundle(1000)));
         assert_eq!(place("tile/1/x001/x234/067"), Some(Place::Tile(1, 1_234_067)));
         for path in [
-            "README", "tail/ff.json", "tail/FE.json", "tail/1.json", "tail/00", "tile/entries/1", "tile/entries/x000/001",
-            "tile/entries/001.p/7", "tile/8/000", "tile/00/000", "tile/+0/000", "tile/0/+01", "tile/0", "tile/0/",
-            "tile/entries/1000", "tile/0/x999/x999/x999/x999/x999/x999/x999/x999",
+            "README",
+            "tail/ff.json",
+            "tail/FE.json",
+            "tail/1.json",
+            "tail/00",
+            "tile/entries/1",
+            "tile/entries/x000/001",
+            "tile/entries/001.p/7",
+            "tile/8/000",
+            "tile/00/000",
+            "tile/+0/000",
+            "tile/0/+01",
+            "tile/0",
+            "tile/0/",
+            "tile/entries/1000",
+            "tile/0/x999/x999/x999/x999/x999/x999/x999/x999",
         ] {
             assert_eq!(place(path), None, "{path}");
         }

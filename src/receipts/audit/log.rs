@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::ops::ControlFlow;
 
+use super::super::Hash;
 use super::super::checkpoint::{Checkpoint, CheckpointError, NoteVerifier};
 use super::super::finding::{Code, Finding};
 use super::super::log::{CHECKPOINT, FRONTIER, HEADER, LogHeader, LogId};
@@ -11,7 +12,6 @@ use super::super::merkle::{
 };
 use super::super::pin::{self, PinnedLog, Pins};
 use super::super::tiles::{Files, TileError, TreeNodes, WIDTH, full_tile, full_tiles, tile_path};
-use super::super::Hash;
 use super::chain::Chain;
 use super::history::{History, Known};
 use super::layout::Layout;
@@ -53,7 +53,9 @@ pub(super) fn audit_log(
     let mut history = History::read(source, wal.as_ref(), &mut |finding| found.add(finding), &mut faults);
 
     let pinned = request.pins.and_then(Result::ok).and_then(|pins: &Pins| pins.log(&id.origin()));
-    let start = pinned.filter(|_| request.since_pin).and_then(|pinned| Start::at_pin(&layout, source, pinned, checkpoint.as_ref()));
+    let start = pinned
+        .filter(|_| request.since_pin)
+        .and_then(|pinned| Start::at_pin(&layout, source, pinned, checkpoint.as_ref()));
     let from = start.as_ref().map_or(0, |start| start.frontier.size());
     history.skip_to(from);
     let forks = RefCell::new(Vec::new());
@@ -89,12 +91,13 @@ pub(super) fn audit_log(
     let pending = wal.as_ref().map_or(0, |wal| walk.judge_wal(wal, &reader, verifier.as_ref()));
 
     let Walk { chain, judged, roots, .. } = walk;
-    judge_pins(&mut found, &forks, request, pinned, &Seen {
-        verifier: verifier.as_ref(),
-        checkpoint: checkpoint.as_ref(),
-        note: note.as_deref(),
-        roots: &roots,
-    });
+    judge_pins(
+        &mut found,
+        &forks,
+        request,
+        pinned,
+        &Seen { verifier: verifier.as_ref(), checkpoint: checkpoint.as_ref(), note: note.as_deref(), roots: &roots },
+    );
     let report = LogReport {
         id: id.clone(),
         checkpoint,
@@ -279,8 +282,7 @@ struct Tree {
 
 impl Tree {
     fn begin(start: Option<Start>, layout: &Layout) -> Self {
-        let (frontier, unfinished) =
-            start.map_or_else(Default::default, |start| (start.frontier, start.unfinished));
+        let (frontier, unfinished) = start.map_or_else(Default::default, |start| (start.frontier, start.unfinished));
         Self { end: frontier.size(), frontier, unfinished, broken: layout.incomplete }
     }
 
@@ -436,7 +438,8 @@ impl Walk<'_> {
         }
         if let Some(damage) = wal.torn {
             let (bytes, reason) = (damage.bytes, damage.reason);
-            let detail = format!("{bytes} bytes at its end were never acknowledged ({reason}); the next append cuts them");
+            let detail =
+                format!("{bytes} bytes at its end were never acknowledged ({reason}); the next append cuts them");
             self.say_wal(Code::WalTornTail, detail);
         }
         if let Some((_, base)) = wal.base.filter(|(_, base)| *base > got && !self.layout.incomplete) {
@@ -444,7 +447,12 @@ impl Walk<'_> {
             self.say_wal(Code::Rollback, detail);
         }
         let mut judge = Judge::new(reader.log, reader.genesis, reader.trust);
-        let mut next = got;
+        // What lies between is told already.
+        let mut next = wal.base.map_or(got, |(_, base)| base.max(got));
+        if next > got {
+            self.chain.skip(next);
+            self.tree.broken = true;
+        }
         for record in &wal.pending {
             if record.index < next {
                 self.say_wal(Code::WalCorrupt, format!("receipt {} is there twice", record.index));

@@ -57,6 +57,16 @@ fn fault(error: LedgerError) -> Fault {
     }
 }
 
+/// The fault of a folder that cannot be read.
+fn within(prefix: &str, fault: Fault) -> Fault {
+    let detail = |detail: String| format!("folder {prefix:?}: {detail}");
+    match fault {
+        Fault::Missing(text) => Fault::Missing(detail(text)),
+        Fault::Corrupt(text) => Fault::Corrupt(detail(text)),
+        Fault::Machine(text) => Fault::Machine(detail(text)),
+    }
+}
+
 fn name(oid: Oid) -> ObjectName {
     let mut bytes = [0; 20];
     bytes.copy_from_slice(oid.as_bytes());
@@ -78,7 +88,7 @@ impl Source for Log<'_> {
             let entries = match self.ledger.store.tree(tree) {
                 Ok(entries) => entries,
                 Err(error) => {
-                    visit(Err(fault(error)));
+                    visit(Err(within(&prefix, fault(error))));
                     continue;
                 }
             };
@@ -137,7 +147,8 @@ impl Source for Log<'_> {
             // A writer went on meanwhile: what it left behind is about a newer tree than this one.
             return Ok(None);
         }
-        let damage = |damage: super::Damage| Damage { offset: damage.offset, bytes: damage.bytes, reason: damage.reason };
+        let damage =
+            |damage: super::Damage| Damage { offset: damage.offset, bytes: damage.bytes, reason: damage.reason };
         let record = |record: super::Record| Record {
             index: record.index,
             envelope: record.envelope,
