@@ -13,7 +13,9 @@ use sha2::{Digest as _, Sha256};
 use super::checkpoint::{self, CheckpointError, NoteVerifier};
 use super::keys::PublicKey;
 use super::merkle::{Frontier, leaf_hash, root_of};
-use super::tiles::{Files, MAX_ENTRY_BYTES, TileError, WIDTH, bundle, entries_path, full_tile, tail_path, tile, tile_path};
+use super::tiles::{
+    Files, MAX_ENTRY_BYTES, TileError, WIDTH, bundle, entries_path, full_tile, tail_path, tile, tile_path,
+};
 use super::{Hash, hex};
 
 pub const HEADER: &str = "log.json";
@@ -125,8 +127,7 @@ impl LogHeader {
 
     pub fn decode(bytes: &[u8]) -> Result<Self, LogError> {
         let bad = |reason: &str| LogError::Header(reason.to_owned());
-        let raw: RawHeader<'_> =
-            serde_json::from_slice(bytes).map_err(|error| LogError::Header(format!("{error}")))?;
+        let raw: RawHeader<'_> = serde_json::from_slice(bytes).map_err(|error| LogError::Header(format!("{error}")))?;
         if raw.version != VERSION {
             return Err(LogError::Header(format!("version {:?}, expected {VERSION:?}", raw.version)));
         }
@@ -168,11 +169,7 @@ pub struct Change {
 }
 
 /// Appends `entries` to the log that `frontier` describes. The checkpoint is the caller's to add.
-pub fn grow<F: Files, E: AsRef<[u8]>>(
-    files: &F,
-    frontier: &mut Frontier,
-    entries: &[E],
-) -> Result<Change, F::Error> {
+pub fn grow<F: Files, E: AsRef<[u8]>>(files: &F, frontier: &mut Frontier, entries: &[E]) -> Result<Change, F::Error> {
     let mut change = Change::default();
     let waiting = frontier.size() % WIDTH;
     let mut tail: Vec<Cow<'_, [u8]>> = Vec::new();
@@ -214,11 +211,7 @@ pub fn grow<F: Files, E: AsRef<[u8]>>(
 }
 
 /// A tile above the leaves holds the roots of the 256 tiles below it.
-fn fill_upper_tiles<F: Files>(
-    files: &F,
-    made: &mut BTreeMap<String, Vec<u8>>,
-    size: u64,
-) -> Result<(), F::Error> {
+fn fill_upper_tiles<F: Files>(files: &F, made: &mut BTreeMap<String, Vec<u8>>, size: u64) -> Result<(), F::Error> {
     let mut below = size / WIDTH;
     let mut level = 0;
     while below.is_multiple_of(WIDTH) {

@@ -1,9 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::receipts::merkle::{
-    ProofError, prove_consistency, prove_inclusion, verify_consistency, verify_inclusion,
-};
+use crate::receipts::merkle::{ProofError, prove_consistency, prove_inclusion, verify_consistency, verify_inclusion};
 use crate::receipts::tiles::{TreeNodes, bundle_entries, full_bundle, partial_tiles};
 
 #[derive(Debug, Default)]

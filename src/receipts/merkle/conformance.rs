@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
 
 use super::{Hash, verify_consistency, verify_inclusion, verify_subtree_consistency, verify_subtree_inclusion};
 
@@ -63,14 +64,16 @@ struct Consistency {
     want_err: bool,
 }
 
-/// The vectors hold values that are no hash. Nothing hashes to what stands for them here.
-fn hash(text: &str) -> Result<Hash, String> {
+/// The vectors hold values that are no hash. Each stands as a value of its own that nothing in a tree hashes to; one
+/// left empty equals no other.
+fn hash(field: &str, text: &str) -> Result<Hash, String> {
     let bytes = BASE64.decode(text).map_err(|error| format!("base64 {text:?}: {error}"))?;
-    Ok(bytes.try_into().unwrap_or([0xff; 32]))
+    let name = if text.is_empty() { field } else { text };
+    Ok(bytes.try_into().unwrap_or_else(|_| Sha256::digest(name).into()))
 }
 
 fn hashes(proof: Option<Vec<String>>) -> Result<Vec<Hash>, String> {
-    proof.unwrap_or_default().iter().map(|text| hash(text)).collect()
+    proof.unwrap_or_default().iter().map(|text| hash("proof", text)).collect()
 }
 
 fn missing(field: &str) -> String {
@@ -91,7 +94,7 @@ fn judge(suite: Suite, json: &[u8]) -> Result<(Result<(), super::ProofError>, bo
     Ok(match suite {
         Suite::Inclusion | Suite::SubtreeInclusion => {
             let case: Inclusion = serde_json::from_slice(json).map_err(unreadable)?;
-            let (proof, leaf, root) = (hashes(case.proof)?, hash(&case.leaf_hash)?, hash(&case.root)?);
+            let (proof, leaf, root) = (hashes(case.proof)?, hash("leaf", &case.leaf_hash)?, hash("root", &case.root)?);
             let verdict = if suite == Suite::Inclusion {
                 let size = case.tree_size.ok_or_else(|| missing("treeSize"))?;
                 verify_inclusion(&proof, case.leaf_idx, &leaf, size, &root)
@@ -104,7 +107,7 @@ fn judge(suite: Suite, json: &[u8]) -> Result<(Result<(), super::ProofError>, bo
         }
         Suite::Consistency | Suite::SubtreeConsistency => {
             let case: Consistency = serde_json::from_slice(json).map_err(unreadable)?;
-            let (proof, root1, root2) = (hashes(case.proof)?, hash(&case.root1)?, hash(&case.root2)?);
+            let (proof, root1, root2) = (hashes(case.proof)?, hash("root1", &case.root1)?, hash("root2", &case.root2)?);
             let verdict = if suite == Suite::Consistency {
                 let old = case.size1.ok_or_else(|| missing("size1"))?;
                 let new = case.size2.ok_or_else(|| missing("size2"))?;

@@ -80,10 +80,7 @@ fn frontier_refuses_what_it_would_not_write() {
     for text in ["", "0", "00\n", "+1\n", "1\n", "1\nAB\n", "x\n", "0\n\n"] {
         assert!(Frontier::decode(text.as_bytes()).is_err(), "{text:?}");
     }
-    assert_eq!(
-        Frontier::decode(b"3\n").unwrap_err().to_string(),
-        "frontier of size 3 needs 2 hashes, has 0"
-    );
+    assert_eq!(Frontier::decode(b"3\n").unwrap_err().to_string(), "frontier of size 3 needs 2 hashes, has 0");
 }
 
 proptest! {

@@ -28,7 +28,8 @@ fn a_linked_worktree_shares_the_ledger() {
     let tree = repository.find_tree(repository.treebuilder(None).unwrap().write().unwrap()).unwrap();
     repository.commit(Some("HEAD"), &author, &author, "first", &tree, &[]).unwrap();
     repository.worktree("side", &folder.path("side"), None).unwrap();
-    let (main, side) = (discover(&folder.path("main")).unwrap().unwrap(), discover(&folder.path("side")).unwrap().unwrap());
+    let (main, side) =
+        (discover(&folder.path("main")).unwrap().unwrap(), discover(&folder.path("side")).unwrap().unwrap());
     assert!(side.linked && !main.linked);
     assert_eq!(fs::canonicalize(&side.common_dir).unwrap(), fs::canonicalize(&main.common_dir).unwrap());
 }

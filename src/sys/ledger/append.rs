@@ -13,7 +13,10 @@ use super::lock::Patience;
 use super::wal::{Record, Scan, WalHeader, scan};
 use super::{Writer, sign};
 
-type CallerError = Box<dyn std::error::Error + Send + Sync>;
+pub type CallerError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Makes the next envelope of a batch, or ends it.
+pub type BatchMaker<'a> = dyn FnMut(&Position<'_>) -> Result<Option<Vec<u8>>, CallerError> + 'a;
 
 /// The place in the log that the next envelope takes.
 #[derive(Debug, Clone, Copy)]
@@ -61,21 +64,13 @@ impl Writer<'_> {
     }
 
     /// Appends what `make` returns until it returns `None`: all of it or nothing, with one sync.
-    pub fn append_batch(
-        &mut self,
-        time: i64,
-        make: &mut dyn FnMut(&Position<'_>) -> Result<Option<Vec<u8>>, CallerError>,
-    ) -> Result<Appended, LedgerError> {
+    pub fn append_batch(&mut self, time: i64, make: &mut BatchMaker<'_>) -> Result<Appended, LedgerError> {
         let (appended, ticket) = self.write_records(time, make)?;
         self.make_durable(&ticket)?;
         Ok(appended)
     }
 
-    fn write_records(
-        &mut self,
-        time: i64,
-        make: &mut dyn FnMut(&Position<'_>) -> Result<Option<Vec<u8>>, CallerError>,
-    ) -> Result<(Appended, Ticket), LedgerError> {
+    fn write_records(&mut self, time: i64, make: &mut BatchMaker<'_>) -> Result<(Appended, Ticket), LedgerError> {
         let signer = self.signer.expect("invariant: only `Ledger::writer` hands out a writer");
         let genesis = self.genesis()?;
         let disk = self.disk();

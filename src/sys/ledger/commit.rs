@@ -68,11 +68,13 @@ impl Tip {
     }
 }
 
+type Folder = Rc<HashMap<Vec<u8>, TreeEntry>>;
+
 /// A commit's tree, by path, with its folders parsed once.
 pub(super) struct TreeFiles<'a> {
     store: &'a Store,
     tree: Oid,
-    folders: RefCell<HashMap<Oid, Rc<HashMap<Vec<u8>, TreeEntry>>>>,
+    folders: RefCell<HashMap<Oid, Folder>>,
 }
 
 impl<'a> TreeFiles<'a> {
@@ -80,12 +82,12 @@ impl<'a> TreeFiles<'a> {
         Self { store, tree, folders: RefCell::default() }
     }
 
-    fn folder(&self, oid: Oid) -> Result<Rc<HashMap<Vec<u8>, TreeEntry>>, LedgerError> {
+    fn folder(&self, oid: Oid) -> Result<Folder, LedgerError> {
         if let Some(folder) = self.folders.borrow().get(&oid) {
             return Ok(folder.clone());
         }
         let entries = self.store.tree(oid)?.into_iter().map(|entry| (entry.name.clone(), entry));
-        let folder: Rc<HashMap<_, _>> = Rc::new(entries.collect());
+        let folder: Folder = Rc::new(entries.collect());
         self.folders.borrow_mut().insert(oid, folder.clone());
         Ok(folder)
     }

@@ -54,8 +54,7 @@ impl LogFiles {
         let lock = |name: &str| LockFile::open(folder.join(name));
         let (commit, sync, write) = (lock("commit")?, lock("sync")?, lock("write")?);
         let path = folder.join("sync");
-        let state =
-            OpenOptions::new().read(true).write(true).open(&path).map_err(LedgerError::io("open", &path))?;
+        let state = OpenOptions::new().read(true).write(true).open(&path).map_err(LedgerError::io("open", &path))?;
         Ok(Self { folder, commit, sync, write, state })
     }
 

@@ -33,7 +33,7 @@ use crate::receipts::checkpoint::{Checkpoint, NoteSigner};
 use crate::receipts::log::{CHECKPOINT, FRONTIER, HEADER, LogHeader, LogId};
 use crate::receipts::merkle::Frontier;
 
-pub use append::{Appended, Position};
+pub use append::{Appended, BatchMaker, CallerError, Position};
 pub use disk::{Disk, RealDisk};
 pub use error::{Kind, LedgerError};
 pub use read::{Bundle, Log, PathEntry, WalState};

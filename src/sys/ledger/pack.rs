@@ -79,7 +79,8 @@ impl Writer<'_> {
         let bytes = self.files.whole_wal()?;
         let found = scan(bytes.get(HEADER_BYTES as usize..).unwrap_or_default(), HEADER_BYTES);
         let behind = found.records.iter().map(|(record, _)| record).skip_while(|record| record.index < tip.size());
-        let records: Vec<_> = (tip.size()..).zip(behind).take_while(|(index, r)| r.index == *index).map(|(_, r)| r).collect();
+        let records: Vec<_> =
+            (tip.size()..).zip(behind).take_while(|(index, r)| r.index == *index).map(|(_, r)| r).collect();
         let damaged = WalHeader::decode(&bytes).is_none() || !found.corrupt.is_empty();
         if damaged && !bytes.is_empty() {
             self.files.keep_damaged_wal(self.disk())?;

@@ -78,8 +78,7 @@ pub struct WalState {
 
 impl<'a> Log<'a> {
     pub(super) fn open(ledger: &'a Ledger, id: &LogId) -> Result<Self, LedgerError> {
-        let tip =
-            ledger.store.read_ref(&ref_name(id))?.ok_or_else(|| LedgerError::LogMissing { id: id.clone() })?;
+        let tip = ledger.store.read_ref(&ref_name(id))?.ok_or_else(|| LedgerError::LogMissing { id: id.clone() })?;
         Self::at(ledger, id, tip)
     }
 
@@ -153,13 +152,17 @@ impl<'a> Log<'a> {
 
     /// The bundles that hold `range`, whole, one at a time; entries of the tail come one by one. Memory stays flat, and
     /// ranges can be read side by side, each with a reader of its own.
-    pub fn bundles(&self, range: Range<u64>) -> Result<impl Iterator<Item = Result<Bundle<'a>, LedgerError>> + use<'a>, LedgerError> {
+    pub fn bundles(
+        &self,
+        range: Range<u64>,
+    ) -> Result<impl Iterator<Item = Result<Bundle<'a>, LedgerError>> + use<'a>, LedgerError> {
         let size = self.size()?;
         let files = TreeFiles::new(&self.ledger.store, self.tree);
         let bundled = size - size % WIDTH;
         let end = range.end.min(size);
         let first = range.start.min(end);
-        let full = (first / WIDTH..end.min(bundled).div_ceil(WIDTH)).map(|number| (number * WIDTH, entries_path(number), false));
+        let full = (first / WIDTH..end.min(bundled).div_ceil(WIDTH))
+            .map(|number| (number * WIDTH, entries_path(number), false));
         let tail = (first.max(bundled)..end).map(|index| (index, tail_path(index), true));
         Ok(full.chain(tail).map(move |(first, path, is_tail)| {
             let content = files.blob(&path)?;

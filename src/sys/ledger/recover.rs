@@ -60,10 +60,17 @@ impl Writer<'_> {
     fn intact_tip(&self, mended: &mut Mended) -> Result<Tip, LedgerError> {
         let name = ref_name(&self.id);
         let base = self.files.open_wal()?.map(|(_, header)| header);
-        let found = self.store().read_ref(&name).and_then(|oid| {
-            let oid = oid.ok_or_else(|| LedgerError::Ref { name, reason: "is missing".to_owned() })?;
-            checked_tip(self.store(), oid, &self.id)
-        });
+        let read = || {
+            let oid = self.store().read_ref(&name)?;
+            let missing = || LedgerError::Ref { name: name.clone(), reason: "is missing".to_owned() };
+            checked_tip(self.store(), oid.ok_or_else(missing)?, &self.id)
+        };
+        let mut found = read();
+        if matches!(found, Err(LedgerError::Object { .. })) {
+            // The damaged file may hide a packed copy.
+            mended.moved.extend(self.move_damaged_aside()?);
+            found = read();
+        }
         match (found, base) {
             (Ok(tip), None) => Ok(tip),
             (Ok(tip), Some(base)) if base.base <= tip.size() => Ok(tip),
@@ -79,7 +86,6 @@ impl Writer<'_> {
     fn restart_from(&self, base: &WalHeader, reason: String, mended: &mut Mended) -> Result<Tip, LedgerError> {
         let tip = checked_tip(self.store(), base.commit, &self.id)?;
         self.move_ref(tip.oid, false)?;
-        mended.moved.extend(self.move_damaged_aside()?);
         mended.rebuilt = Some(reason);
         Ok(tip)
     }
@@ -126,8 +132,8 @@ impl Writer<'_> {
             return Err(LedgerError::Commit { oid: tip.oid, reason });
         };
         let size = tip.size();
-        let mut fresh = checked_tip(self.store(), base.commit, &self.id)?;
         self.move_damaged_aside()?;
+        let mut fresh = checked_tip(self.store(), base.commit, &self.id)?;
         self.sync_wal()?;
         self.commit_pending(&mut fresh)?;
         if fresh.size() < size {

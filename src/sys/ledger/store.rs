@@ -130,7 +130,8 @@ impl Store {
         fs::create_dir_all(parent).map_err(LedgerError::io("create", parent))?;
         let name = root.file_name().unwrap_or_default().to_string_lossy();
         let fresh = parent.join(format!(".{name}.new-{}", std::process::id()));
-        let made = build(&fresh, disk).and_then(|()| disk.rename(&fresh, root)).and_then(|()| sync_folder(disk, parent));
+        let made =
+            build(&fresh, disk).and_then(|()| disk.rename(&fresh, root)).and_then(|()| sync_folder(disk, parent));
         if let Err(error) = made {
             // Best effort: the error to tell is the one above.
             let _ = fs::remove_dir_all(&fresh);
@@ -202,8 +203,8 @@ impl Store {
     pub(super) fn read_loose(&self, oid: Oid) -> Result<Option<Object<'static>>, LedgerError> {
         let Some(stream) = read_small(&self.loose_path(oid))? else { return Ok(None) };
         let bad = |reason: &str| LedgerError::Object { oid, reason: format!("is damaged: {reason}") };
-        let mut bytes = decompress_to_vec_zlib_with_limit(&stream, MAX_OBJECT_BYTES)
-            .map_err(|error| bad(&format!("{error}")))?;
+        let mut bytes =
+            decompress_to_vec_zlib_with_limit(&stream, MAX_OBJECT_BYTES).map_err(|error| bad(&format!("{error}")))?;
         let end = bytes.iter().position(|byte| *byte == 0).ok_or_else(|| bad("it has no header"))?;
         let header = std::str::from_utf8(&bytes[..end]).map_err(|_| bad("its header is not text"))?;
         let (kind, length) = header.split_once(' ').ok_or_else(|| bad("its header has no length"))?;

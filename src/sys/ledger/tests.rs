@@ -149,13 +149,16 @@ fn appended_one_by_one_and_in_batches() {
     assert_eq!(writer.settle().unwrap(), 605);
     assert_holds(&ledger, 605);
     assert_eq!(fsck(ledger.path()), "");
-    assert_eq!(ledger.logs().unwrap(), [id.clone()]);
+    assert_eq!(ledger.logs().unwrap(), std::slice::from_ref(&id));
     let log = ledger.log(&id).unwrap();
     for index in [0, 255, 256, 511, 512, 604] {
         assert_eq!(log.entry(index).unwrap(), envelope(index));
     }
     assert!(log.entry(605).is_err());
-    assert_eq!(log.history().map(|commit| commit.unwrap().1.message).last().unwrap(), format!("begin {id}\n\nBizra-Size: 0\n"));
+    assert_eq!(
+        log.history().map(|commit| commit.unwrap().1.message).last().unwrap(),
+        format!("begin {id}\n\nBizra-Size: 0\n")
+    );
     assert_eq!(partial_tiles(&log.files(), 605).unwrap().len(), 3);
     let mut paths = Vec::new();
     log.walk_tree(&mut |entry| paths.push(entry.path)).unwrap();
@@ -449,8 +452,9 @@ fn packed_refs_are_read() {
     let (id, signer) = (header().id(), signer());
     let tip = ledger.log(&id).unwrap().tip();
     fs::remove_file(ledger.path().join(ref_name(&id))).unwrap();
-    fs::write(ledger.path().join("packed-refs"), format!("# pack-refs with: peeled\n{tip} {}\n", ref_name(&id))).unwrap();
-    assert_eq!(ledger.logs().unwrap(), [id.clone()]);
+    fs::write(ledger.path().join("packed-refs"), format!("# pack-refs with: peeled\n{tip} {}\n", ref_name(&id)))
+        .unwrap();
+    assert_eq!(ledger.logs().unwrap(), std::slice::from_ref(&id));
     let mut writer = ledger.writer(&id, &signer).unwrap();
     append_one(&mut writer).unwrap();
     writer.settle().unwrap();
@@ -531,8 +535,7 @@ impl Disk for Faulty {
     }
 
     fn sync(&self, file: &File) -> io::Result<()> {
-        self.check()
-            .and_then(|()| file.metadata().map(drop))
+        self.check().and_then(|()| file.metadata().map(drop))
     }
 
     fn truncate(&self, file: &File, length: u64) -> io::Result<()> {
@@ -550,56 +553,58 @@ impl Disk for Faulty {
 fn a_fault_at_each_step_is_told_and_loses_nothing() {
     let folder = Folder::new();
     let template = folder.path("template.git");
-    drop(ledger_with(&template, 254));
     let (id, signer) = (header().id(), signer());
-    for kind in [io::ErrorKind::StorageFull, io::ErrorKind::ReadOnlyFilesystem] {
-        for once in [true, false] {
-            for step in 0.. {
-                let path = folder.path("case.git");
-                copy_folder(&template, &path);
-                let disk = Arc::new(Faulty { left: Mutex::new(step), kind, once });
-                let options = Options { disk: disk.clone(), patience: Duration::from_secs(1) };
-                let context = format!("{kind:?} at step {step}, once: {once}");
-                let mut acknowledged = BTreeMap::new();
-                let mut faults = Vec::new();
-                {
-                    let ledger = Ledger::open_with(&path, false, options).unwrap();
-                    match ledger.writer(&id, &signer) {
-                        Err(error) => faults.push(error),
-                        Ok(mut writer) => {
-                            for attempt in 0..4 {
-                                let bytes = format!("attempt {attempt}").into_bytes();
-                                match writer.append(9, &mut |_| Ok(bytes.clone())) {
-                                    Ok(appended) => assert_eq!(acknowledged.insert(appended.index, bytes), None, "{context}"),
-                                    Err(error) => faults.push(error),
+    ledger_with(&template, 254).writer(&id, &signer).unwrap().flush().unwrap();
+    // A fault that passes, at every step; one that stays, at every third.
+    let full = io::ErrorKind::StorageFull;
+    for (kind, once, stride) in [(full, true, 1), (full, false, 3), (io::ErrorKind::ReadOnlyFilesystem, false, 3)] {
+        for step in (0..).step_by(stride) {
+            let path = folder.path("case.git");
+            copy_folder(&template, &path);
+            let disk = Arc::new(Faulty { left: Mutex::new(step), kind, once });
+            let options = Options { disk: disk.clone(), patience: Duration::from_secs(1) };
+            let context = format!("{kind:?} at step {step}, once: {once}");
+            let mut acknowledged = BTreeMap::new();
+            let mut faults = Vec::new();
+            {
+                let ledger = Ledger::open_with(&path, false, options).unwrap();
+                match ledger.writer(&id, &signer) {
+                    Err(error) => faults.push(error),
+                    Ok(mut writer) => {
+                        for attempt in 0..3 {
+                            let bytes = format!("attempt {attempt}").into_bytes();
+                            match writer.append(9, &mut |_| Ok(bytes.clone())) {
+                                Ok(appended) => {
+                                    assert_eq!(acknowledged.insert(appended.index, bytes), None, "{context}")
                                 }
-                                faults.extend(writer.settle().err());
+                                Err(error) => faults.push(error),
                             }
+                            faults.extend(writer.settle().err());
                         }
                     }
                 }
-                for fault in &faults {
-                    assert!(matches!(fault.kind(), Kind::Machine | Kind::Integrity), "{context}: {fault:?}");
-                }
-                let ledger = Ledger::open_with(&path, false, quick()).unwrap();
-                let mut writer = ledger.writer(&id, &signer).unwrap_or_else(|error| panic!("{context}: {error}"));
-                append_one(&mut writer).unwrap_or_else(|error| panic!("{context}: {error}"));
-                writer.flush().unwrap_or_else(|error| panic!("{context}: {error}"));
-                let entries = checked_entries(&ledger);
-                for (index, bytes) in &acknowledged {
-                    assert_eq!(entries.get(*index as usize), Some(bytes), "{context}: {faults:?}");
-                    assert_eq!(entries.iter().filter(|entry| *entry == bytes).count(), 1, "{context}");
-                }
-                for index in 0..254 {
-                    assert_eq!(entries[index as usize], envelope(index), "{context}");
-                }
-                fs::remove_dir_all(&path).unwrap();
-                if faults.is_empty() {
-                    assert!(step > 30, "the run has more steps than {step}");
-                    break;
-                }
-                assert!(step < 300, "faults never end");
             }
+            for fault in &faults {
+                assert!(matches!(fault.kind(), Kind::Machine | Kind::Integrity), "{context}: {fault:?}");
+            }
+            let ledger = Ledger::open_with(&path, false, quick()).unwrap();
+            let mut writer = ledger.writer(&id, &signer).unwrap_or_else(|error| panic!("{context}: {error}"));
+            append_one(&mut writer).unwrap_or_else(|error| panic!("{context}: {error}"));
+            writer.flush().unwrap_or_else(|error| panic!("{context}: {error}"));
+            let entries = checked_entries(&ledger);
+            for (index, bytes) in &acknowledged {
+                assert_eq!(entries.get(*index as usize), Some(bytes), "{context}: {faults:?}");
+                assert_eq!(entries.iter().filter(|entry| *entry == bytes).count(), 1, "{context}");
+            }
+            for index in 0..254 {
+                assert_eq!(entries[index as usize], envelope(index), "{context}");
+            }
+            fs::remove_dir_all(&path).unwrap();
+            if faults.is_empty() {
+                assert!(step > 30, "the run has more steps than {step}");
+                break;
+            }
+            assert!(step < 300, "faults never end");
         }
     }
 }

@@ -187,8 +187,7 @@ mod tests {
 
     #[test]
     fn header_survives_and_every_flipped_bit_is_refused() {
-        let header =
-            WalHeader { log: LogId::of(&[3; 32]), base: 512, commit: Oid::from_bytes(&[7; 20]).unwrap() };
+        let header = WalHeader { log: LogId::of(&[3; 32]), base: 512, commit: Oid::from_bytes(&[7; 20]).unwrap() };
         let bytes = header.encode();
         assert_eq!(bytes.len() as u64, HEADER_BYTES);
         assert_eq!(WalHeader::decode(&bytes), Some(header));
