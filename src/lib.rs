@@ -1,4 +1,36 @@
-//! bizra: runs AI models on your own machine and turns every claim into a signed receipt that can be checked.
+//! bizra runs AI models on your own machine and turns every claim into a signed receipt that can be checked.
+//!
+//! # Code map
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`env`] | clock, chance, variables, folder, streams, signals: all that could differ between two runs |
+//! | [`error`] | the exit codes, and the error that carries a refusal to the user |
+//! | [`config`] | the settings in force, and where each came from |
+//! | [`ui`] | the only code that prints: pages, colours, widths, progress; text that is not ours made safe |
+//! | [`cli`] | the command line: a file per command with its arguments and its run |
+//! | `view` | a file per command with the look of its report: page and JSON |
+//! | [`bench`] | interleaved measurement and rank statistics |
+//! | [`doctor`] | what a machine can do, and what follows |
+//! | [`sys`] | the world outside, one thing a file |
+//!
+//! # Invariants
+//!
+//! - Directions: `main → cli → {domains, sys, view, ui, error}` and `view → {domains, ui}`. Domains know nothing of
+//!   terminals, network, git or clocks, nor of each other; what they need of the outside they are handed. `cargo xtask
+//!   tidy` refuses imports that cross these.
+//! - stdout carries the answer only, and one exit table holds for all commands.
+//! - Only [`env`] reads the clock, the variables and randomness; only [`ui`] prints; only `bizra-kernels` holds `unsafe`.
+//! - Deliberately absent: a service to start, a network in core work, a hidden test mode.
 
+pub mod about;
+pub mod bench;
+pub mod cli;
+pub mod config;
+pub mod doctor;
+pub mod env;
+pub mod error;
 pub mod receipts;
 pub mod sys;
+pub mod ui;
+mod view;

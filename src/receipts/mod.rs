@@ -21,6 +21,7 @@ pub mod pin;
 pub mod policy;
 pub mod predicates;
 pub mod proof;
+pub mod receipt;
 pub mod stamp;
 pub mod statement;
 pub mod tiles;

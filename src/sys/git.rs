@@ -3,7 +3,9 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
+use crate::env::Vars;
 use git2::{ErrorClass, ErrorCode, Repository, RepositoryOpenFlags};
 
 /// Under a repository's common directory, so that linked worktrees share it and `git clean -fdx` spares it.
@@ -92,6 +94,18 @@ fn refusal(path: &Path, error: &git2::Error) -> GitError {
         (ErrorCode::Owner, _) => GitError::Owner { path, reason },
         (_, ErrorClass::Repository) if objects => GitError::Sha256 { path },
         _ => GitError::Unreadable { path, reason },
+    }
+}
+
+/// The user's git program: its version, or why it can't be run.
+pub fn program(vars: &Vars) -> std::io::Result<String> {
+    let mut git = Command::new("git");
+    git.arg("--version").env_clear().envs(vars.iter());
+    let output = git.output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    match text.trim().strip_prefix("git version ") {
+        Some(version) if output.status.success() => Ok(version.to_owned()),
+        _ => Err(std::io::Error::other(format!("`git --version` ended with {}", output.status))),
     }
 }
 

@@ -1,7 +1,13 @@
-//! The world outside: one thing per file. What is true about a receipt, a plan or a model is decided elsewhere.
+//! The world outside, one thing a file. The only code that touches the file system, git, devices and processes.
 
+pub mod exchange;
+pub mod files;
+pub mod folders;
 pub mod git;
+pub mod keyring;
 pub mod ledger;
+pub mod machine;
+pub mod setup;
 pub mod ssh_agent;
 #[cfg(test)]
 mod testing;

@@ -1,2 +1,66 @@
-//! `cargo xtask`: what developing bizra needs beyond cargo.
-fn main() {}
+//! `cargo xtask`: what developing bizra needs beyond cargo. What plain `cargo test` does is not here.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool of our own, read by people and CI logs")]
+
+mod bench;
+mod ci;
+mod conformance;
+mod coverage;
+mod dist;
+mod fixtures;
+mod sbom;
+mod tidy;
+mod tools;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "What developing bizra needs beyond cargo")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Everything that a merge needs; stops at the first failure
+    Ci(ci::Args),
+    /// Refuse what reads source text and finds: imports across layers, stray clocks, prints, paths
+    Tidy,
+    /// Rebuild the fixtures from their seeds
+    Fixtures(fixtures::Args),
+    /// Run the cases of a folder of known answers
+    Conformance(conformance::Args),
+    /// Build what a release ships
+    Dist(dist::Args),
+    /// Line coverage of the tests
+    Coverage(coverage::Args),
+    /// Run the benchmarks: interleaved with a peer, one table
+    Bench(bench::Args),
+}
+
+fn main() -> ExitCode {
+    if coverage::is_compiler() {
+        return exit_code(coverage::compile());
+    }
+    exit_code(match Cli::parse().task {
+        Task::Ci(args) => ci::run(&args),
+        Task::Tidy => tidy::run(),
+        Task::Fixtures(args) => fixtures::run(&args),
+        Task::Conformance(args) => conformance::run(&args),
+        Task::Dist(args) => dist::run(&args),
+        Task::Coverage(args) => coverage::run(&args),
+        Task::Bench(args) => bench::run(&args),
+    })
+}
+
+fn exit_code(outcome: tools::Outcome) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}

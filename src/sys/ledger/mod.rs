@@ -15,6 +15,7 @@ pub mod audit;
 mod commit;
 mod disk;
 mod error;
+mod exchange;
 mod files;
 mod lock;
 mod pack;

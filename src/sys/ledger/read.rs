@@ -82,7 +82,7 @@ impl<'a> Log<'a> {
         Self::at(ledger, id, tip)
     }
 
-    fn at(ledger: &'a Ledger, id: &LogId, tip: Oid) -> Result<Self, LedgerError> {
+    pub(super) fn at(ledger: &'a Ledger, id: &LogId, tip: Oid) -> Result<Self, LedgerError> {
         Ok(Self { ledger, id: id.clone(), tip, tree: ledger.store.commit(tip)?.tree })
     }
 

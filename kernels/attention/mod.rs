@@ -1,0 +1,67 @@
+//! Attention over a cache of keys and values.
+//!
+//! The flash way: positions are met 128 at a time with a running maximum, so the memory needed doesn't grow with the
+//! context. Chunks begin at multiples of 128 whatever the batch, so a row's bits depend on its own query and the
+//! cache alone.
+
+mod cache;
+mod flash;
+#[cfg(test)]
+mod tests;
+
+pub use cache::{Cache, Cell};
+
+use crate::error::{Error, length, product, rows};
+use crate::pool::Disjoint;
+use crate::{Level, Pool};
+
+/// What a model says about its attention.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Attention {
+    /// Query heads: a multiple of the cache's heads.
+    pub heads: usize,
+    /// Multiplies the products of queries and keys; usually `1/√head_dim`.
+    pub scale: f32,
+    /// A position sees only so many, itself included.
+    pub window: Option<usize>,
+    /// Scores become `cap · tanh(score / cap)`.
+    pub softcap: Option<f32>,
+    /// Positions see none that come later; else all of the cache (the window then counts backwards only).
+    pub causal: bool,
+}
+
+/// Attends from the queries of consecutive positions that begin at `first` and are in the cache already. `q` and `out`
+/// hold, for each position, `heads` heads.
+pub fn attention(
+    pool: &Pool,
+    level: Level,
+    shape: &Attention,
+    cache: &Cache,
+    first: usize,
+    q: &[f32],
+    out: &mut [f32],
+) -> Result<(), Error> {
+    let group = match shape.heads.checked_rem(cache.heads()) {
+        Some(0) => shape.heads / cache.heads(),
+        _ => return Err(Error::Block { what: "query heads", value: shape.heads, block: cache.heads() }),
+    };
+    let width = product("queries", &[shape.heads, cache.head_dim()])?;
+    let n = rows("queries", q.len(), width)?;
+    length("output of attention", q.len(), out.len())?;
+    let end = first.checked_add(n).ok_or(Error::TooLarge { what: "positions" })?;
+    if end > cache.len() {
+        return Err(Error::Range { what: "positions that attend", value: end, limit: cache.len() });
+    }
+    if n == 0 {
+        return Ok(());
+    }
+    let split = flash::Split::new(n, group);
+    let out = Disjoint::new(out);
+    pool.run(split.tasks() * cache.heads(), |task| {
+        let (part, head) = (task / cache.heads(), task % cache.heads());
+        // The last positions see the most: they go first, so that no thread is left with a long task at the end.
+        let job = flash::Job { shape, cache, first, q, out: &out, width, group, head };
+        job.run(level, split.part(split.tasks() - 1 - part));
+    });
+    Ok(())
+}

@@ -1,0 +1,188 @@
+use super::*;
+use crate::testing::{bits, each_level, noise};
+use half::f16;
+
+struct Case {
+    heads: usize,
+    kv_heads: usize,
+    dim: usize,
+    total: usize,
+    first: usize,
+    shape: Attention,
+    cell: Cell,
+}
+
+impl Case {
+    fn new(heads: usize, kv_heads: usize, dim: usize, total: usize, first: usize) -> Case {
+        let scale = 1.0 / (dim as f32).sqrt();
+        let shape = Attention { heads, scale, window: None, softcap: None, causal: true };
+        Case { heads, kv_heads, dim, total, first, shape, cell: Cell::F32 }
+    }
+
+    fn cache(&self, keys: &[f32], values: &[f32]) -> Cache {
+        let mut cache = Cache::new(self.cell, self.kv_heads, self.dim, self.total + 5).unwrap();
+        let cut = self.total / 3 * self.kv_heads * self.dim;
+        cache.push(&keys[..cut], &values[..cut]).unwrap();
+        cache.push(&keys[cut..], &values[cut..]).unwrap();
+        cache
+    }
+
+    fn run(&self, cache: &Cache, q: &[f32]) -> Vec<f32> {
+        let pool = Pool::new(3);
+        each_level(|level| {
+            let mut out = vec![f32::NAN; q.len()];
+            attention(&pool, level, &self.shape, cache, self.first, q, &mut out).unwrap();
+            let width = self.heads * self.dim;
+            let mut single = vec![f32::NAN; q.len()];
+            for (i, (q, out)) in q.chunks(width).zip(single.chunks_mut(width)).enumerate() {
+                attention(&Pool::new(1), level, &self.shape, cache, self.first + i, q, out).unwrap();
+            }
+            assert_eq!(bits(&out), bits(&single), "batch against single positions at {level}");
+            out
+        })
+    }
+
+    fn check(&self) {
+        let row = self.kv_heads * self.dim;
+        let (keys, values) = (noise(self.total * row, 1), noise(self.total * row, 2));
+        let q = noise((self.total - self.first) * self.heads * self.dim, 3);
+        let out = self.run(&self.cache(&keys, &values), &q);
+        let stored = |x: f32| match self.cell {
+            Cell::F32 => f64::from(x),
+            Cell::F16 => f16::from_f32(x).to_f64(),
+        };
+        for (r, (q, out)) in q.chunks(self.dim).zip(out.chunks(self.dim)).enumerate() {
+            let (position, head) = (self.first + r / self.heads, r % self.heads / (self.heads / self.kv_heads));
+            let end = if self.shape.causal { position + 1 } else { self.total };
+            let start = self.shape.window.map_or(0, |w| (position + 1).saturating_sub(w));
+            let (mut weights, mut size) = (Vec::new(), 0f64);
+            for p in start..end {
+                let terms = || (0..self.dim).map(|d| f64::from(q[d]) * stored(keys[p * row + head * self.dim + d]));
+                let mut score = terms().sum::<f64>() * f64::from(self.shape.scale);
+                size = size.max(terms().map(f64::abs).sum());
+                if let Some(cap) = self.shape.softcap {
+                    score = f64::from(cap) * (score / f64::from(cap)).tanh();
+                }
+                weights.push(score);
+            }
+            let most = weights.iter().copied().fold(f64::MIN, f64::max);
+            let sum: f64 = weights.iter().map(|w| (w - most).exp()).sum();
+            let u = 2f64.powi(-24);
+            let delta = 2.0 * (self.dim as f64).sqrt() * u * f64::from(self.shape.scale.abs()) * size;
+            let slack = 2.0 * delta
+                + u * (16.0 + (weights.len() as f64).sqrt())
+                + self.shape.softcap.map_or(0.0, |c| 8.0 * u * f64::from(c));
+            for d in 0..self.dim {
+                let terms = || {
+                    let value = |p: usize| stored(values[(start + p) * row + head * self.dim + d]);
+                    weights.iter().enumerate().map(move |(p, w)| (w - most).exp() / sum * value(p))
+                };
+                let (truth, size): (f64, f64) = (terms().sum(), terms().map(f64::abs).sum());
+                let found = f64::from(out[d]);
+                assert!((found - truth).abs() <= slack * size, "row {r}, {d}: {found} for {truth} ± {}", slack * size);
+            }
+        }
+    }
+}
+
+#[test]
+fn follows_its_definition_over_shapes_and_lengths() {
+    for (heads, kv, dim, total, first) in [
+        (1, 1, 1, 1, 0),
+        (2, 1, 16, 17, 0),
+        (4, 4, 20, 33, 7),
+        (6, 2, 64, 129, 100),
+        (8, 1, 80, 130, 126),
+        (14, 2, 64, 300, 257),
+        (3, 3, 128, 260, 250),
+        (25, 1, 8, 140, 120),
+    ] {
+        for cell in [Cell::F32, Cell::F16] {
+            Case { cell, ..Case::new(heads, kv, dim, total, first) }.check();
+        }
+    }
+}
+
+#[test]
+fn windows_caps_and_both_directions() {
+    for (window, softcap, causal, scale) in [
+        (Some(1), None, true, 0.3),
+        (Some(40), None, true, 0.3),
+        (Some(129), Some(5.0), true, 0.3),
+        (None, Some(30.0), true, 1.0),
+        (None, None, false, 0.2),
+        (None, None, true, -0.2),
+        (Some(1000), None, true, 0.0),
+    ] {
+        let mut case = Case::new(4, 2, 32, 290, 230);
+        case.shape = Attention { window, softcap, causal, scale, ..case.shape };
+        case.check();
+    }
+}
+
+#[test]
+fn a_dominating_key_is_found_at_every_edge() {
+    let case = Case::new(1, 1, 16, 260, 259);
+    for needle in [0, 15, 16, 127, 128, 255, 256, 258, 259] {
+        let (mut keys, mut values) = (vec![0.0; 260 * 16], vec![1.0; 260 * 16]);
+        keys[needle * 16] = 1.0;
+        values[needle * 16..][..16].fill(-5.0);
+        let mut q = vec![0.0; 16];
+        q[0] = 400.0;
+        let out = case.run(&case.cache(&keys, &values), &q);
+        assert_eq!(out, [-5.0; 16], "needle at {needle}");
+    }
+}
+
+#[test]
+fn what_is_not_seen_does_not_matter() {
+    let mut case = Case::new(4, 2, 32, 150, 120);
+    case.shape.window = Some(50);
+    let row = 64;
+    let (keys, values) = (noise(150 * row, 1), noise(150 * row, 2));
+    let q = noise(30 * 128, 3);
+    let clean = case.run(&case.cache(&keys, &values), &q);
+    let (mut keys, mut values) = (keys, values);
+    for x in [&mut keys, &mut values] {
+        x[..40 * row].fill(f32::NAN);
+        x[140 * row..].fill(f32::NAN);
+    }
+    let dirty = case.run(&case.cache(&keys, &values), &q);
+    assert_eq!(bits(&clean[..20 * 128]), bits(&dirty[..20 * 128]));
+    assert!(dirty[20 * 128..].iter().all(|v| v.is_nan()));
+}
+
+#[test]
+fn truncated_positions_are_written_again() {
+    let case = Case::new(2, 1, 16, 40, 30);
+    let (keys, values, q) = (noise(40 * 16, 1), noise(40 * 16, 2), noise(10 * 32, 3));
+    let straight = case.run(&case.cache(&keys, &values), &q);
+    let mut cache = case.cache(&noise(40 * 16, 7), &noise(40 * 16, 8));
+    cache.truncate(0);
+    cache.push(&keys, &values).unwrap();
+    assert_eq!(bits(&straight), bits(&case.run(&cache, &q)));
+}
+
+#[test]
+fn shapes_that_do_not_fit_are_refused() {
+    let (pool, level) = (Pool::new(1), Level::SCALAR);
+    assert!(Cache::new(Cell::F16, 0, 16, 4).is_err());
+    assert!(Cache::new(Cell::F16, 1, usize::MAX, 4).is_err());
+    assert!(Cache::new(Cell::F16, 1 << 20, 1 << 20, 1 << 40).is_err());
+    let mut cache = Cache::new(Cell::F32, 2, 4, 3).unwrap();
+    assert!(cache.push(&[0.0; 8], &[0.0; 16]).is_err());
+    assert!(cache.push(&[0.0; 9], &[0.0; 9]).is_err());
+    assert!(cache.push(&[0.0; 32], &[0.0; 32]).is_err());
+    cache.push(&[0.0; 16], &[0.0; 16]).unwrap();
+    let shape = Attention { heads: 4, scale: 1.0, window: None, softcap: None, causal: true };
+    let run =
+        |shape: Attention, first, q: &[f32], out: &mut [f32]| attention(&pool, level, &shape, &cache, first, q, out);
+    assert!(run(shape, 1, &[0.0; 16], &mut [0.0; 16]).is_ok());
+    assert!(run(shape, 2, &[0.0; 16], &mut [0.0; 16]).is_err());
+    assert!(run(shape, usize::MAX, &[0.0; 16], &mut [0.0; 16]).is_err());
+    assert!(run(shape, 0, &[0.0; 16], &mut [0.0; 15]).is_err());
+    assert!(run(shape, 0, &[0.0; 15], &mut [0.0; 15]).is_err());
+    assert!(run(Attention { heads: 3, ..shape }, 0, &[0.0; 12], &mut [0.0; 12]).is_err());
+    assert!(run(Attention { heads: 0, ..shape }, 0, &[0.0; 16], &mut [0.0; 16]).is_err());
+    assert!(run(Attention { window: Some(0), ..shape }, 1, &[1.0; 16], &mut [9.0; 16]).is_ok());
+}

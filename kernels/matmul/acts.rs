@@ -1,0 +1,119 @@
+//! Activations, prepared once for all the products that read them.
+
+use super::layout::SPAN;
+use crate::error::{Error, rows};
+use crate::lanes::{Lanes, N, Op};
+use crate::{Level, Pool};
+
+/// Up to 256 columns of one row in int8.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+pub(super) struct Block {
+    /// Four columns each, signed bytes.
+    pub(super) quads: [[u8; 4]; SPAN / 4],
+    /// What a quantum is worth, per 32 columns.
+    pub(super) scale: [f32; SPAN / 32],
+    /// Sums of the quanta, per 16 columns.
+    pub(super) sums: [i32; SPAN / 16],
+    /// Sums of the quanta, per 32 columns.
+    pub(super) totals: [f32; SPAN / 32],
+}
+
+const EMPTY: Block = Block { quads: [[0; 4]; 64], scale: [0.0; 8], sums: [0; 16], totals: [0.0; 8] };
+
+/// Rows of f32, and the same in int8 with one scale per 32 values. A value's error is at most half a quantum, its
+/// block's greatest magnitude / 254. Blocks with a NaN or an infinity count as NaN; blocks below 1e-30 count as zero.
+#[derive(Default)]
+pub struct Activations {
+    rows: usize,
+    cols: usize,
+    x: Vec<f32>,
+    /// Block `b` of row `i` at `b * rows + i`; empty where the columns are no multiple of 32.
+    blocks: Vec<Block>,
+}
+
+impl Activations {
+    pub fn new() -> Self {
+        Activations::default()
+    }
+
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    pub fn cols(&self) -> usize {
+        self.cols
+    }
+
+    /// Takes rows of `cols` values; the memory is kept from one call to the next.
+    pub fn set(&mut self, pool: &Pool, level: Level, cols: usize, x: &[f32]) -> Result<(), Error> {
+        self.rows = rows("activations", x.len(), cols)?;
+        self.cols = cols;
+        self.x.clear();
+        self.x.extend_from_slice(x);
+        self.blocks.clear();
+        if cols % 32 != 0 {
+            return Ok(());
+        }
+        let rows = self.rows;
+        self.blocks.resize(rows * cols.div_ceil(SPAN), EMPTY);
+        let x = &self.x;
+        let one = |first: usize, blocks: &mut [Block]| {
+            for (i, block) in (first..).zip(blocks) {
+                let (span, row) = (i / rows, i % rows);
+                let columns = span * SPAN..(span * SPAN + SPAN).min(cols);
+                level.run(Quantise { x: &x[row * cols..][columns], block });
+            }
+        };
+        if rows < 8 {
+            one(0, &mut self.blocks);
+        } else {
+            pool.chunks_mut(&mut self.blocks, 64, |i, blocks| one(i * 64, blocks));
+        }
+        Ok(())
+    }
+
+    pub(super) fn x(&self) -> &[f32] {
+        &self.x
+    }
+
+    pub(super) fn blocks(&self) -> &[Block] {
+        &self.blocks
+    }
+}
+
+struct Quantise<'a> {
+    x: &'a [f32],
+    block: &'a mut Block,
+}
+
+impl Op for Quantise<'_> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<S: Lanes>(self, s: S) {
+        for (j, x) in self.x.as_chunks::<32>().0.iter().enumerate() {
+            let halves = x.as_chunks::<N>().0;
+            let (a, b) = (s.load(&halves[0]), s.load(&halves[1]));
+            let zero = s.splat(0.0);
+            let finite = s.sum(s.fma(b, zero, s.mul(a, zero))) == 0.0;
+            let most = s.greatest(s.max(s.abs(a), s.abs(b)));
+            let (scale, inverse) = match most {
+                _ if !finite => (f32::NAN, 0.0),
+                m if m < 1e-30 => (0.0, 0.0),
+                m => (m / 127.0, 127.0 / m),
+            };
+            let mut total = 0;
+            for (h, v) in [a, b].into_iter().enumerate() {
+                let q = if finite { s.to_i(s.mul(v, s.splat(inverse))) } else { s.splat_i(0) };
+                let bytes = s.narrow(q);
+                self.block.quads[j * 8 + h * 4..][..4].copy_from_slice(bytes.as_chunks::<4>().0);
+                let sum = bytes.iter().map(|b| i32::from(*b as i8)).sum();
+                self.block.sums[j * 2 + h] = sum;
+                total += sum;
+            }
+            self.block.scale[j] = scale;
+            self.block.totals[j] = total as f32;
+        }
+    }
+}

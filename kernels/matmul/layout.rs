@@ -1,0 +1,421 @@
+//! How packed weights lie in memory, format by format.
+//!
+//! A tile holds 16 rows × up to 256 columns, so that one vector load brings the same four columns of all 16 rows.
+//! Columns are cut in runs of 32. Of each run, first come the quanta, in planes: four vectors of nibbles, two of bit
+//! pairs, one of single bits, or eight of whole bytes, as many as the format has bits. A plane's vector holds the
+//! quads (four columns) of two, four or eight places of the run. After the quanta of all runs come the scales.
+//!
+//! Tiles follow each other along the columns; a strip is 16 rows of the matrix.
+
+use crate::Format;
+use crate::lanes::Lanes;
+use crate::quant::{k4_scale_min, q3_scale};
+
+/// Rows of a tile.
+pub(super) const ROWS: usize = 16;
+/// Columns of a tile; the last may have fewer, a multiple of 32.
+pub(super) const SPAN: usize = 256;
+/// Bytes of the largest tile.
+pub(super) const TILE: usize = 8 * 64 * 8 + 8 * 32;
+
+/// What is true of a format's tiles, and how to make and read them.
+pub(super) trait Layout: Copy {
+    const FORMAT: Format;
+    /// Bits of a quantum.
+    const BITS: usize;
+    /// The quantum that stands for zero.
+    const ZERO: i32;
+    /// Scales are per 16 columns, not 32.
+    const HALVES: bool;
+    /// There is a minimum beside each scale, added to the product of scale and quantum.
+    const MINS: bool;
+    /// Bytes of the scales of a tile with that many runs.
+    fn side(runs: usize) -> usize;
+    /// The quanta of run `run` of one row, four to a word.
+    fn words(row: &[u8], run: usize) -> [u32; 8];
+    /// Writes one row's scales.
+    fn put_side(row: &[u8], r: usize, side: &mut [u8]);
+    /// Scale and minimum of group `group` (32 or 16 columns) for the 16 rows.
+    fn scale<S: Lanes>(s: S, side: &[u8], group: usize) -> (S::F, S::F);
+}
+
+pub(super) fn tile_bytes<L: Layout>(runs: usize) -> usize {
+    runs * 64 * L::BITS + L::side(runs)
+}
+
+/// Bytes of 16 rows of that many columns; none for formats that aren't packed.
+pub(super) fn strip_bytes(format: Format, cols: usize) -> Option<usize> {
+    fn bytes<L: Layout>(cols: usize) -> usize {
+        let rest = cols % SPAN / 32;
+        cols / SPAN * tile_bytes::<L>(8) + if rest > 0 { tile_bytes::<L>(rest) } else { 0 }
+    }
+    macro_rules! of {
+        ($layout:ident) => {
+            Some(bytes::<$layout>(cols))
+        };
+        () => {
+            None
+        };
+    }
+    crate::matmul::layout::with_layout!(format, of)
+}
+
+/// Expands to `$then!(Layout)` for the format's layout, to `$then!()` for those that have none.
+macro_rules! with_layout {
+    ($format:expr, $then:ident) => {
+        match $format {
+            $crate::Format::Q8_0 => $then!(Q8_0),
+            $crate::Format::Q4_0 => $then!(Q4_0),
+            $crate::Format::Q4_1 => $then!(Q4_1),
+            $crate::Format::Q5_0 => $then!(Q5_0),
+            $crate::Format::Q5_1 => $then!(Q5_1),
+            $crate::Format::Q2_K => $then!(Q2_K),
+            $crate::Format::Q3_K => $then!(Q3_K),
+            $crate::Format::Q4_K => $then!(Q4_K),
+            $crate::Format::Q5_K => $then!(Q5_K),
+            $crate::Format::Q6_K => $then!(Q6_K),
+            $crate::Format::F32 | $crate::Format::F16 | $crate::Format::BF16 => $then!(),
+        }
+    };
+}
+pub(super) use with_layout;
+
+/// Makes the tile of up to 16 rows, given each row's bytes for these columns.
+#[inline(always)]
+pub(super) fn pack<'a, L: Layout>(rows: impl Iterator<Item = &'a [u8]>, runs: usize, tile: &mut [u8]) {
+    let (quanta, side) = tile.split_at_mut(runs * 64 * L::BITS);
+    for (r, row) in rows.take(ROWS).enumerate() {
+        for (run, quanta) in quanta.chunks_exact_mut(64 * L::BITS).enumerate() {
+            put_planes(L::BITS, L::words(row, run), r, quanta);
+        }
+        L::put_side(row, r, side);
+    }
+}
+
+const ONES: u32 = 0x0101_0101;
+const PAIRS: u32 = 0x0303_0303;
+const NIBBLES: u32 = 0x0f0f_0f0f;
+
+#[inline(always)]
+fn put_planes(bits: usize, words: [u32; 8], r: usize, quanta: &mut [u8]) {
+    let vectors = quanta.as_chunks_mut::<64>().0;
+    let mut put = |vector: usize, word: u32| vectors[vector][r * 4..][..4].copy_from_slice(&word.to_le_bytes());
+    let mut next = 0;
+    let mut shift = 0;
+    if bits == 8 {
+        for (i, word) in words.into_iter().enumerate() {
+            put(i, word);
+        }
+        return;
+    }
+    if bits & 4 != 0 {
+        for i in 0..4 {
+            put(next + i, words[i] & NIBBLES | (words[i + 4] & NIBBLES) << 4);
+        }
+        next += 4;
+        shift += 4;
+    }
+    if bits & 2 != 0 {
+        for i in 0..2 {
+            put(next + i, (0..4).map(|k| (words[i + 2 * k] >> shift & PAIRS) << (2 * k)).fold(0, |a, b| a | b));
+        }
+        next += 2;
+        shift += 2;
+    }
+    if bits & 1 != 0 {
+        put(next, (0..8).map(|k| (words[k] >> shift & ONES) << k).fold(0, |a, b| a | b));
+    }
+}
+
+/// The quanta of one run: eight vectors, each four columns of 16 rows.
+#[inline(always)]
+pub(super) fn planes<S: Lanes>(s: S, bits: usize, quanta: &[u8]) -> [S::I; 8] {
+    let vectors = quanta.as_chunks::<64>().0;
+    let mut out = [s.splat_i(0); 8];
+    if bits == 8 {
+        return std::array::from_fn(|i| s.load_i(&vectors[i]));
+    }
+    let mut next = 0;
+    let mut shift = 0;
+    if bits & 4 != 0 {
+        let mask = s.splat_i(NIBBLES as i32);
+        for i in 0..4 {
+            let v = s.load_i(&vectors[i]);
+            out[i] = s.and(v, mask);
+            out[i + 4] = s.and(s.shr(v, 4), mask);
+        }
+        next += 4;
+        shift += 4;
+    }
+    if bits & 2 != 0 {
+        let mask = s.splat_i((PAIRS << shift) as i32);
+        for i in 0..2 {
+            let v = s.load_i(&vectors[next + i]);
+            for k in 0..4 {
+                let place = i + 2 * k;
+                let to = shift as i32 - 2 * k as i32;
+                let moved = if to >= 0 { s.shl(v, to as u32) } else { s.shr(v, -to as u32) };
+                out[place] = s.or(out[place], s.and(moved, mask));
+            }
+        }
+        next += 2;
+        shift += 2;
+    }
+    if bits & 1 != 0 {
+        let mask = s.splat_i((ONES << shift) as i32);
+        let v = s.load_i(&vectors[next]);
+        for (k, out) in out.iter_mut().enumerate() {
+            let to = shift as i32 - k as i32;
+            let moved = if to >= 0 { s.shl(v, to as u32) } else { s.shr(v, -to as u32) };
+            *out = s.or(*out, s.and(moved, mask));
+        }
+    }
+    out
+}
+
+#[inline(always)]
+fn word(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+}
+
+#[inline(always)]
+fn half_lanes<S: Lanes>(s: S, side: &[u8], at: usize) -> S::F {
+    match side[at..].first_chunk() {
+        Some(bytes) => s.load_f16(bytes),
+        None => s.splat(0.0),
+    }
+}
+
+/// The quanta of a block of 32 whose nibbles begin at `at`: low nibbles first.
+#[inline(always)]
+fn nibble_words(block: &[u8], at: usize) -> [u32; 8] {
+    std::array::from_fn(|i| word(block, at + i % 4 * 4) >> (i / 4 * 4) & NIBBLES)
+}
+
+/// Fifth bits of a block of 32, which lie one after the other in the four bytes at `at`.
+#[inline(always)]
+fn add_fifth_bits(words: &mut [u32; 8], block: &[u8], at: usize) {
+    let bits = word(block, at);
+    for (i, w) in words.iter_mut().enumerate() {
+        let b = bits >> (4 * i);
+        *w |= (b & 1 | (b & 2) << 7 | (b & 4) << 14 | (b & 8) << 21) << 4;
+    }
+}
+
+macro_rules! blocks_of_32 {
+    ($name:ident, $bits:literal, $zero:literal, $mins:literal, |$block:ident| $words:expr) => {
+        #[derive(Clone, Copy)]
+        #[allow(non_camel_case_types)]
+        pub(super) struct $name;
+
+        impl Layout for $name {
+            const FORMAT: Format = Format::$name;
+            const BITS: usize = $bits;
+            const ZERO: i32 = $zero;
+            const HALVES: bool = false;
+            const MINS: bool = $mins;
+
+            fn side(runs: usize) -> usize {
+                runs * if $mins { 64 } else { 32 }
+            }
+            #[inline(always)]
+            fn words(row: &[u8], run: usize) -> [u32; 8] {
+                let bytes = Format::$name.block_bytes();
+                let $block = &row[run * bytes..][..bytes];
+                $words
+            }
+            #[inline(always)]
+            fn put_side(row: &[u8], r: usize, side: &mut [u8]) {
+                let blocks = row.chunks_exact(Format::$name.block_bytes());
+                for (block, side) in blocks.zip(side.chunks_exact_mut(Self::side(1))) {
+                    side[r * 2..][..2].copy_from_slice(&block[..2]);
+                    if $mins {
+                        side[32 + r * 2..][..2].copy_from_slice(&block[2..4]);
+                    }
+                }
+            }
+            #[inline(always)]
+            fn scale<S: Lanes>(s: S, side: &[u8], group: usize) -> (S::F, S::F) {
+                let at = group * Self::side(1);
+                let min = if $mins { half_lanes(s, side, at + 32) } else { s.splat(0.0) };
+                (half_lanes(s, side, at), min)
+            }
+        }
+    };
+}
+
+blocks_of_32!(Q8_0, 8, 128, false, |b| std::array::from_fn(|i| word(b, 2 + i * 4) ^ 0x8080_8080));
+blocks_of_32!(Q4_0, 4, 8, false, |b| nibble_words(b, 2));
+blocks_of_32!(Q4_1, 4, 0, true, |b| nibble_words(b, 4));
+blocks_of_32!(Q5_0, 5, 16, false, |b| {
+    let mut words = nibble_words(b, 6);
+    add_fifth_bits(&mut words, b, 2);
+    words
+});
+blocks_of_32!(Q5_1, 5, 0, true, |b| {
+    let mut words = nibble_words(b, 8);
+    add_fifth_bits(&mut words, b, 4);
+    words
+});
+
+/// Scales of Q4_K and Q5_K: the two common factors as halves, then per row three words: the low four bits of the
+/// eight scales, those of the eight minima, and the high two bits of both.
+#[inline(always)]
+fn put_k4_side(row: &[u8], r: usize, side: &mut [u8]) {
+    side[r * 2..][..2].copy_from_slice(&row[..2]);
+    side[32 + r * 2..][..2].copy_from_slice(&row[2..4]);
+    let (mut scales, mut mins, mut tops) = (0u32, 0u32, 0u32);
+    for j in 0..8 {
+        let (scale, min) = k4_scale_min(&row[4..16], j);
+        scales |= u32::from(scale & 15) << (4 * j);
+        mins |= u32::from(min & 15) << (4 * j);
+        tops |= u32::from(scale >> 4) << (2 * j) | u32::from(min >> 4) << (16 + 2 * j);
+    }
+    for (k, word) in [scales, mins, tops].into_iter().enumerate() {
+        side[64 + k * 64 + r * 4..][..4].copy_from_slice(&word.to_le_bytes());
+    }
+}
+
+#[inline(always)]
+fn k4_scale<S: Lanes>(s: S, side: &[u8], group: usize) -> (S::F, S::F) {
+    let words = side[64..].as_chunks::<64>().0;
+    let (scales, mins, tops) = (s.load_i(&words[0]), s.load_i(&words[1]), s.load_i(&words[2]));
+    let (low, high) = (s.splat_i(15), s.splat_i(3));
+    let six_bits = |word: S::I, top: u32| {
+        let high = s.shl(s.and(s.shr(tops, top), high), 4);
+        s.to_f(s.or(s.and(s.shr(word, 4 * group as u32), low), high))
+    };
+    let scale = s.mul(half_lanes(s, side, 0), six_bits(scales, 2 * group as u32));
+    let min = s.mul(half_lanes(s, side, 32), six_bits(mins, 16 + 2 * group as u32));
+    (scale, s.sub(s.splat(0.0), min))
+}
+
+/// One signed byte per 16 columns and row, after the common factor.
+#[inline(always)]
+fn signed_scale<S: Lanes>(s: S, side: &[u8], group: usize) -> (S::F, S::F) {
+    let scales = side[32..].as_chunks().0;
+    (s.mul(half_lanes(s, side, 0), s.to_f(s.widen_i8(&scales[group]))), s.splat(0.0))
+}
+
+macro_rules! k_quants {
+    ($name:ident, $bits:literal, $zero:literal, $halves:literal, $mins:literal, $side:literal,
+     |$row:ident, $run:ident| $words:expr, $put_side:expr, $scale:path) => {
+        #[derive(Clone, Copy)]
+        #[allow(non_camel_case_types)]
+        pub(super) struct $name;
+
+        impl Layout for $name {
+            const FORMAT: Format = Format::$name;
+            const BITS: usize = $bits;
+            const ZERO: i32 = $zero;
+            const HALVES: bool = $halves;
+            const MINS: bool = $mins;
+
+            fn side(_runs: usize) -> usize {
+                $side
+            }
+            #[inline(always)]
+            fn words($row: &[u8], $run: usize) -> [u32; 8] {
+                std::array::from_fn($words)
+            }
+            #[inline(always)]
+            fn put_side(row: &[u8], r: usize, side: &mut [u8]) {
+                let put: fn(&[u8], usize, &mut [u8]) = $put_side;
+                put(row, r, side)
+            }
+            #[inline(always)]
+            fn scale<S: Lanes>(s: S, side: &[u8], group: usize) -> (S::F, S::F) {
+                $scale(s, side, group)
+            }
+        }
+    };
+}
+
+k_quants!(
+    Q4_K,
+    4,
+    0,
+    false,
+    true,
+    256,
+    |row, run| |i| word(row, 16 + run / 2 * 32 + i * 4) >> (run % 2 * 4) & NIBBLES,
+    put_k4_side,
+    k4_scale
+);
+k_quants!(
+    Q5_K,
+    5,
+    0,
+    false,
+    true,
+    256,
+    |row, run| |i| {
+        let low = word(row, 48 + run / 2 * 32 + i * 4) >> (run % 2 * 4) & NIBBLES;
+        low | (word(row, 16 + i * 4) >> run & ONES) << 4
+    },
+    put_k4_side,
+    k4_scale
+);
+k_quants!(
+    Q6_K,
+    6,
+    32,
+    true,
+    false,
+    320,
+    |row, run| |i| {
+        let low = word(row, run / 4 * 64 + run % 2 * 32 + i * 4) >> (run % 4 / 2 * 4) & NIBBLES;
+        low | (word(row, 128 + run / 4 * 32 + i * 4) >> (run % 4 * 2) & PAIRS) << 4
+    },
+    |row, r, side| {
+        side[r * 2..][..2].copy_from_slice(&row[208..210]);
+        for j in 0..16 {
+            side[32 + j * 16 + r] = row[192 + j];
+        }
+    },
+    signed_scale
+);
+k_quants!(
+    Q3_K,
+    3,
+    4,
+    true,
+    false,
+    320,
+    |row, run| |i| {
+        let low = word(row, 32 + run / 4 * 32 + i * 4) >> (run % 4 * 2) & PAIRS;
+        low | (word(row, i * 4) >> run & ONES) << 2
+    },
+    |row, r, side| {
+        side[r * 2..][..2].copy_from_slice(&row[108..110]);
+        for j in 0..16 {
+            side[32 + j * 16 + r] = q3_scale(&row[96..108], j) as u8;
+        }
+    },
+    signed_scale
+);
+k_quants!(
+    Q2_K,
+    2,
+    0,
+    true,
+    true,
+    320,
+    |row, run| |i| word(row, 16 + run / 4 * 32 + i * 4) >> (run % 4 * 2) & PAIRS,
+    |row, r, side| {
+        side[r * 2..][..2].copy_from_slice(&row[80..82]);
+        side[32 + r * 2..][..2].copy_from_slice(&row[82..84]);
+        for j in 0..16 {
+            side[64 + j * 16 + r] = row[j];
+        }
+    },
+    q2_scale
+);
+
+#[inline(always)]
+fn q2_scale<S: Lanes>(s: S, side: &[u8], group: usize) -> (S::F, S::F) {
+    let pairs = s.widen_u8(&side[64..].as_chunks().0[group]);
+    let scale = s.mul(half_lanes(s, side, 0), s.to_f(s.and(pairs, s.splat_i(15))));
+    let min = s.mul(half_lanes(s, side, 32), s.to_f(s.shr(pairs, 4)));
+    (scale, s.sub(s.splat(0.0), min))
+}

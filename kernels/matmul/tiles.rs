@@ -1,0 +1,313 @@
+//! The products of quantised weights, tile by tile.
+//!
+//! For few activation rows, quanta go from the tile straight into dot products: the memory decides the speed. For more,
+//! tiles are first unpacked into a panel that stays in the nearest cache, then met by all rows: arithmetic decides.
+//!
+//! Both add up in the same order: per group of 32 (or 16) columns the exact whole-number sum becomes f32, is scaled
+//! with the weights' scale, gets the minimum's share, and is added, scaled with the activations' scale.
+
+use super::acts::{Activations, Block};
+use super::layout::{Layout, ROWS, SPAN, TILE, planes, tile_bytes};
+use super::packed::pack_tile;
+use super::{Job, Weights};
+use crate::Level;
+use crate::lanes::{Lanes, N, Op};
+use std::marker::PhantomData;
+use std::ops::Range;
+
+/// Up to this many activation rows go straight from the tiles.
+const FEW: usize = 4;
+/// Activation rows that meet a panel before the next: their sums stay in the nearest cache.
+const BATCH: usize = 96;
+/// Strips that are unpacked together.
+const PAIR: usize = 2;
+
+/// Weight rows that one task takes: whole strips.
+pub(super) fn rows_per_task(activations: usize) -> usize {
+    if activations <= FEW { 4 * ROWS } else { PAIR * ROWS }
+}
+
+pub(super) fn rows(level: Level, job: &Job, acts: &Activations, rows: Range<usize>) {
+    use super::layout::*;
+    macro_rules! of {
+        ($layout:ident) => {
+            if acts.rows() <= FEW {
+                few::<$layout>(level, job, acts, rows)
+            } else {
+                many::<$layout>(level, job, acts, rows)
+            }
+        };
+        () => {
+            ()
+        };
+    }
+    with_layout!(job.weights.format(), of)
+}
+
+/// The tiles of a strip: as they lie, or made on the way.
+enum Strip<'a> {
+    Packed(&'a [u8]),
+    Raw(super::Matrix<'a>, usize),
+}
+
+impl<'a> Strip<'a> {
+    fn of(weights: &'a Weights<'a>, strip: usize) -> Self {
+        match weights {
+            Weights::Packed(p) => Strip::Packed(p.strip(strip)),
+            Weights::Raw(m) => Strip::Raw(*m, strip),
+        }
+    }
+
+    #[inline(always)]
+    fn tile<'b, L: Layout>(&'b self, span: usize, runs: usize, scratch: &'b mut [u8; TILE]) -> &'b [u8] {
+        let bytes = tile_bytes::<L>(runs);
+        match self {
+            Strip::Packed(strip) => &strip[span * tile_bytes::<L>(8)..][..bytes],
+            Strip::Raw(matrix, strip) => {
+                pack_tile::<L>(matrix, *strip, span, &mut scratch[..bytes]);
+                &scratch[..bytes]
+            }
+        }
+    }
+}
+
+/// Runs of 32 columns in span `span` of `cols`.
+#[inline(always)]
+fn runs_of(cols: usize, span: usize) -> usize {
+    (cols - span * SPAN).min(SPAN) / 32
+}
+
+fn few<L: Layout>(level: Level, job: &Job, acts: &Activations, rows: Range<usize>) {
+    for first in rows.clone().step_by(ROWS) {
+        let strip = Strip::of(&job.weights, first / ROWS);
+        let mut out = [[0.0; N]; FEW];
+        match acts.rows() {
+            0 => {}
+            1 => level.run(Few::<L, 1> { strip: &strip, acts, out: &mut out, layout: PhantomData }),
+            2 => level.run(Few::<L, 2> { strip: &strip, acts, out: &mut out, layout: PhantomData }),
+            _ => level.run(Few::<L, 4> { strip: &strip, acts, out: &mut out, layout: PhantomData }),
+        }
+        let n = (rows.end - first).min(ROWS);
+        for (i, out) in out.iter().enumerate().take(acts.rows()) {
+            job.finish(i, first, &out[..n]);
+        }
+    }
+}
+
+struct Few<'a, L, const M: usize> {
+    strip: &'a Strip<'a>,
+    acts: &'a Activations,
+    out: &'a mut [[f32; N]; FEW],
+    layout: PhantomData<L>,
+}
+
+/// How far ahead weights are asked for.
+const AHEAD: usize = 3072;
+
+impl<L: Layout, const M: usize> Op for Few<'_, L, M> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<S: Lanes>(self, s: S) {
+        let mut scratch = [0; TILE];
+        let mut out = [s.splat(0.0); M];
+        let (rows, cols) = (self.acts.rows(), self.acts.cols());
+        let packed = matches!(self.strip, Strip::Packed(_));
+        for (span, blocks) in self.acts.blocks().chunks_exact(rows).enumerate() {
+            let runs = runs_of(cols, span);
+            let tile = self.strip.tile::<L>(span, runs, &mut scratch);
+            let (quanta, side) = tile.split_at(runs * 64 * L::BITS);
+            let acts: [&Block; M] = std::array::from_fn(|m| &blocks[m.min(rows - 1)]);
+            for (run, quanta) in quanta.chunks_exact(64 * L::BITS).enumerate() {
+                if packed {
+                    for line in 0..=L::BITS {
+                        s.prefetch(quanta, AHEAD + line * 64);
+                    }
+                }
+                let values = planes(s, L::BITS, quanta);
+                let (groups, quads) = if L::HALVES { (2, 4) } else { (1, 8) };
+                for h in 0..groups {
+                    let (scale, min) = L::scale(s, side, run * groups + h);
+                    for m in 0..M {
+                        let a = acts[m];
+                        let sum = if L::HALVES { a.sums[run * 2 + h] } else { a.sums[run * 2] + a.sums[run * 2 + 1] };
+                        let mut acc = s.splat_i(-L::ZERO * sum);
+                        for q in h * quads..(h + 1) * quads {
+                            let x = s.splat_i(i32::from_le_bytes(a.quads[run * 8 + q]));
+                            acc = if L::BITS == 8 { s.dot_wide(acc, values[q], x) } else { s.dot(acc, values[q], x) };
+                        }
+                        let mut t = s.mul(s.to_f(acc), scale);
+                        if L::MINS {
+                            t = s.fma(min, s.splat(sum as f32), t);
+                        }
+                        out[m] = s.fma(t, s.splat(a.scale[run]), out[m]);
+                    }
+                }
+            }
+        }
+        for m in 0..M {
+            s.store(out[m], &mut self.out[m]);
+        }
+    }
+}
+
+/// A tile with one byte per quantum and its scales in f32.
+#[repr(C, align(64))]
+struct Panel {
+    values: [[u8; 64]; SPAN / 4],
+    scale: [[f32; N]; SPAN / 16],
+    min: [[f32; N]; SPAN / 16],
+}
+
+const EMPTY: Panel = Panel { values: [[0; 64]; 64], scale: [[0.0; N]; 16], min: [[0.0; N]; 16] };
+
+fn many<L: Layout>(level: Level, job: &Job, acts: &Activations, rows: Range<usize>) {
+    let strips: [Option<Strip>; PAIR] = std::array::from_fn(|p| {
+        let first = rows.start + p * ROWS;
+        (first < rows.end).then(|| Strip::of(&job.weights, first / ROWS))
+    });
+    let mut panels = [EMPTY; PAIR];
+    let mut scratch = [0; TILE];
+    let mut sums = [[[0.0; N]; PAIR]; BATCH];
+    for start in (0..acts.rows()).step_by(BATCH) {
+        let batch = start..(start + BATCH).min(acts.rows());
+        let sums = &mut sums[..batch.len()];
+        sums.fill([[0.0; N]; PAIR]);
+        for (span, blocks) in acts.blocks().chunks_exact(acts.rows()).enumerate() {
+            let runs = runs_of(acts.cols(), span);
+            for (panel, strip) in panels.iter_mut().zip(strips.iter().flatten()) {
+                let tile = strip.tile::<L>(span, runs, &mut scratch);
+                level.run(Unpack::<L> { tile, runs, panel, layout: PhantomData });
+            }
+            let meet = Meet { panels: &panels, runs, zero: L::ZERO, blocks: &blocks[batch.clone()], sums };
+            match (L::HALVES, L::MINS, L::BITS == 8) {
+                (_, _, true) => level.run(Kind::<8, false, true>(meet)),
+                (false, false, _) => level.run(Kind::<8, false, false>(meet)),
+                (false, true, _) => level.run(Kind::<8, true, false>(meet)),
+                (true, false, _) => level.run(Kind::<4, false, false>(meet)),
+                (true, true, _) => level.run(Kind::<4, true, false>(meet)),
+            }
+        }
+        for (i, sums) in batch.zip(sums) {
+            job.finish(i, rows.start, &sums.as_flattened()[..rows.len()]);
+        }
+    }
+}
+
+struct Unpack<'a, L> {
+    tile: &'a [u8],
+    runs: usize,
+    panel: &'a mut Panel,
+    layout: PhantomData<L>,
+}
+
+impl<L: Layout> Op for Unpack<'_, L> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<S: Lanes>(self, s: S) {
+        let (quanta, side) = self.tile.split_at(self.runs * 64 * L::BITS);
+        for (quanta, values) in quanta.chunks_exact(64 * L::BITS).zip(self.panel.values.as_chunks_mut::<8>().0) {
+            for (value, to) in planes(s, L::BITS, quanta).into_iter().zip(values) {
+                s.store_i(value, to);
+            }
+        }
+        for group in 0..self.runs * if L::HALVES { 2 } else { 1 } {
+            let (scale, min) = L::scale(s, side, group);
+            s.store(scale, &mut self.panel.scale[group]);
+            if L::MINS {
+                s.store(min, &mut self.panel.min[group]);
+            }
+        }
+    }
+}
+
+/// Activation rows of one span meeting the panels.
+struct Meet<'a> {
+    panels: &'a [Panel; PAIR],
+    runs: usize,
+    zero: i32,
+    blocks: &'a [Block],
+    sums: &'a mut [[[f32; N]; PAIR]],
+}
+
+/// By quads in a group, whether there are minima, and whether quanta take whole bytes: all that matters of a format
+/// once it is unpacked.
+struct Kind<'a, const QUADS: usize, const MINS: bool, const FULL: bool>(Meet<'a>);
+
+impl<const QUADS: usize, const MINS: bool, const FULL: bool> Op for Kind<'_, QUADS, MINS, FULL> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<S: Lanes>(self, s: S) {
+        let Meet { panels, runs, zero, blocks, sums } = self.0;
+        let mut at = 0;
+        macro_rules! rows {
+            ($m:literal) => {
+                while let (Some(b), Some(c)) = (blocks[at..].first_chunk::<$m>(), sums[at..].first_chunk_mut::<$m>()) {
+                    if S::WIDE {
+                        micro::<S, $m, 2, QUADS, MINS, FULL>(s, panels, 0, runs, zero, b, c);
+                    } else {
+                        micro::<S, $m, 1, QUADS, MINS, FULL>(s, panels, 0, runs, zero, b, c);
+                        micro::<S, $m, 1, QUADS, MINS, FULL>(s, panels, 1, runs, zero, b, c);
+                    }
+                    at += $m;
+                }
+            };
+        }
+        if S::WIDE {
+            rows!(6);
+        }
+        rows!(4);
+        rows!(2);
+        rows!(1);
+    }
+}
+
+/// `M` activation rows by `P` panels from `first`: the products stay in registers for the whole span.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
+fn micro<S: Lanes, const M: usize, const P: usize, const QUADS: usize, const MINS: bool, const FULL: bool>(
+    s: S,
+    panels: &[Panel; PAIR],
+    first: usize,
+    runs: usize,
+    zero: i32,
+    blocks: &[Block; M],
+    sums: &mut [[[f32; N]; PAIR]; M],
+) {
+    let mut out: [[S::F; P]; M] = std::array::from_fn(|m| std::array::from_fn(|p| s.load(&sums[m][first + p])));
+    for group in 0..(runs * 8 / QUADS).min(64 / QUADS) {
+        let run = group * QUADS / 8;
+        let sum = |m: usize| {
+            let b: &Block = &blocks[m];
+            if QUADS == 4 { b.sums[group] } else { b.sums[run * 2] + b.sums[run * 2 + 1] }
+        };
+        let mut acc: [[S::I; P]; M] = std::array::from_fn(|m| [s.splat_i(-zero * sum(m)); P]);
+        for q in group * QUADS..(group + 1) * QUADS {
+            let w: [S::I; P] = std::array::from_fn(|p| s.load_i(&panels[first + p].values[q]));
+            for m in 0..M {
+                let x = s.splat_i(i32::from_le_bytes(blocks[m].quads[q]));
+                for p in 0..P {
+                    acc[m][p] = if FULL { s.dot_wide(acc[m][p], w[p], x) } else { s.dot(acc[m][p], w[p], x) };
+                }
+            }
+        }
+        for p in 0..P {
+            let panel = &panels[first + p];
+            let scale = s.load(&panel.scale[group]);
+            for m in 0..M {
+                let mut t = s.mul(s.to_f(acc[m][p]), scale);
+                if MINS {
+                    t = s.fma(s.load(&panel.min[group]), s.splat(sum(m) as f32), t);
+                }
+                out[m][p] = s.fma(t, s.splat(blocks[m].scale[run]), out[m][p]);
+            }
+        }
+    }
+    for m in 0..M {
+        for p in 0..P {
+            s.store(out[m][p], &mut sums[m][first + p]);
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Benchmarking: how repeated measurements are taken and what may be concluded from them.
+//!
+//! [`measure`] runs the subjects, [`stats`] judges the samples. What a subject does, and how a report looks,
+//! is not decided here.
+
+pub mod measure;
+pub mod stats;

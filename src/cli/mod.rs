@@ -1,0 +1,357 @@
+//! The command line: global flags, one file per command with its arguments and its run, and the way out.
+//!
+//! [`run`] is the whole program over an [`Env`]. A command returns an [`Outcome`] or an [`Error`]; both leave through
+//! [`Session::finish`], so that every command speaks JSON, names its reasons and ends with the code of the one table.
+
+mod attest;
+mod book;
+mod completions;
+mod config;
+mod doctor;
+mod keys;
+mod receipts;
+mod trust;
+
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use serde_json::json;
+
+use crate::config::Config;
+use crate::env::{Env, Output};
+use crate::error::{Error, Exit, Result};
+use crate::sys::setup;
+use crate::ui::{Colour, Ui, Voice};
+use crate::view::{View, reasons};
+
+/// Runs AI models on your own machine and turns every claim into a signed receipt that can be checked.
+#[derive(Parser)]
+#[command(
+    name = "bizra",
+    version = crate::about::VERSION,
+    long_version = crate::about::long_version(),
+    after_help = EXAMPLES,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
+struct Cli {
+    #[command(flatten)]
+    global: GlobalArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  bizra doctor                                        What can this machine do?
+  bizra attest --role lead --statement 'It holds.'    Sign your word
+  bizra receipts list                                 What was claimed here, newest first
+
+Exit codes: 0 yes, 1 no, 2 usage, 3 invalid input, 4 undecided, 5 integrity, 6 this machine cannot.";
+
+#[derive(Args)]
+#[command(next_help_heading = "Global options")]
+struct GlobalArgs {
+    /// Answer with one JSON document
+    #[arg(long, global = true)]
+    json: bool,
+    /// No notes, warnings or progress on stderr
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// More detail on stderr
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// When to use colours
+    #[arg(long, global = true, value_name = "WHEN", value_parser = ["auto", "always", "never"])]
+    color: Option<String>,
+    /// The repository to work in [default: the one around the current folder]
+    #[arg(long, global = true, value_name = "PATH", value_hint = clap::ValueHint::DirPath)]
+    repo: Option<PathBuf>,
+    /// The ledger to use [default: the repository's own]
+    #[arg(long, global = true, value_name = "PATH", value_hint = clap::ValueHint::DirPath)]
+    ledger: Option<PathBuf>,
+    /// Leave no receipt
+    #[arg(long, global = true)]
+    no_receipt: bool,
+    /// Decide as if it were this time
+    #[arg(long, global = true, value_name = "TIME")]
+    now: Option<String>,
+    /// The time zone that days are counted in
+    #[arg(long, global = true, value_name = "ZONE")]
+    tz: Option<String>,
+}
+
+impl GlobalArgs {
+    /// The flags that were given, under the keys of the configuration.
+    fn given(&self) -> Result<Vec<(&'static str, String)>> {
+        let mut given = Vec::new();
+        for (key, on) in [("json", self.json), ("quiet", self.quiet), ("no-receipt", self.no_receipt)] {
+            if on {
+                given.push((key, "true".to_owned()));
+            }
+        }
+        if self.verbose > 0 {
+            given.push(("verbose", self.verbose.to_string()));
+        }
+        for (key, text) in [("color", &self.color), ("now", &self.now), ("tz", &self.tz)] {
+            given.extend(text.iter().map(|t| (key, t.clone())));
+        }
+        for (key, path) in [("repo", &self.repo), ("ledger", &self.ledger)] {
+            if let Some(path) = path {
+                let text = path
+                    .to_str()
+                    .ok_or_else(|| Error::usage(format!("--{key}: {} is no valid UTF-8", path.display())))?;
+                given.push((key, text.to_owned()));
+            }
+        }
+        Ok(given)
+    }
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Attest(attest::Args),
+    Completions(completions::Args),
+    Config(config::Args),
+    Doctor(doctor::Args),
+    Keys(keys::Args),
+    Receipts(receipts::Args),
+    Trust(trust::Args),
+}
+
+impl Command {
+    fn run(&self, session: &mut Session) -> Result<Outcome> {
+        match self {
+            Command::Attest(args) => attest::run(args, session),
+            Command::Completions(args) => completions::run(args),
+            Command::Config(args) => config::run(args, session),
+            Command::Doctor(args) => doctor::run(args, session),
+            Command::Keys(args) => keys::run(args, session),
+            Command::Receipts(args) => receipts::run(args, session),
+            Command::Trust(args) => trust::run(args, session),
+        }
+    }
+}
+
+/// What a command answers: the view of its report, the code, and the reasons for anything but yes.
+struct Outcome {
+    exit: Exit,
+    reasons: Vec<Error>,
+    receipt: Option<String>,
+    answer: Box<dyn View>,
+}
+
+impl Outcome {
+    fn yes(answer: impl View + 'static) -> Self {
+        Outcome { exit: Exit::Yes, reasons: Vec::new(), receipt: None, answer: Box::new(answer) }
+    }
+
+    /// The reasons decide the code; without one the answer is yes.
+    fn because(answer: impl View + 'static, reasons: Vec<Error>) -> Self {
+        let exit = Exit::decide(reasons.iter().map(|r| r.exit));
+        Outcome { exit, reasons, receipt: None, answer: Box::new(answer) }
+    }
+}
+
+/// One run of the program: the outside, the settings in force, and the way to the user.
+struct Session {
+    env: Env,
+    config: Config,
+    setup: setup::Setup,
+    ui: Ui,
+    json: bool,
+    /// The run's receipts so far; it begins with the first one.
+    stamps: Option<crate::receipts::stamp::Session>,
+}
+
+impl Session {
+    fn finish(&mut self, command: &str, ended: Result<Outcome>) -> Exit {
+        let (exit, said) = match ended {
+            Ok(outcome) => (outcome.exit, self.say(command, outcome)),
+            Err(error) => (error.exit, self.refuse(command, &error)),
+        };
+        match said {
+            Ok(()) => exit,
+            Err(unsaid) if unsaid.exit == Exit::ClosedPipe => Exit::ClosedPipe,
+            Err(unsaid) => {
+                self.ui.refusal(&unsaid);
+                Exit::decide([exit, unsaid.exit])
+            }
+        }
+    }
+
+    fn say(&mut self, command: &str, outcome: Outcome) -> Result<()> {
+        if self.json {
+            self.ui.document(&json!({
+                "schema": format!("bizra.{command}/v1"),
+                "exit": outcome.exit.code(),
+                "reasons": reasons(&outcome.reasons),
+                "receipt": outcome.receipt,
+                "result": outcome.answer.json(),
+            }))?;
+        } else {
+            self.ui.answer(&outcome.answer.page())?;
+        }
+        outcome.reasons.iter().for_each(|r| self.ui.refusal(r));
+        Ok(())
+    }
+
+    fn refuse(&mut self, command: &str, error: &Error) -> Result<()> {
+        self.ui.refusal(error);
+        if self.json { self.ui.document(&refusal_document(command, error)) } else { Ok(()) }
+    }
+}
+
+fn refusal_document(command: &str, error: &Error) -> serde_json::Value {
+    json!({
+        "schema": format!("bizra.{command}/v1"),
+        "exit": error.exit.code(),
+        "reasons": reasons(std::slice::from_ref(error)),
+        "receipt": null,
+        "result": null,
+    })
+}
+
+/// The definition of the whole command line, for completions and man pages.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Runs one command line, the program's name first, and returns what to answer to the shell.
+pub fn run(mut env: Env, argv: impl IntoIterator<Item = OsString>) -> Exit {
+    let argv: Vec<OsString> = argv.into_iter().collect();
+    let stdout = std::mem::replace(&mut env.stdout, Output::plain(io::sink()));
+    let stderr = std::mem::replace(&mut env.stderr, Output::plain(io::sink()));
+    let no_colour = env.vars.get("NO_COLOR").is_some() || env.vars.get("TERM") == Some("dumb");
+
+    let (command, matches) = match parse(&argv, stdout.width.filter(|_| stdout.terminal)) {
+        Ok(parsed) => parsed,
+        Err(refused) => {
+            let mut ui = Ui::new(stdout, stderr, Voice::default(), no_colour);
+            return answer_parser(&mut ui, &argv, &refused);
+        }
+    };
+    let name = command_name(&matches);
+    let flags = command.global.given();
+    let setup = setup::read(&env, command.global.repo.as_deref());
+    let resolved = flags.and_then(|flags| {
+        let files = setup.files()?;
+        Config::resolve(&flags, &env.vars, &files)
+    });
+    let json = match &resolved {
+        Ok(config) => config.switch("json"),
+        Err(_) => command.global.json,
+    };
+    let voice = voice(&command.global, resolved.as_ref().ok());
+    let ui = Ui::new(stdout, stderr, voice, no_colour);
+    match resolved {
+        Ok(config) => {
+            let mut session = Session { env, config, setup, ui, json, stamps: None };
+            let ended = command.command.run(&mut session);
+            session.finish(&name, ended)
+        }
+        // The doctor is who one asks when something is broken.
+        Err(broken) if matches!(command.command, Command::Doctor(_)) && broken.exit != Exit::Usage => {
+            let config = Config::resolve(&command.global.given().unwrap_or_default(), &env.vars, &[]);
+            match config {
+                Ok(config) => {
+                    let mut session = Session { env, config, setup: setup.broken(broken), ui, json, stamps: None };
+                    let ended = command.command.run(&mut session);
+                    session.finish(&name, ended)
+                }
+                Err(error) => refuse_early(ui, json, &name, &error),
+            }
+        }
+        Err(error) => refuse_early(ui, json, &name, &error),
+    }
+}
+
+fn refuse_early(mut ui: Ui, json: bool, command: &str, error: &Error) -> Exit {
+    ui.refusal(error);
+    let said = if json { ui.document(&refusal_document(command, error)) } else { Ok(()) };
+    said.map_or_else(|unsaid| unsaid.exit, |()| error.exit)
+}
+
+fn parse(argv: &[OsString], width: Option<usize>) -> Result<(Cli, clap::ArgMatches), clap::Error> {
+    use clap::FromArgMatches;
+    let mut definition = Cli::command().term_width(width.unwrap_or(100).clamp(20, 100));
+    let matches = definition.try_get_matches_from_mut(argv)?;
+    let cli = Cli::from_arg_matches(&matches).map_err(|e| e.format(&mut definition))?;
+    Ok((cli, matches))
+}
+
+/// `roadmap-gate` for `bizra roadmap gate`: the name in the document's schema.
+fn command_name(matches: &clap::ArgMatches) -> String {
+    let mut names = Vec::new();
+    let mut level = matches;
+    while let Some((name, inner)) = level.subcommand() {
+        names.push(name);
+        level = inner;
+    }
+    names.join("-")
+}
+
+fn voice(flags: &GlobalArgs, config: Option<&Config>) -> Voice {
+    let text = |key| config.and_then(|c| c.get(key));
+    Voice {
+        colour: match text("color").or(flags.color.as_deref()) {
+            Some("always") => Colour::Always,
+            Some("never") => Colour::Never,
+            _ => Colour::Auto,
+        },
+        quiet: config.map_or(flags.quiet, |c| c.switch("quiet")),
+        verbose: text("verbose").and_then(|v| v.parse().ok()).unwrap_or(flags.verbose),
+    }
+}
+
+/// Help and version are answers; everything else the parser says is a refusal.
+fn answer_parser(ui: &mut Ui, argv: &[OsString], said: &clap::Error) -> Exit {
+    use clap::error::ErrorKind;
+    let text = said.render().to_string();
+    if matches!(said.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        return ui.raw(text.as_bytes()).map_or_else(|unsaid| unsaid.exit, |()| Exit::Yes);
+    }
+    ui.usage(&text);
+    let wants_json = argv.iter().skip(1).take_while(|a| *a != "--").any(|a| a == "--json");
+    if wants_json {
+        let document = refusal_document("usage", &parser_error(said, &text));
+        if let Err(unsaid) = ui.document(&document) {
+            return unsaid.exit;
+        }
+    }
+    Exit::Usage
+}
+
+fn parser_error(said: &clap::Error, text: &str) -> Error {
+    use clap::error::ErrorKind::{DisplayHelpOnMissingArgumentOrSubcommand, MissingSubcommand};
+    if matches!(said.kind(), DisplayHelpOnMissingArgumentOrSubcommand | MissingSubcommand) {
+        return Error::usage("a command is needed").hint("bizra --help");
+    }
+    let mut paragraphs = text.split("\n\n").map(str::trim);
+    let first = paragraphs.next().unwrap_or_default();
+    let mut error = Error::usage(first.strip_prefix("error: ").unwrap_or(first).replace('\n', " "));
+    for line in text.lines().map(str::trim) {
+        if let Some(tip) = line.strip_prefix("tip: ") {
+            error = error.hint(tip);
+        }
+    }
+    error
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_command_line_is_well_formed() {
+        super::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_shows_examples() {
+        for command in super::command().get_subcommands() {
+            let help = command.clone().render_long_help().to_string();
+            assert!(help.contains("Examples:"), "`bizra {} --help` has no examples", command.get_name());
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! What a command says to people: lines and tables, laid out for the reader's width and colours.
+//!
+//! Every text is cleaned on entry, so that a view can't pass an escape sequence on by forgetting to.
+
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use super::clean;
+
+/// How a word is meant; colours follow from it, and no meaning is told by colour alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tone {
+    #[default]
+    Plain,
+    Strong,
+    Dim,
+    Good,
+    Bad,
+    Warn,
+}
+
+impl Tone {
+    fn code(self) -> &'static str {
+        match self {
+            Tone::Plain => "",
+            Tone::Strong => "1",
+            Tone::Dim => "2",
+            Tone::Good => "32",
+            Tone::Bad => "1;31",
+            Tone::Warn => "33",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Align {
+    #[default]
+    Left,
+    Right,
+}
+
+/// The reader's side: what can be shown.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Look {
+    pub colour: bool,
+    /// Columns; none where the reader is no terminal, and lines stay as long as they are.
+    pub width: Option<usize>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Line {
+    spans: Vec<(Tone, String)>,
+    hang: usize,
+}
+
+impl Line {
+    pub fn new() -> Self {
+        Line::default()
+    }
+
+    #[must_use]
+    pub fn text(self, text: impl AsRef<str>) -> Self {
+        self.toned(Tone::Plain, text)
+    }
+
+    #[must_use]
+    pub fn toned(mut self, tone: Tone, text: impl AsRef<str>) -> Self {
+        self.spans.push((tone, clean::one_line(text.as_ref()).into_owned()));
+        self
+    }
+
+    /// A word filled up to `width` columns, so that what follows stands in a column.
+    #[must_use]
+    pub fn column(mut self, tone: Tone, text: impl AsRef<str>, width: usize) -> Self {
+        let text = clean::one_line(text.as_ref()).into_owned();
+        let fill = " ".repeat((width + 1).saturating_sub(text.width()).max(1));
+        self.spans.push((tone, text));
+        self.spans.push((Tone::Plain, fill));
+        self
+    }
+
+    /// Wrapped continuations start `columns` to the right.
+    #[must_use]
+    pub fn hanging(mut self, columns: usize) -> Self {
+        self.hang = columns;
+        self
+    }
+
+    fn render(&self, look: Look, out: &mut String) {
+        let Some(width) = look.width else {
+            let mut line = String::new();
+            self.spans.iter().for_each(|(tone, text)| paint(*tone, text, look.colour, &mut line));
+            out.push_str(line.trim_end_matches(' '));
+            out.push('\n');
+            return;
+        };
+        let width = width.max(8);
+        let hang = self.hang.min(width / 3);
+        let mut line = String::new();
+        let mut used = 0;
+        let mut pending_space = String::new();
+        for (tone, text) in &self.spans {
+            for piece in text.split_inclusive(' ') {
+                let word = piece.trim_end_matches(' ');
+                let space = &piece[word.len()..];
+                if !word.is_empty() {
+                    if used > hang && used + pending_space.width() + word.width() > width {
+                        out.push_str(line.trim_end_matches(' '));
+                        out.push('\n');
+                        line = " ".repeat(hang);
+                        used = hang;
+                        pending_space.clear();
+                    }
+                    line.push_str(&pending_space);
+                    used += pending_space.width();
+                    pending_space.clear();
+                    used = push_word(word, *tone, look, width, hang, used, &mut line, out);
+                }
+                pending_space.push_str(space);
+            }
+        }
+        out.push_str(line.trim_end_matches(' '));
+        out.push('\n');
+    }
+}
+
+/// Adds a word, broken where it is wider than a whole line; returns the columns then used.
+#[expect(clippy::too_many_arguments, reason = "the state of one line being filled")]
+fn push_word(
+    word: &str,
+    tone: Tone,
+    look: Look,
+    width: usize,
+    hang: usize,
+    mut used: usize,
+    line: &mut String,
+    out: &mut String,
+) -> usize {
+    let mut part = String::new();
+    for c in word.chars() {
+        let columns = c.width().unwrap_or(0);
+        if used + columns > width {
+            paint(tone, &part, look.colour, line);
+            part.clear();
+            out.push_str(line);
+            out.push('\n');
+            *line = " ".repeat(hang);
+            used = hang;
+        }
+        part.push(c);
+        used += columns;
+    }
+    paint(tone, &part, look.colour, line);
+    used
+}
+
+fn paint(tone: Tone, text: &str, colour: bool, out: &mut String) {
+    let code = tone.code();
+    if colour && !code.is_empty() && !text.trim().is_empty() {
+        out.push_str("\u{1b}[");
+        out.push_str(code);
+        out.push('m');
+        out.push_str(text);
+        out.push_str("\u{1b}[0m");
+    } else {
+        out.push_str(text);
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Grid {
+    header: Vec<String>,
+    aligns: Vec<Align>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Grid {
+    pub fn new<S: AsRef<str>>(header: impl IntoIterator<Item = (S, Align)>) -> Self {
+        let (header, aligns) = header.into_iter().map(|(h, a)| (clean::one_line(h.as_ref()).into_owned(), a)).unzip();
+        Grid { header, aligns, rows: Vec::new() }
+    }
+
+    pub fn row<S: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = S>) {
+        self.rows.push(cells.into_iter().map(|c| clean::one_line(c.as_ref()).into_owned()).collect());
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    fn render(&self, look: Look, out: &mut String) {
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING);
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_width(look.width.map_or(u16::MAX, |w| u16::try_from(w.max(8)).unwrap_or(u16::MAX)));
+        table.set_header(&self.header);
+        for row in &self.rows {
+            table.add_row(row);
+        }
+        for (i, align) in self.aligns.iter().enumerate() {
+            if let Some(column) = table.column_mut(i) {
+                column.set_padding((0, 2));
+                if *align == Align::Right {
+                    column.set_cell_alignment(CellAlignment::Right);
+                }
+            }
+        }
+        for (i, line) in table.lines().enumerate() {
+            let tone = if i == 0 { Tone::Strong } else { Tone::Plain };
+            paint(tone, line.trim_end(), look.colour, out);
+            out.push('\n');
+        }
+    }
+}
+
+enum Block {
+    Line(Line),
+    Grid(Grid),
+    Verbatim(String),
+}
+
+/// The whole of what is shown, from top to bottom.
+#[derive(Default)]
+pub struct Page(Vec<Block>);
+
+impl Page {
+    pub fn new() -> Self {
+        Page::default()
+    }
+
+    pub fn line(&mut self, line: Line) {
+        self.0.push(Block::Line(line));
+    }
+
+    pub fn text(&mut self, text: impl AsRef<str>) {
+        self.line(Line::new().text(text));
+    }
+
+    pub fn heading(&mut self, text: impl AsRef<str>) {
+        self.line(Line::new().toned(Tone::Strong, text));
+    }
+
+    pub fn blank(&mut self) {
+        self.line(Line::new());
+    }
+
+    pub fn grid(&mut self, grid: Grid) {
+        self.0.push(Block::Grid(grid));
+    }
+
+    /// Text that another program reads (a script, a file): passed on byte for byte, never wrapped. Ours alone.
+    pub fn verbatim(&mut self, text: impl Into<String>) {
+        self.0.push(Block::Verbatim(text.into()));
+    }
+
+    pub fn render(&self, look: Look) -> String {
+        let mut out = String::new();
+        for block in &self.0 {
+            match block {
+                Block::Line(line) => line.render(look, &mut out),
+                Block::Grid(grid) => grid.render(look, &mut out),
+                Block::Verbatim(text) => out.push_str(text),
+            }
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn at(width: usize) -> Look {
+        Look { colour: false, width: Some(width) }
+    }
+
+    #[test]
+    fn lines_wrap_at_words_and_hang() {
+        let line = Line::new().column(Tone::Good, "ok", 7).text("the quick brown fox jumps over").hanging(4);
+        let mut page = Page::new();
+        page.line(line);
+        insta::assert_snapshot!(page.render(at(20)), @r"
+        ok      the quick
+            brown fox jumps
+            over
+        ");
+        insta::assert_snapshot!(page.render(Look::default()), @"ok      the quick brown fox jumps over");
+    }
+
+    #[test]
+    fn grids_keep_to_the_width() {
+        let mut grid = Grid::new([("model", Align::Left), ("tok/s", Align::Right)]);
+        grid.row(["a-model-with-a-long-name", "8.63"]);
+        grid.row(["الرسالة", "120.0"]);
+        let mut page = Page::new();
+        page.grid(grid);
+        insta::assert_snapshot!(page.render(at(20)), @r"
+        model        tok/s
+        a-model-wit   8.63
+        h-a-long-na
+        me
+        الرسالة      120.0
+        ");
+        insta::assert_snapshot!(page.render(Look::default()), @r"
+        model                     tok/s
+        a-model-with-a-long-name   8.63
+        الرسالة                   120.0
+        ");
+    }
+
+    #[test]
+    fn colour_wraps_words_only_when_asked() {
+        let mut page = Page::new();
+        page.line(Line::new().toned(Tone::Bad, "broken\u{1b}[2J").text(" x"));
+        assert_eq!(page.render(Look { colour: true, width: None }), "\u{1b}[1;31mbroken\u{1b}[0m x\n");
+        assert_eq!(page.render(Look::default()), "broken x\n");
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_is_wider_than_the_terminal(text in "[a-z الر✅]{0,80}", width in 8usize..60) {
+            let mut page = Page::new();
+            page.line(Line::new().text(&text).hanging(3));
+            let shown = page.render(at(width));
+            for line in shown.lines() {
+                prop_assert!(line.width() <= width, "{line:?}");
+            }
+            let letters = |s: &str| s.chars().filter(|c| !c.is_whitespace()).collect::<String>();
+            prop_assert_eq!(letters(&shown), letters(&text), "nothing is lost");
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! The command line as its users meet it. One binary for all of these, a file per command.
+
+mod doctor;
+mod frame;
+mod harness;
+mod readme;
+
+/// A test file that no `mod` names would never run, and nobody would notice.
+#[test]
+fn no_test_file_is_forgotten() {
+    let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli");
+    let main = include_str!("main.rs");
+    for entry in std::fs::read_dir(here).expect("this folder") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_stem().and_then(|s| s.to_str()).expect("a UTF-8 name").to_owned();
+        let is_module = path.is_dir() || path.extension().is_some_and(|e| e == "rs");
+        if is_module && !matches!(name.as_str(), "main" | "snapshots") {
+            assert!(main.contains(&format!("mod {name};")), "tests/cli/{name} is not named in main.rs");
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! The README's examples are run, so that they cannot rot.
+
+use crate::harness::TestEnv;
+
+/// `bizra …` lines of the README's shell blocks; `# exit N` after one says what it answers, 0 where nothing does.
+fn examples(readme: &str) -> Vec<(Vec<String>, i32)> {
+    let mut examples = Vec::new();
+    let mut shell = false;
+    for line in readme.lines() {
+        if let Some(language) = line.strip_prefix("```") {
+            shell = language == "sh";
+            continue;
+        }
+        let (command, comment) = line.split_once('#').unwrap_or((line, ""));
+        let command = command
+            .trim()
+            .strip_prefix("cargo run --release -- ")
+            .map(|a| format!("bizra {a}"))
+            .unwrap_or(command.trim().to_owned());
+        let words: Vec<String> = command.split_whitespace().map(str::to_owned).collect();
+        if shell && words.first().is_some_and(|w| w == "bizra") {
+            let code = comment.split("exit ").nth(1).and_then(|n| n.split_whitespace().next()?.parse().ok());
+            examples.push((words[1..].to_vec(), code.unwrap_or(0)));
+        }
+    }
+    examples
+}
+
+#[test]
+fn every_example_answers_as_it_says() {
+    let examples = examples(include_str!("../../README.md"));
+    assert!(examples.len() >= 5, "the README lost its examples");
+    for (args, code) in examples {
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let env = TestEnv::new();
+        env.git(&["init", "-q"]);
+        let ran = env.run(&args);
+        assert_eq!(ran.code, code, "bizra {}: {ran}", args.join(" "));
+    }
+}

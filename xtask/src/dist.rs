@@ -1,0 +1,126 @@
+//! What a release ships: one folder and its archive, the same bytes for the same commit and binary.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+use clap_complete::Shell;
+
+use crate::sbom::Bill;
+use crate::tools::{self, Outcome};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Ship this binary, instead of building one
+    #[arg(long, value_name = "PATH")]
+    binary: Option<PathBuf>,
+}
+
+const TEXTS: [&str; 4] = ["README.md", "CHANGELOG.md", "LICENSE-MIT", "LICENSE-APACHE"];
+
+pub(crate) fn run(args: &Args) -> Outcome {
+    let version = env!("CARGO_PKG_VERSION");
+    let target = host()?;
+    let binary = match &args.binary {
+        Some(binary) => {
+            fs::canonicalize(binary).map_err(|cause| format!("cannot find {}: {cause}", binary.display()))?
+        }
+        None => build()?,
+    };
+    let name = format!("bizra-{version}-{target}");
+    let dist = tools::root().join("target/dist");
+    if dist.exists() {
+        fs::remove_dir_all(&dist).map_err(|cause| format!("cannot empty {}: {cause}", dist.display()))?;
+    }
+    let folder = dist.join(&name);
+
+    for text in TEXTS {
+        tools::write_file(&folder.join(text), &tools::read_file(&tools::root().join(text))?)?;
+    }
+    strip(&binary, &folder.join("bizra"))?;
+    smoke(&folder.join("bizra"), version)?;
+    command_texts(&folder)?;
+    let bill = Bill::of_target(&target)?;
+    tools::write_file(&folder.join("bizra.cdx.json"), bill.cyclonedx().as_bytes())?;
+    tools::write_file(&folder.join("THIRD-PARTY-LICENCES.txt"), bill.licence_texts()?.as_bytes())?;
+    sums(&folder)?;
+    let archive = archive(&name)?;
+    println!("{} with {} dependencies listed", folder.display(), bill.count());
+    println!("{}  {}", tools::sha256(&tools::read_file(&archive)?), archive.display());
+    Ok(())
+}
+
+fn host() -> Outcome<String> {
+    let version = tools::read(tools::command("rustc").arg("-vV"))?;
+    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
+    host.map(String::from).ok_or_else(|| "`rustc -vV` names no host".to_string())
+}
+
+/// Builds the release binary and says where it lies.
+pub(crate) fn build() -> Outcome<PathBuf> {
+    tools::succeed(tools::cargo().args(["build", "--release", "--locked", "--package", "bizra", "--bin", "bizra"]))?;
+    let metadata = tools::metadata(false)?;
+    let target = metadata["target_directory"].as_str().ok_or("`cargo metadata` names no target directory")?;
+    Ok(Path::new(target).join("release").join(format!("bizra{}", std::env::consts::EXE_SUFFIX)))
+}
+
+fn strip(from: &Path, to: &Path) -> Outcome {
+    let stripped = tools::succeed(tools::command("strip").arg("-o").args([to, from]));
+    stripped.map_err(|message| format!("{message}\n`strip` comes with binutils"))
+}
+
+/// A release whose binary cannot say its own version is none.
+fn smoke(binary: &Path, version: &str) -> Outcome {
+    let said = tools::read(tools::command(binary).arg("--version"))?;
+    if said.contains(version) {
+        return Ok(());
+    }
+    Err(format!("{} --version said {said:?}, without {version}", binary.display()))
+}
+
+fn command_texts(folder: &Path) -> Outcome {
+    let mut command = bizra::cli::command();
+    let completions = made(folder.join("completions"))?;
+    for shell in Shell::value_variants() {
+        clap_complete::generate_to(*shell, &mut command, "bizra", &completions)
+            .map_err(|cause| format!("cannot write the completions for {shell}: {cause}"))?;
+    }
+    let man = made(folder.join("man"))?;
+    clap_mangen::generate_to(command, &man).map_err(|cause| format!("cannot write the man pages: {cause}"))
+}
+
+fn made(folder: PathBuf) -> Outcome<PathBuf> {
+    fs::create_dir_all(&folder).map_err(|cause| format!("cannot make {}: {cause}", folder.display()))?;
+    Ok(folder)
+}
+
+/// One line per file, in the format of `sha256sum`.
+fn sums(folder: &Path) -> Outcome {
+    fn collect(folder: &Path, below: &Path, lines: &mut String) -> Outcome {
+        for entry in tools::entries(&folder.join(below))? {
+            let path = below.join(entry.file_name().unwrap_or_default());
+            if entry.is_dir() {
+                collect(folder, &path, lines)?;
+            } else {
+                *lines += &format!("{}  {}\n", tools::sha256(&tools::read_file(&entry)?), path.display());
+            }
+        }
+        Ok(())
+    }
+    let mut lines = String::new();
+    collect(folder, Path::new(""), &mut lines)?;
+    tools::write_file(&folder.join("SHA256SUMS"), lines.as_bytes())
+}
+
+/// Order, owner, mode and time are fixed: the time is that of the commit.
+fn archive(name: &str) -> Outcome<PathBuf> {
+    let time = tools::read(tools::command("git").args(["log", "-1", "--format=%ct"]))?;
+    let dist = tools::root().join("target/dist");
+    let tar = dist.join(format!("{name}.tar.gz"));
+    let mut command = tools::command("tar");
+    command.current_dir(&dist).args(["--create", "--sort=name", "--owner=0", "--group=0", "--numeric-owner"]);
+    command.args(["--mode=u=rwX,go=rX", "--format=ustar", "--use-compress-program=gzip -n"]);
+    command.arg(format!("--mtime=@{}", time.trim())).arg("--file").arg(&tar).arg(name);
+    tools::succeed(&mut command).map_err(|message| format!("{message}\nThe archive needs GNU tar and gzip"))?;
+    Ok(tar)
+}

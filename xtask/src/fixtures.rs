@@ -1,0 +1,141 @@
+//! Fixtures that are built, not written: each comes from a seed, and `fixtures/SHA256SUMS` lists what came out.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::tools::{self, Outcome};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Build in memory only, and compare with the files and the list
+    #[arg(long)]
+    check: bool,
+}
+
+pub(crate) struct Fixture {
+    /// Relative to the root, under `fixtures/`.
+    pub(crate) path: &'static str,
+    pub(crate) seed: u64,
+    pub(crate) build: fn(seed: u64) -> Outcome<Vec<u8>>,
+}
+
+const REGISTRY: &[Fixture] = &[];
+
+const NONE: &str = "no fixtures registered";
+
+const LIST: &str = "fixtures/SHA256SUMS";
+
+pub(crate) fn run(args: &Args) -> Outcome {
+    if REGISTRY.is_empty() {
+        println!("{NONE}");
+        return Ok(());
+    }
+    if args.check { compare(&tools::root(), REGISTRY) } else { write(&tools::root(), REGISTRY) }
+}
+
+/// For `ci`: compares, and returns what there was nothing to compare for.
+pub(crate) fn check() -> Outcome<Vec<String>> {
+    if REGISTRY.is_empty() {
+        return Ok(vec![NONE.into()]);
+    }
+    compare(&tools::root(), REGISTRY).map(|()| vec![])
+}
+
+fn write(root: &Path, registry: &[Fixture]) -> Outcome {
+    let mut list = BTreeMap::new();
+    for fixture in registry {
+        let bytes = build(fixture)?;
+        tools::write_file(&root.join(fixture.path), &bytes)?;
+        println!("{} {} bytes", fixture.path, bytes.len());
+        list.insert(fixture.path, tools::sha256(&bytes));
+    }
+    tools::write_file(&root.join(LIST), listed(&list).as_bytes())
+}
+
+fn compare(root: &Path, registry: &[Fixture]) -> Outcome {
+    let mut faults = Vec::new();
+    let mut list = BTreeMap::new();
+    for fixture in registry {
+        let bytes = build(fixture)?;
+        list.insert(fixture.path, tools::sha256(&bytes));
+        match tools::read_file(&root.join(fixture.path)) {
+            Err(message) => faults.push(message),
+            Ok(stored) if stored != bytes => {
+                let at = stored.iter().zip(&bytes).take_while(|(a, b)| a == b).count();
+                faults.push(format!("{} is not what its seed builds, from byte {at} on", fixture.path));
+            }
+            Ok(_) => println!("{} is what seed {} builds", fixture.path, fixture.seed),
+        }
+    }
+    match tools::read_file(&root.join(LIST)) {
+        Err(message) => faults.push(message),
+        Ok(stored) if stored != listed(&list).as_bytes() => faults.push(format!("{LIST} lists other digests")),
+        Ok(_) => {}
+    }
+    if faults.is_empty() {
+        return Ok(());
+    }
+    Err(format!("{}\nIf the change is meant: cargo xtask fixtures", faults.join("\n")))
+}
+
+fn build(fixture: &Fixture) -> Outcome<Vec<u8>> {
+    (fixture.build)(fixture.seed).map_err(|message| format!("cannot build {}: {message}", fixture.path))
+}
+
+/// The format of `sha256sum`, so that it can be checked without this tool.
+fn listed(list: &BTreeMap<&str, String>) -> String {
+    list.iter().map(|(path, digest)| format!("{digest}  {}\n", path.trim_start_matches("fixtures/"))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+
+    use super::*;
+
+    const COUNTING: &[Fixture] = &[Fixture {
+        path: "fixtures/counting.bin",
+        seed: 7,
+        build: |seed| Ok((0..16).map(|step| (seed + step) as u8).collect()),
+    }];
+
+    fn folder(name: &str) -> PathBuf {
+        let folder = tools::root().join("target/xtask-tests").join(name);
+        let _ = fs::remove_dir_all(&folder);
+        folder
+    }
+
+    #[test]
+    fn what_was_written_compares_equal() {
+        let root = folder("fixtures-equal");
+        write(&root, COUNTING).unwrap();
+        compare(&root, COUNTING).unwrap();
+        let list = fs::read_to_string(root.join(LIST)).unwrap();
+        assert_eq!(list, format!("{}  counting.bin\n", tools::sha256(&(7..23).collect::<Vec<u8>>())));
+    }
+
+    #[test]
+    fn a_changed_byte_is_named() {
+        let root = folder("fixtures-changed");
+        write(&root, COUNTING).unwrap();
+        let path = root.join(COUNTING[0].path);
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[5] ^= 1;
+        fs::write(&path, bytes).unwrap();
+        insta::assert_snapshot!(compare(&root, COUNTING).unwrap_err(), @r"
+        fixtures/counting.bin is not what its seed builds, from byte 5 on
+        If the change is meant: cargo xtask fixtures
+        ");
+    }
+
+    #[test]
+    fn a_stale_list_and_missing_files_are_faults() {
+        let root = folder("fixtures-missing");
+        write(&root, COUNTING).unwrap();
+        fs::write(root.join(LIST), "").unwrap();
+        assert!(compare(&root, COUNTING).unwrap_err().contains("lists other digests"));
+        fs::remove_dir_all(&root).unwrap();
+        assert_eq!(compare(&root, COUNTING).unwrap_err().matches("cannot read").count(), 2);
+    }
+}
