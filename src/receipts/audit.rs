@@ -188,10 +188,12 @@ impl Findings {
     }
 }
 
+/// A log to be read, or why it could not be opened at all.
+pub type Opened<'a> = Result<Box<dyn Source + 'a>, Fault>;
+
 /// What of a ledger an audit is about, as its store found it.
 pub struct Contents<'a> {
-    /// A log that could not be opened at all has a fault in its place.
-    pub logs: Vec<(LogId, Result<Box<dyn Source + 'a>, Fault>)>,
+    pub logs: Vec<(LogId, Opened<'a>)>,
     /// Names below `refs/replace/`.
     pub replace_refs: Vec<String>,
     /// Names below the logs' that are no log's.

@@ -6,7 +6,7 @@ use std::path::Path;
 use git2::{ObjectType, Oid};
 
 use crate::receipts::audit::source::{Commit, Damage, FOLDER_MODE, Fault, Node, ObjectName, Record, Source, Wal};
-use crate::receipts::audit::{Contents, Progress, Report, Request, Stopped, audit};
+use crate::receipts::audit::{Contents, Opened, Progress, Report, Request, Stopped, audit};
 use crate::receipts::log::{CHECKPOINT, LogId};
 
 use super::error::{Kind, LedgerError};
@@ -38,7 +38,7 @@ impl Ledger {
         let (replace_refs, stray_refs) =
             self.stray_refs()?.into_iter().partition(|name: &String| name.starts_with(REPLACE));
         let source = |id: LogId| {
-            let log: Result<Box<dyn Source + '_>, Fault> = match self.log(&id) {
+            let log: Opened<'_> = match self.log(&id) {
                 Ok(log) => Ok(Box::new(log)),
                 Err(error) => Err(fault(error)),
             };
