@@ -180,6 +180,9 @@ pub(crate) fn append_all(path: &Path, entries: &[Vec<u8>], commits: &[u64]) {
     }
 }
 
+/// A path, and the mode and bytes that it gets, or nothing.
+type Change<'a> = (&'a str, Option<(&'a str, &'a [u8])>);
+
 /// One copy of the ledger, to be changed and audited.
 pub(crate) struct Lab {
     folder: Folder,
@@ -235,6 +238,7 @@ impl Lab {
         let mut command = Command::new("git");
         command.arg("--git-dir").arg(&self.path).args(args).env_clear();
         for name in ["PATH", "SYSTEMROOT"] {
+            #[expect(clippy::disallowed_methods, reason = "git itself has to be found")]
             if let Some(value) = std::env::var_os(name) {
                 command.env(name, value);
             }
@@ -276,7 +280,7 @@ impl Lab {
     }
 
     /// The tip's tree with changes: a path with a mode and bytes, or a path to be removed.
-    pub(crate) fn tree(&self, changes: &[(&str, Option<(&str, &[u8])>)]) -> String {
+    pub(crate) fn tree(&self, changes: &[Change<'_>]) -> String {
         let index = self.beside("index");
         let _ = fs::remove_file(&index);
         let variables = [("GIT_INDEX_FILE", index.to_str().unwrap())];
