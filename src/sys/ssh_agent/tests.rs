@@ -1,7 +1,6 @@
 use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
