@@ -29,6 +29,11 @@ pub fn checks(env: &Env, config: &Config, setup: &Setup) -> Vec<Check> {
     checks
 }
 
+/// Threads that work may use.
+pub fn threads() -> std::num::NonZeroUsize {
+    std::num::NonZeroUsize::new(bizra_kernels::default_threads()).unwrap_or(std::num::NonZeroUsize::MIN)
+}
+
 fn cpu() -> Check {
     let levels: Vec<String> = Level::available().iter().map(ToString::to_string).collect();
     let name = os::cpu_name().unwrap_or_else(|| std::env::consts::ARCH.to_owned());

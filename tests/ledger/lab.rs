@@ -195,7 +195,7 @@ pub(crate) struct Lab {
 }
 
 pub(crate) fn own_key() -> Trust {
-    Trust::Own { log: id().to_string(), keys: vec![*writer_key().public()] }
+    Trust::Own { logs: vec![id().to_string()], keys: vec![*writer_key().public()] }
 }
 
 impl Lab {

@@ -47,7 +47,7 @@ impl<'a> Judge<'a> {
 
     pub(super) fn judge(&mut self, index: u64, bytes: &[u8], say: &mut dyn FnMut(Finding)) -> Option<Link> {
         let place = Place { log: &self.log_name, ledger: self.genesis, index };
-        let nobody = Trust::Own { log: String::new(), keys: Vec::new() };
+        let nobody = Trust::Own { logs: Vec::new(), keys: Vec::new() };
         let judged = at_place(bytes, self.trust.unwrap_or(&nobody), place);
         let stamp = judged.statement.as_ref().map(|statement| &statement.stamp);
         // Without its header, a log's id is the half of its genesis that is still known.
