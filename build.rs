@@ -1,4 +1,5 @@
 //! Tells the compiler which commit and target it builds.
+#![expect(clippy::disallowed_methods, reason = "cargo speaks to build scripts through variables")]
 
 use std::path::Path;
 use std::process::Command;
@@ -26,5 +27,5 @@ fn commit_of_checkout() -> Option<String> {
             println!("cargo::rerun-if-changed={path}");
         }
     }
-    git(&["rev-parse", "--short=12", "HEAD"])
+    git(&["rev-parse", "HEAD"])
 }

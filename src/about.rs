@@ -3,8 +3,7 @@
 /// The package's version.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The commit; `unknown` outside a checkout.
-pub const COMMIT: &str = env!("BIZRA_BUILD_COMMIT");
+const COMMIT: &str = env!("BIZRA_BUILD_COMMIT");
 
 pub const TARGET: &str = env!("BIZRA_BUILD_TARGET");
 
@@ -16,10 +15,16 @@ pub fn instruction_sets() -> Vec<&'static str> {
     if cfg!(target_arch = "x86_64") { vec!["scalar", "avx2", "avx512"] } else { vec!["scalar"] }
 }
 
+/// The whole commit id, where this was built from a checkout.
+pub fn full_commit() -> Option<&'static str> {
+    (matches!(COMMIT.len(), 40 | 64) && COMMIT.bytes().all(|b| b.is_ascii_hexdigit())).then_some(COMMIT)
+}
+
 pub fn long_version() -> String {
+    let commit = full_commit().map_or("unknown", |c| &c[..12]);
     let features = if FEATURES.is_empty() { "none".to_owned() } else { FEATURES.join(" ") };
     format!(
-        "{VERSION}\ncommit:           {COMMIT}\ntarget:           {TARGET}\nfeatures:         {features}\ninstruction sets: {}",
+        "{VERSION}\ncommit:           {commit}\ntarget:           {TARGET}\nfeatures:         {features}\ninstruction sets: {}",
         instruction_sets().join(" ")
     )
 }

@@ -21,6 +21,7 @@ pub enum Kind {
     /// How many times a flag was given.
     Count,
     Choice(&'static [&'static str]),
+    Text,
     Path,
     Zone,
     Time,
@@ -66,6 +67,13 @@ pub const SETTINGS: &[Setting] = &[
         scope: Scope::Anywhere,
         default: None,
         about: "the ledger to use instead of the repository's own",
+    },
+    Setting {
+        key: "model",
+        kind: Kind::Text,
+        scope: Scope::Anywhere,
+        default: None,
+        about: "the model that infer uses where none is named",
     },
     Setting {
         key: "no-receipt",
@@ -139,6 +147,8 @@ impl Setting {
                 what: format!("is none of {}", words.join(", ")),
                 meant: nearest(value, words.iter().copied()).map(str::to_owned),
             }),
+            Kind::Text if value.is_empty() => Err(Flaw::new("is empty")),
+            Kind::Text => Ok(()),
             Kind::Path if value.is_empty() => Err(Flaw::new("is empty, and a path is needed")),
             Kind::Path => Ok(()),
             Kind::Zone => match jiff::tz::TimeZone::get(value) {
@@ -162,7 +172,8 @@ impl Flaw {
         Flaw { what: what.into(), meant: None }
     }
 
-    fn on(self, error: impl FnOnce(String) -> Error, value: &str) -> Error {
+    /// The error that tells the flaw of `value`; `error` adds what had it.
+    pub fn on(self, error: impl FnOnce(String) -> Error, value: &str) -> Error {
         let error = error(format!("`{value}` {}", self.what));
         match self.meant {
             Some(meant) => error.hint(format!("did you mean `{meant}`?")),

@@ -225,6 +225,132 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+/// Each domain's error has its code here and nowhere else.
+mod domains {
+    use super::{Error, Exit};
+    use crate::infer::fault::InferError;
+    use crate::receipts::checkpoint::CheckpointError;
+    use crate::receipts::fields::ShapeError;
+    use crate::receipts::finding::Code;
+    use crate::receipts::keys::{KeyError, SignError};
+    use crate::receipts::merkle::ProofError;
+    use crate::receipts::pin::PinError;
+    use crate::receipts::policy::PolicyError;
+    use crate::receipts::tiles::TileError;
+    use crate::sys::git::GitError;
+    use crate::sys::ledger::{Kind, LedgerError};
+
+    impl From<KeyError> for Error {
+        fn from(error: KeyError) -> Self {
+            let exit = match error {
+                KeyError::Weak | KeyError::MixedOrder | KeyError::NonCanonical | KeyError::NotAPoint => Exit::Integrity,
+                _ => Exit::Invalid,
+            };
+            Error::new(exit, error.to_string())
+        }
+    }
+
+    impl From<SignError> for Error {
+        fn from(error: SignError) -> Self {
+            let exit = if error == SignError::Wrong { Exit::Integrity } else { Exit::Cannot };
+            Error::new(exit, error.to_string())
+        }
+    }
+
+    impl From<ShapeError> for Error {
+        fn from(error: ShapeError) -> Self {
+            Error::invalid(error.to_string())
+        }
+    }
+
+    /// A finding of the audit is an integrity fault; what has no code is a file that is something else.
+    fn by_code(code: Option<Code>, message: String) -> Error {
+        match code {
+            Some(code) => Error::new(Exit::Integrity, format!("{code}: {message}")),
+            None => Error::invalid(message),
+        }
+    }
+
+    impl From<PolicyError> for Error {
+        fn from(error: PolicyError) -> Self {
+            if let PolicyError::Sign(error) = error {
+                return error.into();
+            }
+            by_code(error.code(), error.to_string())
+        }
+    }
+
+    impl From<PinError> for Error {
+        fn from(error: PinError) -> Self {
+            by_code(error.code(), error.to_string())
+        }
+    }
+
+    impl From<CheckpointError> for Error {
+        fn from(error: CheckpointError) -> Self {
+            by_code(Some(error.code()), error.to_string())
+        }
+    }
+
+    impl From<TileError> for Error {
+        fn from(error: TileError) -> Self {
+            Error::new(Exit::Integrity, error.to_string())
+        }
+    }
+
+    impl From<ProofError> for Error {
+        fn from(error: ProofError) -> Self {
+            Error::new(Exit::Integrity, error.to_string())
+        }
+    }
+
+    impl From<InferError> for Error {
+        fn from(error: InferError) -> Self {
+            let exit = match error {
+                InferError::Sampling { .. }
+                | InferError::EmptyPrompt
+                | InferError::EmptyStop
+                | InferError::ContextOption { .. }
+                | InferError::TokenId { .. }
+                | InferError::NothingToPick { .. } => Exit::Usage,
+                _ => Exit::Invalid,
+            };
+            Error::new(exit, error.to_string())
+        }
+    }
+
+    impl From<GitError> for Error {
+        fn from(error: GitError) -> Self {
+            Error::cannot(error.to_string())
+        }
+    }
+
+    impl From<LedgerError> for Error {
+        fn from(error: LedgerError) -> Self {
+            let exit = match error.kind() {
+                Kind::Invalid => Exit::Invalid,
+                Kind::Integrity => Exit::Integrity,
+                Kind::Machine => Exit::Cannot,
+                Kind::Caller => Exit::Bug,
+            };
+            let missing = matches!(error, LedgerError::Missing { .. });
+            match error {
+                // An append passes its caller's own error through.
+                LedgerError::Caller(inner) => match inner.downcast::<Error>() {
+                    Ok(error) => *error,
+                    Err(other) => Error::cannot(format!("the receipt could not be made: {other}")),
+                },
+                LedgerError::Io { source, path, .. } => Error::writing(path.display(), &source),
+                other if missing => Error::invalid(other.to_string())
+                    .hint("the first receipt makes one; `bizra receipts fetch REMOTE` brings one; --ledger PATH names another"),
+                other if exit == Exit::Integrity => Error::new(exit, other.to_string())
+                    .hint("`bizra receipts audit` says what is wrong, `bizra receipts repair` mends what a crash left"),
+                other => Error::new(exit, other.to_string()),
+            }
+        }
+    }
+}
+
 /// The candidate that the user most likely meant, if one is near enough to be worth naming.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     candidates

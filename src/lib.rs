@@ -32,6 +32,7 @@ pub mod doctor;
 pub mod env;
 pub mod error;
 pub mod infer;
+pub mod receipts;
 pub mod sys;
 pub mod ui;
 mod view;

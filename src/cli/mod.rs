@@ -3,9 +3,16 @@
 //! [`run`] is the whole program over an [`Env`]. A command returns an [`Outcome`] or an [`Error`]; both leave through
 //! [`Session::finish`], so that every command speaks JSON, names its reasons and ends with the code of the one table.
 
+mod attest;
+mod book;
 mod completions;
 mod config;
 mod doctor;
+mod infer;
+mod keys;
+mod receipts;
+mod tokens;
+mod trust;
 
 use std::ffi::OsString;
 use std::io;
@@ -40,9 +47,10 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  bizra doctor                       What can this machine do?
-  bizra config                       Which settings are in force, and from where?
-  bizra completions bash             The completion script for bash
+  bizra infer -m model.gguf 'Name three primes.'      An answer, and a receipt for it
+  bizra doctor                                        What can this machine do?
+  bizra attest --role lead --statement 'It holds.'    Sign your word
+  bizra receipts list                                 What was claimed here, newest first
 
 Exit codes: 0 yes, 1 no, 2 usage, 3 invalid input, 4 undecided, 5 integrity, 6 this machine cannot.";
 
@@ -107,17 +115,29 @@ impl GlobalArgs {
 
 #[derive(Subcommand)]
 enum Command {
+    Attest(attest::Args),
     Completions(completions::Args),
     Config(config::Args),
     Doctor(doctor::Args),
+    Infer(Box<infer::Args>),
+    Keys(keys::Args),
+    Receipts(receipts::Args),
+    Tokens(tokens::Args),
+    Trust(trust::Args),
 }
 
 impl Command {
     fn run(&self, session: &mut Session) -> Result<Outcome> {
         match self {
+            Command::Attest(args) => attest::run(args, session),
             Command::Completions(args) => completions::run(args),
             Command::Config(args) => config::run(args, session),
             Command::Doctor(args) => doctor::run(args, session),
+            Command::Infer(args) => infer::run(args, session),
+            Command::Keys(args) => keys::run(args, session),
+            Command::Receipts(args) => receipts::run(args, session),
+            Command::Tokens(args) => tokens::run(args, session),
+            Command::Trust(args) => trust::run(args, session),
         }
     }
 }
@@ -149,6 +169,8 @@ struct Session {
     setup: setup::Setup,
     ui: Ui,
     json: bool,
+    /// The run's receipts so far; it begins with the first one.
+    stamps: Option<crate::receipts::stamp::Session>,
 }
 
 impl Session {
@@ -233,7 +255,7 @@ pub fn run(mut env: Env, argv: impl IntoIterator<Item = OsString>) -> Exit {
     let ui = Ui::new(stdout, stderr, voice, no_colour);
     match resolved {
         Ok(config) => {
-            let mut session = Session { env, config, setup, ui, json };
+            let mut session = Session { env, config, setup, ui, json, stamps: None };
             let ended = command.command.run(&mut session);
             session.finish(&name, ended)
         }
@@ -242,7 +264,7 @@ pub fn run(mut env: Env, argv: impl IntoIterator<Item = OsString>) -> Exit {
             let config = Config::resolve(&command.global.given().unwrap_or_default(), &env.vars, &[]);
             match config {
                 Ok(config) => {
-                    let mut session = Session { env, config, setup: setup.broken(broken), ui, json };
+                    let mut session = Session { env, config, setup: setup.broken(broken), ui, json, stamps: None };
                     let ended = command.command.run(&mut session);
                     session.finish(&name, ended)
                 }
@@ -334,8 +356,10 @@ mod tests {
 
     #[test]
     fn every_command_shows_examples() {
-        for command in super::command().get_subcommands() {
-            let help = command.clone().render_long_help().to_string();
+        let mut whole = super::command();
+        whole.build();
+        for command in whole.get_subcommands_mut().filter(|c| c.get_name() != "help") {
+            let help = command.render_long_help().to_string();
             assert!(help.contains("Examples:"), "`bizra {} --help` has no examples", command.get_name());
         }
     }

@@ -1,43 +1,99 @@
-//! The repository around a folder, read through libgit2; transport to remotes goes through the user's own `git`.
+//! Finds the user's git repository, and where a ledger lives in it. Objects and refs of the ledger itself are
+//! `ledger`'s, which reads no git configuration at all.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::env::Vars;
-use crate::error::{Error, Result};
+use git2::{ErrorClass, ErrorCode, Repository, RepositoryOpenFlags};
 
-/// Where a repository keeps what.
-#[derive(Clone, Debug)]
-pub struct Place {
-    /// None in a bare repository.
-    pub work_tree: Option<PathBuf>,
-    /// This work tree's own git folder.
-    pub git_dir: PathBuf,
-    /// The git folder that all linked work trees share.
+/// Under a repository's common directory, so that linked worktrees share it and `git clean -fdx` spares it.
+pub const LEDGER: &str = "bizra/ledger.git";
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The directory that all worktrees share.
     pub common_dir: PathBuf,
+    /// None in a bare repository.
+    pub work_dir: Option<PathBuf>,
+    /// A worktree made by `git worktree add`.
+    pub linked: bool,
+    /// History may end before its beginning.
     pub shallow: bool,
 }
 
-/// The repository that `start` lies in; none is a fine answer, an unreadable one is not.
-pub fn place(start: &Path) -> Result<Option<Place>> {
-    match git2::Repository::discover(start) {
-        Ok(repository) => Ok(Some(Place {
-            work_tree: repository.workdir().map(Path::to_owned),
-            git_dir: repository.path().to_owned(),
-            common_dir: repository.commondir().to_owned(),
-            shallow: repository.is_shallow(),
-        })),
-        Err(e) if e.code() == git2::ErrorCode::NotFound => Ok(None),
-        Err(e) => {
-            let error = Error::cannot(format!("the git repository at {} can't be opened", start.display()))
-                .because(e.message());
-            Err(if e.code() == git2::ErrorCode::Owner {
-                error
-                    .hint("it belongs to another user: `git config --global --add safe.directory PATH` if you trust it")
-            } else {
-                error.hint("`git status` there may say more")
-            })
+impl Found {
+    pub fn ledger_path(&self) -> PathBuf {
+        self.common_dir.join(LEDGER)
+    }
+}
+
+#[derive(Debug)]
+pub enum GitError {
+    Sha256 {
+        path: PathBuf,
+    },
+    /// git's own protection: the repository belongs to another user.
+    Owner {
+        path: PathBuf,
+        reason: String,
+    },
+    /// The path, or a folder above it, holds something that git cannot open.
+    Unreadable {
+        path: PathBuf,
+        reason: String,
+    },
+}
+
+impl fmt::Display for GitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sha256 { path } => write!(
+                f,
+                "{}: a repository with SHA-256 objects cannot be read by this build; keep the ledger elsewhere with --ledger PATH",
+                path.display()
+            ),
+            Self::Owner { path, reason } => write!(
+                f,
+                "{}: {reason}; if you trust it: git config --global --add safe.directory {}",
+                path.display(),
+                path.display()
+            ),
+            Self::Unreadable { path, reason } => write!(f, "{}: {reason}", path.display()),
         }
+    }
+}
+
+impl std::error::Error for GitError {}
+
+/// The repository that `start` lies in; `None` when it lies in none.
+pub fn discover(start: &Path) -> Result<Option<Found>, GitError> {
+    let nowhere: [&Path; 0] = [];
+    let repository = match Repository::open_ext(start, RepositoryOpenFlags::empty(), nowhere) {
+        Ok(repository) => repository,
+        Err(error) if error.code() == ErrorCode::NotFound && start.exists() => {
+            let dangling = start.ancestors().map(|folder| folder.join(".git")).find(|path| path.exists());
+            let reason = "it leads to no repository".to_owned();
+            return dangling.map_or(Ok(None), |path| Err(GitError::Unreadable { path, reason }));
+        }
+        Err(error) => return Err(refusal(start, &error)),
+    };
+    Ok(Some(Found {
+        common_dir: repository.commondir().to_path_buf(),
+        work_dir: repository.workdir().map(Path::to_path_buf),
+        linked: repository.is_worktree(),
+        shallow: repository.is_shallow(),
+    }))
+}
+
+fn refusal(path: &Path, error: &git2::Error) -> GitError {
+    let (path, reason) = (path.to_path_buf(), error.message().to_owned());
+    let objects = reason.contains("objectformat") || reason.contains("object format") || reason.contains("oid type");
+    match (error.code(), error.class()) {
+        (ErrorCode::Owner, _) => GitError::Owner { path, reason },
+        (_, ErrorClass::Repository) if objects => GitError::Sha256 { path },
+        _ => GitError::Unreadable { path, reason },
     }
 }
 
@@ -52,3 +108,6 @@ pub fn program(vars: &Vars) -> std::io::Result<String> {
         _ => Err(std::io::Error::other(format!("`git --version` ended with {}", output.status))),
     }
 }
+
+#[cfg(test)]
+mod tests;

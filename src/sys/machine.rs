@@ -134,14 +134,15 @@ fn git_program(vars: &Vars) -> Check {
 fn repository(setup: &Setup) -> Check {
     match &setup.repository {
         Ok(Some(place)) => {
-            let (detail, root) = match &place.work_tree {
+            let (detail, root) = match &place.work_dir {
                 Some(root) => (root.display().to_string(), root),
-                None => (format!("bare, {}", place.git_dir.display()), &place.git_dir),
+                None => (format!("bare, {}", place.common_dir.display()), &place.common_dir),
             };
+            let detail = if place.linked { format!("{detail}, a linked work tree") } else { detail };
             let detail = if place.shallow { format!("{detail}, a shallow clone") } else { detail };
             let check = Check::new(Subject::Repository, State::Ok, detail)
                 .fact("path", Fact::Text(root.display().to_string()))
-                .fact("git_dir", Fact::Text(place.git_dir.display().to_string()));
+                .fact("git_dir", Fact::Text(place.common_dir.display().to_string()));
             if place.shallow {
                 check.hint("the whole history is needed for some answers: git fetch --unshallow")
             } else {
@@ -232,4 +233,25 @@ fn models(vars: &Vars) -> Check {
     Check::new(Subject::Models, State::Ok, format!("{shown}, {count} model{}", if count == 1 { "" } else { "s" }))
         .fact("path", Fact::Text(shown))
         .fact("models", Fact::Count(count as u64))
+}
+
+/// Which machine this is, as far as measurements depend on it: two runs can be compared where it is the same.
+///
+/// A digest, so that a receipt tells neither the machine's own id nor its parts.
+pub fn fingerprint() -> String {
+    use sha2::{Digest as _, Sha256};
+    let memory = os::Memory::read().map_or(0, |m| m.total >> 30);
+    let machine = std::fs::read_to_string("/etc/machine-id").unwrap_or_default();
+    let parts = [
+        "bizra host, version 1".to_owned(),
+        std::env::consts::ARCH.to_owned(),
+        os::cpu_name().unwrap_or_default(),
+        Level::best().to_string(),
+        os::processors().to_string(),
+        memory.to_string(),
+        machine.trim().to_owned(),
+    ];
+    let digest: [u8; 32] = Sha256::digest(parts.join("\n")).into();
+    let short: String = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{}-{}-{short}", std::env::consts::OS, std::env::consts::ARCH)
 }

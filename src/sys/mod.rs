@@ -1,6 +1,15 @@
 //! The world outside, one thing a file. The only code that touches the file system, git, devices and processes.
 
+pub mod exchange;
+pub mod files;
 pub mod folders;
 pub mod git;
+pub mod keyring;
+pub mod ledger;
 pub mod machine;
+pub mod models;
 pub mod setup;
+pub mod ssh_agent;
+#[cfg(test)]
+mod testing;
+pub mod vault;

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 
 pub struct Setup {
     /// The repository around the current folder, or the one that was named.
-    pub repository: Result<Option<git::Place>>,
+    pub repository: Result<Option<git::Found>>,
     candidates: Vec<Candidate>,
     /// The fault of the configuration, where a command runs in spite of it.
     pub config_fault: Option<Error>,
@@ -25,16 +25,16 @@ struct Candidate {
 pub fn read(env: &Env, named: Option<&Path>) -> Setup {
     let named = named.map(Path::to_owned).or_else(|| env.vars.get_os("BIZRA_REPO").map(PathBuf::from));
     let repository = match &named {
-        Some(path) => git::place(&env.cwd.join(path)).and_then(|found| match found {
-            Some(place) => Ok(Some(place)),
+        Some(path) => git::discover(&env.cwd.join(path)).map_err(Error::from).and_then(|found| match found {
+            Some(found) => Ok(Some(found)),
             None => Err(Error::cannot(format!("there is no git repository at {}", path.display()))
                 .hint("make one with `git init`, or leave --repo out")),
         }),
-        None => git::place(&env.cwd),
+        None => git::discover(&env.cwd).map_err(Error::from),
     };
     let mut candidates = Vec::new();
-    if let Ok(Some(place)) = &repository
-        && let Some(root) = &place.work_tree
+    if let Ok(Some(found)) = &repository
+        && let Some(root) = &found.work_dir
     {
         candidates.push(Candidate { path: root.join(REPOSITORY_FILE), of_repository: true });
     }

@@ -76,6 +76,31 @@ impl Ui {
             .map_err(|e| Error::writing("the answer", &e))
     }
 
+    /// A model's words as they come: cleaned where a terminal shows them, byte for byte where a program reads them.
+    pub fn speech(&mut self, text: &str) -> Result<()> {
+        let shown = if self.out.terminal { clean::lines(text) } else { text.into() };
+        self.raw(shown.as_bytes())
+    }
+
+    /// After the last of [`Ui::speech`]: the line is ended where the words did not.
+    pub fn end_of_speech(&mut self, whole: &str) -> Result<()> {
+        if whole.ends_with('\n') { Ok(()) } else { self.raw(b"\n") }
+    }
+
+    /// Asks for the next line of a talk.
+    pub fn prompt(&mut self, mark: &str) {
+        let _ = self.err.sink.write_all(mark.as_bytes()).and_then(|()| self.err.sink.flush());
+    }
+
+    /// What a model thinks before it speaks.
+    pub fn thinking(&mut self, text: &str) {
+        if !self.voice.quiet {
+            let text = clean::lines(text);
+            let text = if self.err_look.colour { format!("\u{1b}[2m{text}\u{1b}[0m") } else { text.into_owned() };
+            let _ = self.err.sink.write_all(text.as_bytes()).and_then(|()| self.err.sink.flush());
+        }
+    }
+
     /// Something that the user should know and that changes nothing about the answer.
     pub fn warn(&mut self, text: impl AsRef<str>) {
         if !self.voice.quiet {

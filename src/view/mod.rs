@@ -3,8 +3,14 @@
 //! A file here has the name of the command whose report it shows. JSON is a promise to scripts, so it is written out
 //! here by hand and not derived from domain types, which may change.
 
+pub(crate) mod attest;
 pub(crate) mod config;
 pub(crate) mod doctor;
+pub(crate) mod infer;
+pub(crate) mod keys;
+pub(crate) mod receipts;
+pub(crate) mod tokens;
+pub(crate) mod trust;
 
 use serde_json::{Map, Value, json};
 

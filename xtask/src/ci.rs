@@ -28,7 +28,8 @@ struct Step {
 
 enum Work {
     Child(Command),
-    Own(fn() -> Outcome),
+    /// Returns what it had to skip.
+    Own(fn() -> Outcome<Vec<String>>),
     Skip(String),
 }
 
@@ -37,7 +38,7 @@ impl Step {
         Step { name: name.to_string(), again: tools::typed(&command), work: Work::Child(command) }
     }
 
-    fn own(task: &str, work: fn() -> Outcome) -> Self {
+    fn own(task: &str, work: fn() -> Outcome<Vec<String>>) -> Self {
         Step { name: task.to_string(), again: format!("cargo xtask {task}"), work: Work::Own(work) }
     }
 
@@ -53,7 +54,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         println!("\n── {}", step.name);
         let clock = Stopwatch::start();
         let outcome = match step.work {
-            Work::Child(mut command) => tools::succeed(&mut command),
+            Work::Child(mut command) => tools::succeed(&mut command).map(|()| vec![]),
             Work::Own(work) => work(),
             Work::Skip(reason) => {
                 println!("skipped: {reason}");
@@ -62,7 +63,9 @@ pub(crate) fn run(args: &Args) -> Outcome {
             }
         };
         let time = clock.elapsed();
-        outcome.map_err(|message| format!("{message}\n{} failed. To repeat it: {}", step.name, step.again))?;
+        let left_out =
+            outcome.map_err(|message| format!("{message}\n{} failed. To repeat it: {}", step.name, step.again))?;
+        skipped.extend(left_out.into_iter().map(|reason| (step.name.clone(), reason)));
         println!("{} passed in {}", step.name, seconds(time));
         times.push((step.name, time));
     }
@@ -72,7 +75,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
 
 fn steps(args: &Args) -> Outcome<Vec<Step>> {
     let mut steps = vec![
-        Step::own("tidy", tidy::run),
+        Step::own("tidy", || tidy::run().map(|()| vec![])),
         Step::child("fmt", with(cargo(), &["fmt", "--all", "--check"])),
         Step::child(
             "clippy",
@@ -122,14 +125,14 @@ fn deny() -> Vec<Step> {
         let reason = "cargo-deny is not installed: cargo install --locked --debug --no-default-features cargo-deny";
         return vec![Step::skip("deny", reason)];
     };
-    let deny = |checks: &[&str]| {
-        with(with(tools::command(&program), &["--offline", "--locked", "check", "--hide-inclusion-graph"]), checks)
+    let deny = |arguments: &[&str]| with(tools::command(&program), arguments);
+    let own = deny(&["--locked", "check", "--hide-inclusion-graph", "licenses", "bans", "sources"]);
+    let advisories = if has_advisories() {
+        Step::child("deny advisories", deny(&["--locked", "--offline", "check", "advisories"]))
+    } else {
+        Step::skip("deny advisories", "there is no local copy of the advisory database: cargo deny fetch")
     };
-    let advisories = match advisory_database() {
-        Some(_) => Step::child("deny advisories", deny(&["advisories"])),
-        None => Step::skip("deny advisories", "no local copy of the advisory database: cargo deny fetch"),
-    };
-    vec![Step::child("deny", deny(&["licenses", "bans", "sources"])), advisories]
+    vec![Step::child("deny", own), advisories]
 }
 
 /// On the path, or where `.ci/run` puts it.
@@ -141,10 +144,11 @@ fn cargo_deny() -> Option<PathBuf> {
     tools::starts("cargo-deny", "--version").then(|| PathBuf::from("cargo-deny"))
 }
 
-fn advisory_database() -> Option<PathBuf> {
+fn has_advisories() -> bool {
     let home = tools::variable("CARGO_HOME").map(PathBuf::from);
-    let home = home.or_else(|| tools::variable("HOME").map(|home| Path::new(&home).join(".cargo")))?;
-    tools::entries(&home.join("advisory-dbs")).ok()?.into_iter().find(|entry| entry.is_dir())
+    let home = home.or_else(|| Some(Path::new(&tools::variable("HOME")?).join(".cargo")));
+    let databases = home.and_then(|home| tools::entries(&home.join("advisory-dbs")).ok()).unwrap_or_default();
+    databases.iter().any(|database| database.join("crates").is_dir())
 }
 
 fn conformance_step() -> Step {

@@ -36,13 +36,30 @@ const SUITES: &[Suite] = &[];
 
 pub(crate) fn run(args: &Args) -> Outcome {
     let dir = tools::root().join(&args.dir);
-    if dir.is_dir() { check(&dir) } else { Err(format!("there is no folder {}", args.dir.display())) }
+    if dir.is_dir() { check(&dir).map(|_| ()) } else { Err(format!("there is no folder {}", args.dir.display())) }
 }
 
-pub(crate) fn check(dir: &Path) -> Outcome {
-    let (report, failed) = report(dir, SUITES)?;
-    print!("{report}");
-    if failed == 0 { Ok(()) } else { Err(format!("{failed} cases do not conform")) }
+/// Runs every suite; returns what was skipped, a line for each folder.
+pub(crate) fn check(dir: &Path) -> Outcome<Vec<String>> {
+    let results = results(dir, SUITES)?;
+    let (text, failed) = report(&results);
+    print!("{text}");
+    if failed == 0 {
+        Ok(results.iter().filter_map(skips).collect())
+    } else {
+        Err(format!("{failed} cases do not conform"))
+    }
+}
+
+/// The cases of one folder of the data.
+type Results = (String, Vec<Case>);
+
+fn skips((folder, cases): &Results) -> Option<String> {
+    let reasons: Vec<&str> = cases
+        .iter()
+        .filter_map(|case| if let Verdict::Skipped(reason) = &case.outcome { Some(reason.as_str()) } else { None })
+        .collect();
+    Some(format!("{folder}, {} of {} cases: {}", reasons.len(), cases.len(), reasons.first()?))
 }
 
 #[derive(Default)]
@@ -66,13 +83,13 @@ impl Count {
     }
 }
 
-fn report(dir: &Path, suites: &[Suite]) -> Outcome<(String, usize)> {
+fn report(results: &[Results]) -> (String, usize) {
     let mut text = String::new();
     let mut all = Count::default();
-    for (folder, cases) in results(dir, suites)? {
+    for (folder, cases) in results {
         let mut count = Count::default();
         let mut details = String::new();
-        for case in &cases {
+        for case in cases {
             count.add(&case.outcome);
             all.add(&case.outcome);
             match &case.outcome {
@@ -84,10 +101,10 @@ fn report(dir: &Path, suites: &[Suite]) -> Outcome<(String, usize)> {
         text += &format!("{folder}: {}\n{details}", count.line());
     }
     text += &format!("{}\n", all.line());
-    Ok((text, all.failed))
+    (text, all.failed)
 }
 
-fn results(dir: &Path, suites: &[Suite]) -> Outcome<Vec<(String, Vec<Case>)>> {
+fn results(dir: &Path, suites: &[Suite]) -> Outcome<Vec<Results>> {
     let mut results = Vec::new();
     for suite in suites {
         let folder = dir.join(suite.folder);
@@ -171,7 +188,8 @@ mod tests {
             Suite { folder: "gone", run: |_| unreachable!("the folder is not there") },
         ];
         let data = data("conformance", &["crypto/dsse/deep", "crypto/merkle", "empty", "lm"]);
-        let (text, failed) = report(&data, &suites).unwrap();
+        let results = results(&data, &suites).unwrap();
+        let (text, failed) = report(&results);
         insta::assert_snapshot!(text, @r"
         crypto/dsse: 1 passed, 1 failed, 1 skipped
           FAILED bad: byte 3 is 0x41, not 0x42
@@ -187,6 +205,12 @@ mod tests {
         1 passed, 2 failed, 4 skipped
         ");
         assert_eq!(failed, 2);
+        insta::assert_snapshot!(results.iter().filter_map(skips).collect::<Vec<_>>().join("\n"), @r"
+        crypto/dsse, 1 of 3 cases: needs 64 GB
+        gone, 1 of 1 cases: there is no such folder in the data
+        crypto/merkle, 1 of 1 cases: no suite reads this folder yet
+        lm, 1 of 1 cases: no suite reads this folder yet
+        ");
     }
 
     #[test]

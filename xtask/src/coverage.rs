@@ -1,11 +1,16 @@
 //! Line coverage of the tests, by module, from rustc's own instrumentation.
+//!
+//! cargo is told to compile the workspace's own packages through this program, which adds the flag: dependencies
+//! stay as they are, built once for all.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::{env, fs};
 
 use serde_json::Value;
 
+use crate::tidy::lex::Source;
 use crate::tools::{self, Outcome};
 
 #[derive(clap::Args)]
@@ -20,7 +25,7 @@ fn percent(text: &str) -> Result<f64, String> {
     if (0.0..=100.0).contains(&value) { Ok(value) } else { Err(format!("{text} is not between 0 and 100")) }
 }
 
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Lines {
     covered: u64,
     all: u64,
@@ -39,9 +44,10 @@ pub(crate) fn run(args: &Args) -> Outcome {
     if raw.exists() {
         fs::remove_dir_all(&raw).map_err(|cause| format!("cannot empty {}: {cause}", raw.display()))?;
     }
-    let objects = test(&folder, &raw)?;
+    let objects = test(&raw)?;
     let profile = merge(&llvm, &raw, &folder)?;
-    let modules = modules(&export(&llvm, &profile, &objects)?)?;
+    let source = |path: &Path| Ok(String::from_utf8_lossy(&tools::read_file(path)?).into_owned());
+    let modules = modules(&export(&llvm, &profile, &objects)?, source)?;
     report(&modules, args.min)
 }
 
@@ -84,13 +90,33 @@ fn major(text: &str, before: &str) -> Option<u32> {
     version.split('.').next()?.trim().parse().ok()
 }
 
+/// Set for the compilers that cargo starts through this program.
+const WRAPPING: &str = "XTASK_COVERAGE_COMPILER";
+
+/// Whether cargo started this program in the place of rustc, whose path is then the first argument.
+pub(crate) fn is_compiler() -> bool {
+    tools::variable(WRAPPING).is_some()
+}
+
+pub(crate) fn compile() -> Outcome {
+    let mut arguments = tools::arguments();
+    let rustc = arguments.next().ok_or("cargo named no compiler to run")?;
+    let status = Command::new(rustc).args(arguments).arg("-Cinstrument-coverage").status();
+    match status.map_err(|cause| format!("cannot start rustc: {cause}"))? {
+        status if status.success() => Ok(()),
+        status => Err(format!("rustc ended with {status}")),
+    }
+}
+
 /// Builds and runs the tests, instrumented; returns everything that may have been executed.
-fn test(folder: &Path, raw: &Path) -> Outcome<Vec<PathBuf>> {
+fn test(raw: &Path) -> Outcome<Vec<PathBuf>> {
+    let this = env::current_exe().map_err(|cause| format!("cannot find the path of xtask itself: {cause}"))?;
     let cargo = || {
         let mut cargo = tools::cargo();
-        cargo.env("CARGO_TARGET_DIR", folder).env("RUSTFLAGS", "-Cinstrument-coverage");
+        cargo.env("RUSTC_WORKSPACE_WRAPPER", &this).env(WRAPPING, "1");
         cargo.env("LLVM_PROFILE_FILE", raw.join("%p-%m.profraw"));
         cargo.args(["test", "--locked", "--package", "bizra", "--package", "bizra-kernels"]);
+        cargo.args(["--lib", "--bins", "--tests"]);
         cargo
     };
     tools::succeed(&mut cargo())?;
@@ -99,8 +125,6 @@ fn test(folder: &Path, raw: &Path) -> Outcome<Vec<PathBuf>> {
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok()?["executable"].as_str().map(PathBuf::from))
         .collect();
-    let binary = folder.join("debug").join(format!("bizra{}", env::consts::EXE_SUFFIX));
-    objects.extend(binary.is_file().then_some(binary));
     objects.sort();
     objects.dedup();
     if objects.is_empty() { Err("cargo built no test to cover anything with".into()) } else { Ok(objects) }
@@ -114,28 +138,35 @@ fn merge(llvm: &Llvm, raw: &Path, folder: &Path) -> Outcome<PathBuf> {
     Ok(merged)
 }
 
-fn export(llvm: &Llvm, profile: &Path, objects: &[PathBuf]) -> Outcome<Value> {
+/// How often each line ran, in the lcov format.
+fn export(llvm: &Llvm, profile: &Path, objects: &[PathBuf]) -> Outcome<String> {
     let mut command = tools::command(&llvm.cov);
-    command.args(["export", "--format=text", "--summary-only", "--instr-profile"]).arg(profile);
+    command.args(["export", "--format=lcov", "--instr-profile"]).arg(profile);
     for object in objects {
         command.arg("--object").arg(object);
     }
-    let text = tools::read(&mut command)?;
-    serde_json::from_str(&text).map_err(|cause| format!("llvm-cov printed no JSON: {cause}"))
+    tools::read(&mut command)
 }
 
-fn modules(export: &Value) -> Outcome<BTreeMap<String, Lines>> {
+/// Sums an lcov report by module; `source` gives the text of a file, so that its tests can be left out.
+fn modules(lcov: &str, source: impl Fn(&Path) -> Outcome<String>) -> Outcome<BTreeMap<String, Lines>> {
     let mut modules: BTreeMap<String, Lines> = BTreeMap::new();
-    for file in export["data"][0]["files"].as_array().into_iter().flatten() {
-        let path = Path::new(file["filename"].as_str().unwrap_or_default());
+    for record in lcov.split("end_of_record") {
+        let Some(path) = record.lines().find_map(|line| line.strip_prefix("SF:")).map(Path::new) else { continue };
         let Some(module) = path.strip_prefix(tools::root()).ok().and_then(module) else { continue };
-        let lines = &file["summary"]["lines"];
-        let (Some(covered), Some(all)) = (lines["covered"].as_u64(), lines["count"].as_u64()) else {
-            return Err(format!("llvm-cov counts no lines for {}", path.display()));
-        };
+        let text = source(path)?;
+        let tests = Source::read(&text).test_lines();
         let sum = modules.entry(module).or_default();
-        sum.covered += covered;
-        sum.all += all;
+        for entry in record.lines().filter_map(|line| line.strip_prefix("DA:")) {
+            let numbers =
+                entry.split_once(',').and_then(|(line, count)| Some((line.parse().ok()?, count.parse().ok()?)));
+            let (line, count): (usize, u64) =
+                numbers.ok_or_else(|| format!("llvm-cov printed `DA:{entry}` for {}", path.display()))?;
+            if !tests.iter().any(|range| range.contains(&line)) {
+                sum.all += 1;
+                sum.covered += u64::from(count > 0);
+            }
+        }
     }
     Ok(modules)
 }
@@ -173,8 +204,6 @@ fn report(modules: &BTreeMap<String, Lines>, min: Option<f64>) -> Outcome {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
@@ -186,27 +215,34 @@ mod tests {
 
     #[test]
     fn files_are_summed_by_module_and_tests_left_out() {
-        let file = |path: &str, covered: u64, count: u64| json!({ "filename": tools::root().join(path), "summary": { "lines": { "covered": covered, "count": count } } });
-        let export = json!({ "data": [{ "files": [
-            file("src/infer/gguf.rs", 5, 10), file("src/infer/mod.rs", 1, 2), file("src/env.rs", 3, 3),
-            file("src/infer/gguf/tests.rs", 9, 9), file("kernels/os/map.rs", 4, 8), file("tests/cli/main.rs", 7, 7),
-            { "filename": "/elsewhere/lib.rs", "summary": {} },
-        ] }] });
-        let modules = modules(&export).unwrap();
+        let record = |path: &str, counts: &[u64]| {
+            let lines = counts.iter().enumerate().map(|(index, count)| format!("DA:{},{count}\n", index + 1));
+            format!("SF:{}\n{}end_of_record\n", tools::root().join(path).display(), lines.collect::<String>())
+        };
+        let lcov = [
+            record("src/infer/gguf.rs", &[1, 0, 7, 0, 3, 3]),
+            record("src/infer/mod.rs", &[0]),
+            record("src/env.rs", &[2, 2]),
+            record("src/infer/gguf/tests.rs", &[9, 9]),
+            record("kernels/os/map.rs", &[1, 0]),
+            record("tests/cli/main.rs", &[7]),
+            "SF:/elsewhere/lib.rs\nDA:1,1\nend_of_record\n".to_string(),
+        ];
+        let source = |path: &Path| {
+            let inline = "a\nb\nc\nd\n#[cfg(test)]\nmod tests { e }\n";
+            Ok(if path.ends_with("gguf.rs") { inline } else { "" }.to_string())
+        };
+        let modules = modules(&lcov.concat(), source).unwrap();
         let shown: Vec<_> = modules.iter().map(|(name, lines)| (name.as_str(), lines.covered, lines.all)).collect();
-        assert_eq!(shown, [("env", 3, 3), ("infer", 6, 12), ("kernels", 4, 8)]);
-        assert!(report(&modules, Some(56.0)).is_ok());
-        assert_eq!(report(&modules, Some(57.0)).unwrap_err(), "56.5 % of lines are covered, less than 57 %");
+        assert_eq!(shown, [("env", 2, 2), ("infer", 3, 6), ("kernels", 1, 2)]);
+        assert!(report(&modules, Some(60.0)).is_ok());
+        assert_eq!(report(&modules, Some(61.0)).unwrap_err(), "60.0 % of lines are covered, less than 61 %");
     }
 
     #[test]
-    fn nothing_measured_is_a_failure() {
+    fn what_cannot_be_read_or_holds_nothing_is_a_failure() {
         assert!(report(&BTreeMap::new(), None).is_err());
-        assert!(
-            modules(&json!({ "data": [{ "files": [
-            { "filename": tools::root().join("src/env.rs"), "summary": {} },
-        ] }] }))
-            .is_err()
-        );
+        let broken = format!("SF:{}\nDA:x,1\n", tools::root().join("src/env.rs").display());
+        assert!(modules(&broken, |_| Ok(String::new())).unwrap_err().starts_with("llvm-cov printed `DA:x,1`"));
     }
 }

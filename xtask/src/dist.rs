@@ -28,10 +28,11 @@ pub(crate) fn run(args: &Args) -> Outcome {
         None => build()?,
     };
     let name = format!("bizra-{version}-{target}");
-    let folder = tools::root().join("target/dist").join(&name);
-    if folder.exists() {
-        fs::remove_dir_all(&folder).map_err(|cause| format!("cannot empty {}: {cause}", folder.display()))?;
+    let dist = tools::root().join("target/dist");
+    if dist.exists() {
+        fs::remove_dir_all(&dist).map_err(|cause| format!("cannot empty {}: {cause}", dist.display()))?;
     }
+    let folder = dist.join(&name);
 
     for text in TEXTS {
         tools::write_file(&folder.join(text), &tools::read_file(&tools::root().join(text))?)?;
@@ -78,7 +79,7 @@ fn smoke(binary: &Path, version: &str) -> Outcome {
 }
 
 fn command_texts(folder: &Path) -> Outcome {
-    let mut command = definition()?;
+    let mut command = bizra::cli::command();
     let completions = made(folder.join("completions"))?;
     for shell in Shell::value_variants() {
         clap_complete::generate_to(*shell, &mut command, "bizra", &completions)
@@ -86,11 +87,6 @@ fn command_texts(folder: &Path) -> Outcome {
     }
     let man = made(folder.join("man"))?;
     clap_mangen::generate_to(command, &man).map_err(|cause| format!("cannot write the man pages: {cause}"))
-}
-
-/// The command line as the binary itself defines it.
-fn definition() -> Outcome<clap::Command> {
-    Err("the library bizra gives no command definition yet, so there is nothing to complete or document".into())
 }
 
 fn made(folder: PathBuf) -> Outcome<PathBuf> {

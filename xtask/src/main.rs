@@ -41,7 +41,10 @@ enum Task {
 }
 
 fn main() -> ExitCode {
-    let outcome = match Cli::parse().task {
+    if coverage::is_compiler() {
+        return exit_code(coverage::compile());
+    }
+    exit_code(match Cli::parse().task {
         Task::Ci(args) => ci::run(&args),
         Task::Tidy => tidy::run(),
         Task::Fixtures(args) => fixtures::run(&args),
@@ -49,7 +52,10 @@ fn main() -> ExitCode {
         Task::Dist(args) => dist::run(&args),
         Task::Coverage(args) => coverage::run(&args),
         Task::Bench(args) => bench::run(&args),
-    };
+    })
+}
+
+fn exit_code(outcome: tools::Outcome) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {

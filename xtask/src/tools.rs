@@ -24,6 +24,10 @@ pub(crate) fn variable(name: &str) -> Option<OsString> {
     env::var_os(name).filter(|value| !value.is_empty())
 }
 
+pub(crate) fn arguments() -> impl Iterator<Item = OsString> {
+    env::args_os().skip(1)
+}
+
 /// The cargo that runs this task, with the root as its folder.
 pub(crate) fn cargo() -> Command {
     command(variable("CARGO").unwrap_or_else(|| "cargo".into()))

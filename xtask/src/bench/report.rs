@@ -118,3 +118,50 @@ fn cpu() -> Option<String> {
     let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
     text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ").map(|(_, name)| name.to_string()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bizra::bench::measure::Series;
+
+    use super::*;
+
+    fn entrant(name: &str, millis: impl Fn(u64) -> u64, settled: bool, peak_kib: Option<u64>) -> Entrant {
+        let samples = (0..10).map(|round| Duration::from_millis(millis(round))).collect();
+        Entrant { series: Series { name: name.into(), warm_up: vec![], samples, settled }, peak_kib }
+    }
+
+    fn races() -> Vec<Race> {
+        let ours = entrant("ours", |round| 20 + 2 * round, true, Some(2000));
+        let peer = entrant("theirs", |round| 10 + round, false, None);
+        vec![Race { entrants: vec![ours, peer], peer: 1 }]
+    }
+
+    #[test]
+    fn the_table_compares_with_the_peer_and_says_what_is_doubtful() {
+        insta::assert_snapshot!(table(&[("example", races())]).unwrap(), @r"
+        benchmark  subject  median ms  95 % interval  of peer  95 % interval        p  peak MB
+        example    ours         29.00  22.00 – 36.00     2.00    2.00 – 2.00  < 0.001      2.0
+        example    theirs       14.50  11.00 – 18.00        1       the peer                 –
+        theirs did not settle while warming up: the machine is busy
+        where peak MB is missing, it was not measured: whole processes need GNU time
+        ");
+    }
+
+    #[test]
+    fn raw_samples_are_kept_whole() {
+        let raw = raw("example", &races());
+        assert_eq!(raw["races"][0]["peer"], "theirs");
+        let samples: Vec<u64> = (0..10).map(|round| (20 + 2 * round) * 1_000_000).collect();
+        assert_eq!(raw["races"][0]["entrants"][0]["samples_ns"], json!(samples));
+    }
+
+    #[test]
+    fn a_time_of_zero_has_no_ratio() {
+        let race =
+            Race { entrants: vec![entrant("ours", |_| 0, true, None), entrant("theirs", |_| 1, true, None)], peer: 1 };
+        let error = table(&[("example", vec![race])]).unwrap_err();
+        assert_eq!(error, "ours: sample 0 is 0: a ratio needs samples above zero");
+    }
+}

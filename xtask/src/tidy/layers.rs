@@ -11,6 +11,8 @@ pub(crate) enum Layer<'a> {
     Cli,
     View,
     Sys,
+    /// Parts of the frame that only know values, variables and errors.
+    Frame(&'a str),
     /// `src/NAME`: what is true, without terminals, network, git or clocks.
     Domain(&'a str),
     Kernels,
@@ -38,6 +40,7 @@ impl<'a> Layer<'a> {
             "cli" => Layer::Cli,
             "view" => Layer::View,
             "sys" => Layer::Sys,
+            frame @ ("about" | "config" | "doctor") => Layer::Frame(frame),
             domain => Layer::Domain(domain),
         }
     }
@@ -52,7 +55,7 @@ impl<'a> Layer<'a> {
             Layer::Cli => "cli",
             Layer::View => "view",
             Layer::Sys => "sys",
-            Layer::Domain(name) => name,
+            Layer::Frame(name) | Layer::Domain(name) => name,
             Layer::Kernels => "kernels",
             Layer::Xtask => "xtask",
             Layer::Trial => "tests",
@@ -60,7 +63,7 @@ impl<'a> Layer<'a> {
     }
 
     pub(crate) fn is_pure(self) -> bool {
-        matches!(self, Layer::Domain(_) | Layer::View)
+        matches!(self, Layer::Frame(_) | Layer::Domain(_) | Layer::View)
     }
 
     /// Where files, variables and prints of their own are nobody's business but the developer's.
@@ -77,10 +80,10 @@ impl<'a> Layer<'a> {
         match self {
             Layer::Main => matches!(module, "cli" | "env" | "error" | "ui"),
             Layer::Cli => module != "main",
-            Layer::View => is_domain || module == "error",
+            Layer::View => is_domain || matches!(module, "error" | "ui"),
             Layer::Sys => is_domain || matches!(module, "error" | "env"),
             Layer::Env => module == "error",
-            Layer::Ui => matches!(module, "env" | "error"),
+            Layer::Ui | Layer::Frame(_) => matches!(module, "env" | "error"),
             Layer::Error => is_domain || module == "sys",
             Layer::Domain("roadmap" | "sprint" | "entropy") if module == "plan" => true,
             Layer::Domain(_) => module == "receipts" && inner == "statement",
@@ -92,10 +95,11 @@ impl<'a> Layer<'a> {
     pub(crate) fn directions(self) -> &'static str {
         match self {
             Layer::Main => "main may name cli, env, error and ui",
-            Layer::View => "view may name domains and error",
+            Layer::View => "view may name domains, error and the pages of ui",
             Layer::Sys => "sys may name domains, error and env; cli joins the rest",
             Layer::Env => "env may name error",
             Layer::Ui => "ui may name env and error",
+            Layer::Frame(_) => "this part of the frame may name env and error; cli joins the rest",
             Layer::Error => "error may name domains and sys",
             Layer::Kernels => "kernels may not name bizra",
             _ => {
@@ -135,8 +139,8 @@ pub(crate) const HOMES: &[Home] = &[
     },
     Home {
         names: &["clap", "clap_complete", "clap_mangen"],
-        allows: |layer, _| matches!(layer, Layer::Cli | Layer::Main),
-        advice: "only src/cli knows of arguments; take values",
+        allows: |layer, _| matches!(layer, Layer::Cli | Layer::Frame(_)),
+        advice: "only src/cli and the frame know of arguments; take values",
     },
     Home {
         names: &["ctrlc"],
@@ -161,8 +165,8 @@ pub(crate) const HOMES: &[Home] = &[
     Home {
         names: &["bizra_kernels"],
         allows: |layer, _| {
-            matches!(layer, Layer::Domain("infer" | "kernel") | Layer::Sys | Layer::Kernels | Layer::Lib)
+            matches!(layer, Layer::Domain("infer" | "kernel") | Layer::Sys | Layer::Env | Layer::Kernels | Layer::Lib)
         },
-        advice: "only infer, kernel and sys use the kernels",
+        advice: "only infer, kernel, sys and env use the kernels and what they know of the machine",
     },
 ];

@@ -2,6 +2,8 @@
 //!
 //! Strings and characters are dropped, comments are kept aside, words inside `#[cfg(test)] mod` are marked.
 
+use std::ops::RangeInclusive;
+
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Word<'a> {
     pub(crate) text: &'a str,
@@ -52,8 +54,6 @@ impl<'a> Source<'a> {
                 let is_module = index >= 2 && self.words[index - 2].text == "mod";
                 open.push(is_module.then_some(test_next));
                 test_next = false;
-            } else if text == "}" {
-                open.pop();
             } else if text == ";" {
                 test_next = false;
             } else if self.follows(index, &["#", "[", "cfg", "(", "test", ")", "]"]) {
@@ -62,7 +62,16 @@ impl<'a> Source<'a> {
             let word = &mut self.words[index];
             word.inline = open.iter().flatten().count();
             word.in_tests = open.iter().flatten().any(|tests| *tests);
+            if text == "}" {
+                open.pop();
+            }
         }
+    }
+
+    /// The lines of the modules that are compiled for tests alone.
+    pub(crate) fn test_lines(&self) -> Vec<RangeInclusive<usize>> {
+        let runs = self.words.chunk_by(|a, b| a.in_tests == b.in_tests);
+        runs.filter(|run| run[0].in_tests).map(|run| run[0].line..=run[run.len() - 1].line).collect()
     }
 
     /// Whether the words from `index` on are these.

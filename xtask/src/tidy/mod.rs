@@ -4,7 +4,7 @@
 //! It reads source as words, so a macro that assembles a path escapes it; clippy's disallowed methods see those.
 
 mod layers;
-mod lex;
+pub(crate) mod lex;
 mod rules;
 
 use std::path::MAIN_SEPARATOR_STR;

@@ -234,8 +234,6 @@ const REACHES: &[Reach] = &[
     Reach { path: &["env", "var_os"], rule: "environment", advice: "Env holds the variables" },
     Reach { path: &["env", "vars"], rule: "environment", advice: "Env holds the variables" },
     Reach { path: &["env", "vars_os"], rule: "environment", advice: "Env holds the variables" },
-    Reach { path: &["env", "args"], rule: "environment", advice: "Env holds the arguments" },
-    Reach { path: &["env", "args_os"], rule: "environment", advice: "Env holds the arguments" },
     Reach { path: &["env", "current_dir"], rule: "environment", advice: "Env holds the current folder" },
     Reach { path: &["env", "set_var"], rule: "environment", advice: "nothing sets variables; pass the value on" },
     Reach { path: &["env", "home_dir"], rule: "environment", advice: "Env holds the variables that name it" },
@@ -256,6 +254,9 @@ fn outside(layer: Layer<'_>, path: &str, index: usize, source: &Source<'_>, foun
             let advice = format!("{}::{} is for src/env.rs: {}", reach.path[0], reach.path[1], reach.advice);
             found.add(word.line, reach.rule, advice);
         }
+    }
+    if layer != Layer::Main && ["args", "args_os"].iter().any(|args| source.follows(index, &["env", "::", args])) {
+        found.add(word.line, "environment", "src/main.rs hands the arguments to cli; take values");
     }
     for name in ["thread_rng", "ThreadRng", "OsRng", "SysRng"] {
         if word.text == name {

@@ -32,7 +32,8 @@ fn directions_between_layers() {
     fires("src/sprint/lint.rs", "fn a() { crate::sys::git::head() }", "direction");
     fires("src/view/bench.rs", "use crate::{bench::stats::Sample, cli::Args};", "direction");
     fires("src/sys/git.rs", "use crate::cli;", "direction");
-    fires("src/ui.rs", "use crate::view::bench;", "direction");
+    fires("src/ui/page.rs", "use crate::view::bench;", "direction");
+    fires("src/config.rs", "use crate::sys::folders;", "direction");
     fires("src/main.rs", "use bizra::{cli, receipts::{keys, audit}};", "direction");
     fires("kernels/lib.rs", "use bizra::infer;", "direction");
 
@@ -40,6 +41,8 @@ fn directions_between_layers() {
     silent("src/roadmap/gate.rs", "use crate::{plan::Node, receipts::statement::{Claim, Run}};");
     silent("src/infer/mod.rs", "use crate::infer::gguf;");
     silent("src/view/bench.rs", "use crate::bench::stats::Sample;");
+    silent("src/view/bench.rs", "use crate::ui::Page;");
+    silent("src/config.rs", "use crate::{env::Vars, error::Error};");
     silent("src/cli/bench.rs", "use crate::{bench, env::Env, sys::git, ui, view};");
     silent("src/sys/ledger.rs", "use crate::receipts::Store;");
     silent("src/main.rs", "use bizra::{cli, env::Env};");
@@ -103,6 +106,8 @@ fn clocks_variables_and_chance() {
     fires("src/sys/git.rs", "fn a() { jiff::Timestamp::now(); }", "clock");
     fires("src/cli/mod.rs", "fn a() { std::env::var(\"HOME\"); }", "environment");
     fires("kernels/os/limits.rs", "fn a() { std::env::var_os(\"HOME\"); }", "environment");
+    fires("src/cli/mod.rs", "fn a() { std::env::args_os(); }", "environment");
+    silent("src/main.rs", "fn a() { std::env::args_os(); }");
     fires("src/infer/sampler.rs", "fn a() { thread_rng(); }", "chance");
     fires("src/cli/mod.rs", "fn a() { std::process::exit(1); }", "exit");
     silent("src/env.rs", "fn a() { Instant::now(); std::env::vars_os(); }");

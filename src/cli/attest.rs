@@ -1,0 +1,81 @@
+//! `bizra attest`: a person's signed word.
+
+use std::path::PathBuf;
+
+use super::{Outcome, Session};
+use crate::error::{Error, Place, Result};
+use crate::receipts::predicates::{Attestation, Score};
+use crate::receipts::statement::{Draft, Subject};
+use crate::sys::files;
+use crate::view::attest::Attested;
+
+/// Sign a statement, a score or both, about files or about nothing but its own words
+///
+/// The word becomes a receipt. Gates read it as an approval, and count it for a role only where the trust policy gives
+/// your key that role.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  bizra attest --role security-reviewer --score 9.5 --of 10 --subject docs/security.md
+  bizra attest --role lead --statement 'The release notes are complete.'")]
+pub(super) struct Args {
+    /// What you speak as: lower-case letters, digits and hyphens
+    #[arg(long, value_name = "ROLE")]
+    role: String,
+    /// What you say
+    #[arg(long, value_name = "TEXT", required_unless_present = "score")]
+    statement: Option<String>,
+    /// A score, as a decimal number
+    #[arg(long, value_name = "NUMBER")]
+    score: Option<String>,
+    /// The best possible score
+    #[arg(long, value_name = "NUMBER", default_value = "10", requires = "score")]
+    of: String,
+    /// A file that it is about, by its bytes; may be given several times
+    #[arg(long = "subject", value_name = "PATH", value_hint = clap::ValueHint::FilePath)]
+    subjects: Vec<PathBuf>,
+}
+
+pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
+    if session.config.switch("no-receipt") {
+        return Err(Error::usage("an attestation is a receipt, so --no-receipt leaves nothing to do"));
+    }
+    let decimal = |flag: &str, text: &str| text.parse().map_err(|e| Error::usage(format!("--{flag}: {e}")));
+    let score = match &args.score {
+        Some(value) => Some(Score { value: decimal("score", value)?, of: decimal("of", &args.of)? }),
+        None => None,
+    };
+    let word = Attestation { role: args.role.clone(), statement: args.statement.clone(), score };
+    let mut subjects = Vec::new();
+    for path in &args.subjects {
+        subjects.push(subject(session, path)?);
+    }
+    if subjects.is_empty() {
+        subjects.push(word.own_subject());
+    }
+    let draft = Draft::new(subjects, &word).map_err(|e| Error::usage(e.to_string()))?;
+    let writer = session.writer()?;
+    let recorded = session.record_as(&writer, &draft)?;
+    let id = recorded.id.to_string();
+    let answer = Attested {
+        recorded_in: recorded.log.to_string(),
+        index: recorded.index,
+        key: writer.id.to_string(),
+        word,
+        subjects: draft.subjects().to_vec(),
+        id: id.clone(),
+    };
+    Ok(Outcome { receipt: Some(id), ..Outcome::yes(answer) })
+}
+
+/// A file's subject: its path from the repository's root where it lies inside, and the digest of its bytes.
+fn subject(session: &Session, path: &std::path::Path) -> Result<Subject> {
+    let full = files::from(&session.env.cwd, path);
+    let bytes = files::read(&full)?;
+    let canonical = full.canonicalize().unwrap_or(full);
+    let root = session.root();
+    let root = root.canonicalize().unwrap_or(root);
+    let name = canonical.strip_prefix(&root).unwrap_or(path);
+    let name = name.to_str().ok_or_else(|| Error::invalid("the path is no valid UTF-8").at(Place::file(path)))?;
+    Ok(Subject::of_bytes(name.replace('\\', "/"), &bytes))
+}

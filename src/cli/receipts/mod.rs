@@ -1,0 +1,60 @@
+//! `bizra receipts`: looking into the ledger, checking it, and exchanging it.
+
+mod browse;
+mod export;
+mod list;
+mod pin;
+mod remote;
+mod replay;
+mod show;
+mod upkeep;
+mod verify;
+
+use super::{Outcome, Session};
+use crate::error::Result;
+
+/// Look into the ledger of signed receipts, check it, exchange it
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  bizra receipts list                            The newest receipts
+  bizra receipts show 3f2a9c01                   One of them, by the start of its id
+  bizra receipts pin                             Remember how long the logs are, in bizra.pin
+  bizra receipts push origin                     Give the logs to a remote")]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    List(list::Args),
+    Show(show::Args),
+    Verify(verify::Args),
+    Export(export::Args),
+    Import(export::ImportArgs),
+    Pin(pin::Args),
+    Push(remote::PushArgs),
+    Fetch(remote::FetchArgs),
+    Replay(replay::Args),
+    /// Mend what a crash left in the ledger
+    Repair,
+    /// Count the receipts by type and key, and the bytes that they take
+    Stats,
+}
+
+pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
+    match &args.command {
+        Command::List(args) => list::run(args, session),
+        Command::Show(args) => show::run(args, session),
+        Command::Verify(args) => verify::run(args, session),
+        Command::Export(args) => export::run(args, session),
+        Command::Import(args) => export::import(args, session),
+        Command::Pin(args) => pin::run(args, session),
+        Command::Push(args) => remote::push(args, session),
+        Command::Fetch(args) => remote::fetch(args, session),
+        Command::Replay(args) => replay::run(args, session),
+        Command::Repair => upkeep::repair(session),
+        Command::Stats => upkeep::stats(session),
+    }
+}

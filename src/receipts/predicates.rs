@@ -1,0 +1,86 @@
+//! Predicates: what a receipt can claim. One file per kind, each with a JSON Schema and a page under `docs/predicates`.
+//!
+//! A new kind is a struct that implements [`Predicate`] and a line in [`KINDS`].
+
+use super::fields::{Fields, ShapeError};
+use super::json::Object;
+
+mod attestation;
+mod inference;
+mod key_event;
+mod policy_event;
+#[cfg(test)]
+mod schema_check;
+#[cfg(test)]
+mod tests;
+
+pub use attestation::{Attestation, Score};
+pub use inference::{Engine, Finish, Inference, Model, Parameters, Text, Timings, digest_of_vocabulary};
+pub use key_event::KeyEvent;
+pub use policy_event::{PolicyAction, PolicyEvent};
+
+/// A typed claim. `read` and `body` are each other's inverse on valid values.
+pub trait Predicate: Sized {
+    /// `urn:bizra:predicate:NAME:vMAJOR.MINOR`.
+    const TYPE: &'static str;
+    /// The JSON Schema of the whole predicate, stamp included.
+    const SCHEMA: &'static str;
+
+    fn validate(&self) -> Result<(), ShapeError>;
+    fn body(&self) -> Object;
+    fn read(fields: &mut Fields<'_>) -> Result<Self, ShapeError>;
+}
+
+/// A kind of predicate as the rest of the program meets it: its type, its schema, and its check.
+pub struct Kind {
+    pub predicate_type: &'static str,
+    pub schema: &'static str,
+    check: fn(&Object) -> Result<(), ShapeError>,
+}
+
+pub const KINDS: &[Kind] = &[kind::<Attestation>(), kind::<Inference>(), kind::<KeyEvent>(), kind::<PolicyEvent>()];
+
+const fn kind<P: Predicate>() -> Kind {
+    Kind { predicate_type: P::TYPE, schema: P::SCHEMA, check: |body| read::<P>(body).map(|_| ()) }
+}
+
+/// `attestation/v0.1` for `urn:bizra:predicate:attestation:v0.1`; `None` for what is no type of ours.
+pub fn name_of(predicate_type: &str) -> Option<String> {
+    let (name, version) = predicate_type.strip_prefix("urn:bizra:predicate:")?.split_once(':')?;
+    let (major, minor) = version.strip_prefix('v')?.split_once('.')?;
+    let number = |text: &str| text.parse::<u16>().is_ok_and(|number| number.to_string() == text);
+    let word = name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    (word && number(major) && number(minor)).then(|| format!("{name}/{version}"))
+}
+
+/// The type that `attestation/v0.1` names.
+pub fn type_of(name: &str) -> Option<String> {
+    let (word, version) = name.split_once('/')?;
+    let predicate_type = format!("urn:bizra:predicate:{word}:{version}");
+    name_of(&predicate_type).map(|_| predicate_type)
+}
+
+/// Whether a body is valid, as far as its type is known here.
+pub(super) fn check(predicate_type: &str, body: &Object) -> Result<(), ShapeError> {
+    match KINDS.iter().find(|kind| kind.predicate_type == predicate_type) {
+        Some(kind) => (kind.check)(body),
+        None => Ok(()),
+    }
+}
+
+pub(super) fn read<P: Predicate>(body: &Object) -> Result<P, ShapeError> {
+    let mut fields = Fields::of_object("predicate", body);
+    let predicate = P::read(&mut fields)?;
+    fields.finish()?;
+    predicate.validate()?;
+    Ok(predicate)
+}
+
+/// A role: what someone signs as. `lead`, `security-reviewer`.
+pub fn check_role(role: &str) -> Result<(), &'static str> {
+    let fits = (1..=64).contains(&role.len())
+        && role.starts_with(|c: char| c.is_ascii_lowercase())
+        && role.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    if fits { Ok(()) } else { Err("expected a role of lower-case letters, digits and hyphens, at most 64") }
+}

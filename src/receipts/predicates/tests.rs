@@ -1,0 +1,206 @@
+use proptest::prelude::*;
+
+use super::super::hex;
+use super::super::json::{self, Value};
+use super::super::keys::{PublicKey, SecretKey};
+use super::super::statement::{Statement, StatementError, tests::seal_as};
+use super::*;
+
+fn key(seed: u8) -> PublicKey {
+    *SecretKey::from_seed(&[seed; 32]).public()
+}
+
+fn attestation() -> Attestation {
+    Attestation {
+        role: "lead".into(),
+        statement: Some("Reviewed, and it holds.".into()),
+        score: Some(Score { value: "4.5".parse().unwrap(), of: "5".parse().unwrap() }),
+    }
+}
+
+fn policy_event() -> PolicyEvent {
+    PolicyEvent { action: PolicyAction::Add, serial: 2, policy: [1; 32], previous: Some([2; 32]) }
+}
+
+fn payload_of<P: Predicate>(predicate: &P) -> Value {
+    json::parse_canonical(&seal_as(predicate).payload).unwrap()
+}
+
+fn predicate_in(payload: &Value) -> &Value {
+    let Value::Object(statement) = payload else { panic!() };
+    statement.get("predicate").unwrap()
+}
+
+fn samples() -> Vec<Value> {
+    let without_score = Attestation { score: None, ..attestation() };
+    let without_words = Attestation { statement: None, ..attestation() };
+    let first_policy = PolicyEvent { action: PolicyAction::Init, serial: 1, previous: None, ..policy_event() };
+    vec![
+        payload_of(&attestation()),
+        payload_of(&without_score),
+        payload_of(&without_words),
+        payload_of(&KeyEvent::Init { key: key(1) }),
+        payload_of(&KeyEvent::Rotate { old: key(1), new: key(2) }),
+        payload_of(&KeyEvent::Revoke { key: key(1), reason: "lost with the laptop".into() }),
+        payload_of(&first_policy),
+        payload_of(&policy_event()),
+    ]
+}
+
+fn schema_of(payload: &Value) -> Value {
+    let Value::Object(statement) = payload else { panic!() };
+    let Some(Value::String(predicate_type)) = statement.get("predicateType") else { panic!() };
+    let kind = KINDS.iter().find(|kind| kind.predicate_type == predicate_type).unwrap();
+    json::parse(kind.schema.as_bytes()).unwrap()
+}
+
+#[test]
+fn what_is_written_is_valid_by_its_schema_and_reads_back() {
+    for payload in samples() {
+        let predicate = predicate_in(&payload);
+        assert_eq!(schema_check::valid(&schema_of(&payload), predicate), Ok(()), "{}", predicate.to_canonical());
+        let bytes = payload.to_canonical().into_bytes();
+        assert_eq!(Statement::parse(&bytes).unwrap().to_payload().unwrap(), bytes);
+    }
+    assert_eq!(read::<Attestation>(&attestation().body()), Ok(attestation()));
+    for event in [
+        KeyEvent::Init { key: key(1) },
+        KeyEvent::Rotate { old: key(1), new: key(2) },
+        KeyEvent::Revoke { key: key(3), reason: "old".into() },
+    ] {
+        assert_eq!(read::<KeyEvent>(&event.body()), Ok(event));
+    }
+    assert_eq!(read::<PolicyEvent>(&policy_event().body()), Ok(policy_event()));
+}
+
+/// Takes each member away, in turn, at every depth, and gives each another kind of value.
+#[test]
+fn what_is_altered_is_refused_by_schema_and_reader_alike() {
+    let optional = ["score", "statement"];
+    let mut altered = 0;
+    for payload in samples() {
+        let schema = schema_of(&payload);
+        for (path, payload) in alterations(&payload) {
+            if optional.iter().any(|member| path == format!("-predicate.{member}")) {
+                continue;
+            }
+            altered += 1;
+            let refused = Statement::parse(payload.to_canonical().as_bytes());
+            assert!(matches!(refused, Err(StatementError::Shape(_))), "{path}: {refused:?}");
+            let Value::Object(statement) = &payload else { continue };
+            if let Some(predicate) = statement.get("predicate").filter(|_| path[1..].starts_with("predicate.")) {
+                assert!(schema_check::valid(&schema, predicate).is_err(), "the schema lets {path} through");
+            }
+        }
+    }
+    assert!(altered > 300, "{altered}");
+}
+
+fn alterations(value: &Value) -> Vec<(String, Value)> {
+    let Value::Object(object) = value else { return Vec::new() };
+    let mut all = Vec::new();
+    let replaced = |key: &str, value: Value| {
+        let mut object = object.clone();
+        object.remove(key);
+        object.insert(key, value);
+        Value::Object(object)
+    };
+    for (key, member) in object.iter() {
+        let mut without = object.clone();
+        without.remove(key);
+        all.push((format!("-{key}"), Value::Object(without)));
+        all.push((format!("!{key}"), replaced(key, Value::Bool(true))));
+        all.push((format!("\"{key}"), replaced(key, Value::from(" \n"))));
+        for (path, inner) in alterations(member) {
+            all.push((format!("{}{key}.{}", &path[..1], &path[1..]), replaced(key, inner)));
+        }
+    }
+    let mut more = object.clone();
+    more.insert("extra", 1u32);
+    all.push(("+extra".into(), Value::Object(more)));
+    all
+}
+
+#[test]
+fn values_beyond_the_schema_are_refused() {
+    let score = |value: &str, of: &str| Attestation {
+        score: Some(Score { value: value.parse().unwrap(), of: of.parse().unwrap() }),
+        ..attestation()
+    };
+    for bad in [
+        Attestation { role: "Lead".into(), ..attestation() },
+        Attestation { role: String::new(), ..attestation() },
+        Attestation { role: "a".repeat(65), ..attestation() },
+        Attestation { statement: Some(" \n".into()), ..attestation() },
+        Attestation { statement: Some("x".repeat(16_385)), ..attestation() },
+        Attestation { statement: None, score: None, ..attestation() },
+        score("5.01", "5"),
+        score("-1", "5"),
+        score("0", "0.0"),
+    ] {
+        assert!(bad.validate().is_err(), "{bad:?}");
+        assert!(read::<Attestation>(&bad.body()).is_err(), "{bad:?}");
+    }
+    assert!(score("5.00", "5").validate().is_ok());
+
+    assert!(KeyEvent::Rotate { old: key(1), new: key(1) }.validate().is_err());
+    assert!(KeyEvent::Revoke { key: key(1), reason: " ".into() }.validate().is_err());
+    let weak = Object::new().with("event", "init").with("key", format!("01{}", "0".repeat(62)));
+    assert!(read::<KeyEvent>(&weak).unwrap_err().reason.contains("small order"));
+
+    for bad in [
+        PolicyEvent { previous: None, ..policy_event() },
+        PolicyEvent { action: PolicyAction::Init, ..policy_event() },
+        PolicyEvent { previous: Some([1; 32]), ..policy_event() },
+        PolicyEvent { serial: 0, ..policy_event() },
+        PolicyEvent { serial: 1 << 53, ..policy_event() },
+    ] {
+        assert!(bad.validate().is_err(), "{bad:?}");
+    }
+}
+
+#[test]
+fn subjects_name_what_an_event_is_about() {
+    let event = KeyEvent::Rotate { old: key(1), new: key(2) };
+    let names: Vec<_> = event.subjects().iter().map(|subject| subject.name.clone()).collect();
+    assert_eq!(names, [format!("key:{}", key(1).id()), format!("key:{}", key(2).id())]);
+    assert_eq!(event.subjects()[0].digest("sha256"), Some(key(1).id().to_string().as_str()));
+    assert_eq!(policy_event().subject().digest("sha256"), Some(hex::encode(&[1; 32]).as_str()));
+}
+
+#[test]
+fn types_and_names() {
+    for kind in KINDS {
+        let name = name_of(kind.predicate_type).unwrap();
+        assert_eq!(type_of(&name).as_deref(), Some(kind.predicate_type));
+        assert!(json::parse(kind.schema.as_bytes()).is_ok());
+    }
+    assert_eq!(name_of("urn:bizra:predicate:gate-decision:v0.1").as_deref(), Some("gate-decision/v0.1"));
+    for bad in ["", "urn:bizra:predicate:x", "urn:bizra:predicate:X:v0.1", "urn:bizra:predicate:x:v00.1", "x/v0.1"] {
+        assert_eq!(name_of(bad), None, "{bad}");
+    }
+    assert_eq!(type_of("attestation"), None);
+}
+
+proptest! {
+    #[test]
+    fn bodies_read_back(role in "[a-z][a-z0-9-]{0,20}", statement in "\\PC{0,40}", value in 0u32..100, of in 0u32..100) {
+        let score = Score { value: value.to_string().parse().unwrap(), of: of.to_string().parse().unwrap() };
+        let attestation = Attestation { role, statement: Some(statement), score: Some(score) };
+        let read = read::<Attestation>(&attestation.body());
+        match attestation.validate() {
+            Ok(()) => prop_assert_eq!(read, Ok(attestation)),
+            Err(error) => prop_assert_eq!(read, Err(error)),
+        }
+    }
+
+    #[test]
+    fn readers_never_panic(value in json::tests::any_value()) {
+        if let Value::Object(body) = &value {
+            for kind in KINDS {
+                let _ = (kind.check)(body);
+            }
+        }
+        let _ = Statement::parse(value.to_canonical().as_bytes());
+    }
+}

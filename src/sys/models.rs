@@ -1,0 +1,427 @@
+//! Model files: found by path or in the Hugging Face cache, mapped, and told apart by their bytes.
+
+use std::fs::{File, Metadata};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use bizra_kernels::os::Mapped;
+use sha2::{Digest as _, Sha256};
+
+use super::files::{self, Access};
+use super::folders;
+use crate::env::Env;
+use crate::error::{Error, Place, Result};
+use crate::infer::config::ModelConfig;
+use crate::infer::gguf::Gguf;
+use crate::infer::hf::{self, Shard};
+use crate::infer::template;
+use crate::infer::tokenizer::Tokenizer;
+use crate::infer::weights::Weights;
+use crate::receipts::{Hash, hex};
+
+/// The most that a text file beside the weights may have.
+const LONGEST_TEXT: usize = 256 << 20;
+
+/// A model on disk, its weights mapped.
+pub struct Opened {
+    /// The file, or the folder.
+    pub path: PathBuf,
+    /// The last part of the path: what receipts call it.
+    pub name: String,
+    weights: Vec<MappedFile>,
+    kind: Kind,
+}
+
+struct MappedFile {
+    name: String,
+    path: PathBuf,
+    bytes: Mapped,
+    seen: Seen,
+}
+
+enum Kind {
+    Gguf,
+    Folder(Box<Folder>),
+}
+
+/// The text files of a Hugging Face folder.
+struct Folder {
+    config: Vec<u8>,
+    index: Option<Vec<u8>>,
+    tokenizer: Vec<u8>,
+    tokenizer_config: Option<Vec<u8>>,
+    generation_config: Option<Vec<u8>>,
+    chat_template: Option<Vec<u8>>,
+}
+
+/// A file as it was when it was looked at: another size, time or inode means that it is another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Seen {
+    bytes: u64,
+    changed: Option<SystemTime>,
+    inode: u64,
+}
+
+impl Seen {
+    fn of(metadata: &Metadata) -> Self {
+        #[cfg(unix)]
+        let inode = std::os::unix::fs::MetadataExt::ino(metadata);
+        #[cfg(not(unix))]
+        let inode = 0;
+        Seen { bytes: metadata.len(), changed: metadata.modified().ok(), inode }
+    }
+}
+
+/// What of a model an engine is built from.
+pub struct Parts<'a> {
+    pub config: ModelConfig,
+    pub weights: Weights<'a>,
+    pub tokenizer: Tokenizer,
+    /// The chat template's source, where the model brings one.
+    pub template: Option<String>,
+}
+
+impl Opened {
+    pub fn open(path: &Path) -> Result<Self> {
+        let metadata = std::fs::metadata(path).map_err(|e| Error::reading(path, &e))?;
+        let name = path
+            .canonicalize()
+            .ok()
+            .as_deref()
+            .unwrap_or(path)
+            .file_name()
+            .map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
+        if metadata.is_dir() {
+            return Self::open_folder(path, name);
+        }
+        let file = MappedFile::open(path, &name)?;
+        Ok(Opened { path: path.to_owned(), name, weights: vec![file], kind: Kind::Gguf })
+    }
+
+    fn open_folder(path: &Path, name: String) -> Result<Self> {
+        let text = |file: &str| -> Result<Option<Vec<u8>>> {
+            let path = path.join(file);
+            if path.exists() { files::read_at_most(&path, LONGEST_TEXT).map(Some) } else { Ok(None) }
+        };
+        let needed = |file: &str, found: Option<Vec<u8>>| {
+            found.ok_or_else(|| {
+                Error::invalid(format!("{} is no model folder: it has no {file}", path.display()))
+                    .hint("name a .gguf file, or a folder with config.json, tokenizer.json and model.safetensors")
+            })
+        };
+        let config = needed("config.json", text("config.json")?)?;
+        let tokenizer = needed("tokenizer.json", text("tokenizer.json")?)?;
+        let index = text("model.safetensors.index.json")?;
+        let names = match &index {
+            Some(index) => hf::shard_names(index).map_err(|e| Error::invalid(e.to_string()).at(Place::file(path)))?,
+            None => vec!["model.safetensors".to_owned()],
+        };
+        let mut weights = Vec::new();
+        for name in names {
+            weights.push(MappedFile::open(&path.join(&name), &name)?);
+        }
+        let folder = Folder {
+            config,
+            index,
+            tokenizer,
+            tokenizer_config: text("tokenizer_config.json")?,
+            generation_config: text("generation_config.json")?,
+            chat_template: text("chat_template.jinja")?,
+        };
+        Ok(Opened { path: path.to_owned(), name, weights, kind: Kind::Folder(Box::new(folder)) })
+    }
+
+    /// Bytes of the weights' files.
+    pub fn bytes(&self) -> u64 {
+        self.weights.iter().map(|file| file.seen.bytes).sum()
+    }
+
+    pub fn format(&self) -> &'static str {
+        match self.kind {
+            Kind::Gguf => "gguf",
+            Kind::Folder(_) => "safetensors",
+        }
+    }
+
+    /// Gives back the pages of a single file's range, which is not read again.
+    pub fn release(&self, range: std::ops::Range<u64>) {
+        if let [file] = self.weights.as_slice()
+            && let (Ok(start), Ok(end)) = (usize::try_from(range.start), usize::try_from(range.end))
+        {
+            file.bytes.release(start..end);
+        }
+    }
+
+    pub fn parts(&self) -> Result<Parts<'_>> {
+        match &self.kind {
+            Kind::Gguf => self.gguf_parts(),
+            Kind::Folder(folder) => self.folder_parts(folder),
+        }
+    }
+
+    fn refuse(&self, reason: &dyn std::fmt::Display) -> Error {
+        Error::invalid(reason.to_string()).at(Place::file(&self.path))
+    }
+
+    fn gguf_parts(&self) -> Result<Parts<'_>> {
+        let file = Gguf::parse(&self.weights[0].bytes).map_err(|e| self.refuse(&e))?;
+        let config = ModelConfig::from_gguf(&file).map_err(|e| self.refuse(&e))?;
+        let tokenizer = Tokenizer::from_gguf(&file).map_err(|e| self.refuse(&e))?;
+        let weights = Weights::new(file.tensors().iter().cloned())
+            .map_err(|twice| self.refuse(&format!("tensor `{}` is there twice", twice.name)))?;
+        let template = match template::source(&file, None) {
+            Ok(source) => Some(source.to_owned()),
+            Err(template::TemplateError::Missing) => None,
+            Err(e) => return Err(self.refuse(&e)),
+        };
+        Ok(Parts { config, weights, tokenizer, template })
+    }
+
+    fn folder_parts(&self, folder: &Folder) -> Result<Parts<'_>> {
+        let shards: Vec<Shard<'_>> =
+            self.weights.iter().map(|file| Shard { name: &file.name, bytes: &file.bytes }).collect();
+        let (config, weights) =
+            hf::open(&folder.config, folder.index.as_deref(), &shards).map_err(|e| self.refuse(&e))?;
+        let mut tokenizer =
+            Tokenizer::from_json(&folder.tokenizer, folder.tokenizer_config.as_deref()).map_err(|e| self.refuse(&e))?;
+        for text in [Some(&folder.config), folder.generation_config.as_ref()].into_iter().flatten() {
+            tokenizer.add_ends(ends(text));
+        }
+        Ok(Parts { config, weights, tokenizer, template: folder.template() })
+    }
+
+    /// Whether the files are still those that were mapped. An answer from a model that changed meanwhile is void.
+    pub fn unchanged(&self) -> bool {
+        self.weights
+            .iter()
+            .all(|file| std::fs::metadata(&file.path).is_ok_and(|metadata| Seen::of(&metadata) == file.seen))
+    }
+
+    /// SHA-256 of the file; of a folder, of the lines `SHA256  NAME` of its files, sorted by name.
+    ///
+    /// What was hashed before is remembered in `memory` for as long as size, time and inode stay.
+    pub fn digest(&self, memory: Option<&Path>) -> Hash {
+        let mut known = memory.map(Remembered::read).unwrap_or_default();
+        let mut digests: Vec<(String, Hash)> =
+            self.weights.iter().map(|file| (file.name.clone(), known.digest(file))).collect();
+        if let Some(memory) = memory {
+            known.write(memory);
+        }
+        let Kind::Folder(folder) = &self.kind else { return digests[0].1 };
+        let texts = [
+            ("config.json", Some(&folder.config)),
+            ("model.safetensors.index.json", folder.index.as_ref()),
+            ("tokenizer.json", Some(&folder.tokenizer)),
+            ("tokenizer_config.json", folder.tokenizer_config.as_ref()),
+            ("generation_config.json", folder.generation_config.as_ref()),
+            ("chat_template.jinja", folder.chat_template.as_ref()),
+        ];
+        for (name, bytes) in texts {
+            if let Some(bytes) = bytes {
+                digests.push((name.to_owned(), Sha256::digest(bytes).into()));
+            }
+        }
+        digests.sort();
+        let lines: String = digests.iter().map(|(name, hash)| format!("{}  {name}\n", hex::encode(hash))).collect();
+        Sha256::digest(lines).into()
+    }
+}
+
+impl MappedFile {
+    fn open(path: &Path, name: &str) -> Result<Self> {
+        let file = File::open(path).map_err(|e| Error::reading(path, &e))?;
+        let metadata = file.metadata().map_err(|e| Error::reading(path, &e))?;
+        let bytes = Mapped::of(&file).map_err(|e| match e.kind() {
+            std::io::ErrorKind::InvalidInput => Error::invalid("this is no plain file").at(Place::file(path)),
+            _ => Error::reading(path, &e),
+        })?;
+        Ok(MappedFile { name: name.to_owned(), path: path.to_owned(), bytes, seen: Seen::of(&metadata) })
+    }
+}
+
+impl Folder {
+    /// The template's own file, else the field of the tokenizer's configuration.
+    fn template(&self) -> Option<String> {
+        if let Some(bytes) = &self.chat_template {
+            return String::from_utf8(bytes.clone()).ok();
+        }
+        let config: serde_json::Value = serde_json::from_slice(self.tokenizer_config.as_ref()?).ok()?;
+        match &config["chat_template"] {
+            serde_json::Value::String(source) => Some(source.clone()),
+            serde_json::Value::Array(named) => named
+                .iter()
+                .find(|entry| entry["name"] == "default")
+                .and_then(|entry| entry["template"].as_str())
+                .map(str::to_owned),
+            _ => None,
+        }
+    }
+}
+
+/// `eos_token_id` of a configuration file: one, or a list.
+fn ends(config: &[u8]) -> Vec<u32> {
+    let Ok(config) = serde_json::from_slice::<serde_json::Value>(config) else { return Vec::new() };
+    let id = |value: &serde_json::Value| value.as_u64().and_then(|id| u32::try_from(id).ok());
+    match &config["eos_token_id"] {
+        serde_json::Value::Array(ids) => ids.iter().filter_map(id).collect(),
+        one => id(one).into_iter().collect(),
+    }
+}
+
+/// Digests of large files, by path, with what the file looked like.
+#[derive(Default)]
+struct Remembered(Vec<(String, Seen, Hash)>);
+
+const MOST_REMEMBERED: usize = 256;
+
+impl Remembered {
+    /// A memory that can't be read is an empty one.
+    fn read(path: &Path) -> Self {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        Remembered(text.lines().filter_map(Self::line).collect())
+    }
+
+    fn line(line: &str) -> Option<(String, Seen, Hash)> {
+        let mut words = line.splitn(5, ' ');
+        let hash = hex::decode(words.next()?)?;
+        let bytes = words.next()?.parse().ok()?;
+        let nanoseconds: u64 = words.next()?.parse().ok()?;
+        let changed = SystemTime::UNIX_EPOCH.checked_add(std::time::Duration::from_nanos(nanoseconds));
+        let inode = words.next()?.parse().ok()?;
+        Some((words.next()?.to_owned(), Seen { bytes, changed, inode }, hash))
+    }
+
+    fn digest(&mut self, file: &MappedFile) -> Hash {
+        let path = file.path.canonicalize().unwrap_or_else(|_| file.path.clone()).display().to_string();
+        if let Some((_, _, hash)) = self.0.iter().find(|(other, seen, _)| *other == path && *seen == file.seen) {
+            return *hash;
+        }
+        let hash: Hash = Sha256::digest(&*file.bytes).into();
+        self.0.retain(|(other, _, _)| *other != path);
+        self.0.push((path, file.seen, hash));
+        let surplus = self.0.len().saturating_sub(MOST_REMEMBERED);
+        self.0.drain(..surplus);
+        hash
+    }
+
+    /// Forgetting costs a hash the next time, nothing else.
+    fn write(&self, path: &Path) {
+        let mut text = String::new();
+        for (path, seen, hash) in &self.0 {
+            let since = seen.changed.and_then(|t| t.duration_since(SystemTime::UNIX_EPOCH).ok());
+            if let Some(since) = since
+                && !path.contains('\n')
+            {
+                text += &format!("{} {} {} {} {path}\n", hex::encode(hash), seen.bytes, since.as_nanos(), seen.inode);
+            }
+        }
+        if std::fs::read_to_string(path).is_ok_and(|before| before == text) {
+            return;
+        }
+        if let Some(folder) = path.parent() {
+            let _ = files::private_folder(folder).and_then(|()| files::replace(path, text.as_bytes(), Access::Owner));
+        }
+    }
+}
+
+/// The file or folder that `name` means: a path, else `REPO[:QUANT][@REVISION]` in the Hugging Face cache.
+pub fn find(env: &Env, name: &str) -> Result<PathBuf> {
+    let path = env.cwd.join(name);
+    if path.exists() {
+        return Ok(path);
+    }
+    let Some(repo) = Repo::parse(name) else {
+        return Err(Error::reading(Path::new(name), &std::io::ErrorKind::NotFound.into()));
+    };
+    let missing = |what: String| {
+        Error::invalid(what).hint(format!("download it with `hf download {}`, or name a .gguf file", repo.name))
+    };
+    let Some(cache) = folders::model_cache(&env.vars) else {
+        return Err(missing(format!("there is no file {name}, and no model cache is known")));
+    };
+    let home = cache.join(format!("models--{}", repo.name.replace('/', "--")));
+    if !home.is_dir() {
+        return Err(missing(format!("there is no file {name}, and no model {} in {}", repo.name, cache.display())));
+    }
+    let revision = repo.revision.unwrap_or("main");
+    let commit = std::fs::read_to_string(home.join("refs").join(revision)).unwrap_or_else(|_| revision.to_owned());
+    let snapshot = home.join("snapshots").join(commit.trim());
+    if !snapshot.is_dir() {
+        return Err(missing(format!("the cache has no revision {revision} of {}", repo.name)));
+    }
+    repo.choose(&snapshot)
+}
+
+struct Repo<'a> {
+    name: &'a str,
+    quant: Option<&'a str>,
+    revision: Option<&'a str>,
+}
+
+impl<'a> Repo<'a> {
+    fn parse(text: &'a str) -> Option<Self> {
+        let (rest, revision) = text.rsplit_once('@').map_or((text, None), |(rest, revision)| (rest, Some(revision)));
+        let (name, quant) = rest.split_once(':').map_or((rest, None), |(name, quant)| (name, Some(quant)));
+        let word = |part: &str| {
+            !part.is_empty()
+                && !part.starts_with('.')
+                && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+        };
+        let (owner, model) = name.split_once('/')?;
+        let fits = word(owner) && word(model) && quant.is_none_or(word) && revision.is_none_or(word);
+        fits.then_some(Repo { name, quant, revision })
+    }
+
+    fn choose(&self, snapshot: &Path) -> Result<PathBuf> {
+        let entries = std::fs::read_dir(snapshot).map_err(|e| Error::reading(snapshot, &e))?;
+        let mut names: Vec<String> = entries
+            .flatten()
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .filter(|name| name.ends_with(".gguf"))
+            .collect();
+        names.sort();
+        if names.is_empty() && self.quant.is_none() {
+            return Ok(snapshot.to_owned());
+        }
+        let wanted = self.quant.map(str::to_ascii_lowercase);
+        let fits = |name: &&String| wanted.as_ref().is_none_or(|q| name.to_ascii_lowercase().contains(q));
+        let found: Vec<&String> = names.iter().filter(fits).collect();
+        match found.as_slice() {
+            [one] => Ok(snapshot.join(one)),
+            [] => Err(Error::invalid(format!("{} has no file for `{}`", self.name, self.quant.unwrap_or("any")))
+                .hint(format!("it has {}", names.join(", ")))),
+            several => Err(Error::usage(format!("{} has several files for that", self.name))
+                .hint(format!("name one: {}", several.iter().map(|s| s.as_str()).collect::<Vec<_>>().join(", ")))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_repositories_are_told_from_paths() {
+        let parsed = |text| Repo::parse(text).map(|r| (r.name, r.quant, r.revision));
+        assert_eq!(parsed("a/b"), Some(("a/b", None, None)));
+        assert_eq!(parsed("a/b:Q4_0@main"), Some(("a/b", Some("Q4_0"), Some("main"))));
+        for path in ["model.gguf", "./a/b", "a/b/c", "../a", "a/..", "a/b:", "a/b@", "/a/b"] {
+            assert_eq!(parsed(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn digests_are_remembered_until_the_file_changes() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (path, memory) = (folder.path().join("m 1.gguf"), folder.path().join("data/digests"));
+        std::fs::write(&path, b"one").expect("written");
+        let digest = || Opened::open(&path).expect("opened").digest(Some(&memory));
+        let one: Hash = Sha256::digest(b"one").into();
+        assert_eq!(digest(), one);
+        let text = std::fs::read_to_string(&memory).expect("remembered");
+        std::fs::write(&memory, text.replace(&hex::encode(&one), &hex::encode(&[7; 32]))).expect("written");
+        assert_eq!(digest(), [7; 32], "it is read from memory");
+        std::fs::write(&path, b"two!").expect("changed");
+        assert_eq!(digest(), <Hash>::from(Sha256::digest(b"two!")));
+    }
+}
