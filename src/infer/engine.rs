@@ -7,12 +7,16 @@ use std::ops::Range;
 use std::time::Duration;
 
 use bizra_kernels::{Level, Pool, default_threads};
+use serde_json::Value as Json;
 
-use super::config::{ModelConfig, RopeScaling};
+use super::config::{ConfigError, ModelConfig, RopeScaling};
+use super::dtype::DType;
 use super::fault::InferError;
 use super::forward::{Machine, Segment, Wanted, Work, forward};
 use super::generate::{self, Control, Event, Generation, Limits, Request, Steps};
 use super::gguf::Gguf;
+use super::hf;
+use super::json;
 use super::kv::{Cell, Kv};
 use super::memory::{self, Needs};
 use super::model::{Model, Packing};
@@ -67,11 +71,39 @@ pub fn context(config: &ModelConfig, asked: Option<usize>) -> Result<usize, Infe
     }
 }
 
+/// The tokens that a `config.json` or `generation_config.json` names as ends: one, several or none.
+fn end_tokens(file: &[u8]) -> Result<Vec<u32>, InferError> {
+    let parsed = json::parse(file).map_err(|e| ConfigError::Json { offset: e.offset, reason: e.reason })?;
+    let wrong = || ConfigError::Type { key: "eos_token_id".to_owned(), needed: "a token id or a list of them" };
+    let id = |value: &Json| value.as_u64().and_then(|id| u32::try_from(id).ok()).ok_or_else(wrong);
+    Ok(match parsed.get("eos_token_id") {
+        None | Some(Json::Null) => Vec::new(),
+        Some(Json::Array(ids)) => ids.iter().map(id).collect::<Result<_, _>>()?,
+        Some(single) => vec![id(single)?],
+    })
+}
+
 /// What a model will take, to be compared with what the machine has before it is loaded.
 pub fn needs(config: &ModelConfig, weights: u64, options: &Options) -> Result<Needs, InferError> {
     let context = context(config, options.context)?;
     let chunk = options.chunk.unwrap_or_else(|| memory::chunk(config)).min(context);
     Ok(Needs::new(config, weights, options.cell, context, chunk))
+}
+
+/// The contents of a Hugging Face folder's files; `'a` is how long the weights live.
+#[derive(Clone, Copy)]
+pub struct Folder<'a, 'f> {
+    /// `config.json`
+    pub config: &'f [u8],
+    /// `generation_config.json`
+    pub generation_config: Option<&'f [u8]>,
+    /// `model.safetensors.index.json`
+    pub index: Option<&'f [u8]>,
+    pub shards: &'f [hf::Shard<'a>],
+    /// `tokenizer.json`
+    pub tokenizer: &'f [u8],
+    /// `tokenizer_config.json`
+    pub tokenizer_config: Option<&'f [u8]>,
 }
 
 pub struct Engine<'a> {
@@ -129,6 +161,16 @@ impl<'a> Engine<'a> {
         Ok(Engine { model, tokenizer, pool, level, context, cell, chunk, work: Work::default() })
     }
 
+    /// From the files of a Hugging Face folder.
+    pub fn load_folder(folder: &Folder<'a, '_>, options: &Options) -> Result<Engine<'a>, InferError> {
+        let (config, weights) = hf::open(folder.config, folder.index, folder.shards)?;
+        let mut tokenizer = Tokenizer::from_json(folder.tokenizer, folder.tokenizer_config)?;
+        for file in [Some(folder.config), folder.generation_config].into_iter().flatten() {
+            tokenizer.add_ends(end_tokens(file)?);
+        }
+        Engine::from_parts(config, &weights, tokenizer, options)
+    }
+
     pub fn config(&self) -> &ModelConfig {
         &self.model.config
     }
@@ -157,6 +199,11 @@ impl<'a> Engine<'a> {
 
     pub fn chunk(&self) -> usize {
         self.chunk
+    }
+
+    /// Storage formats of the matrices, each once.
+    pub fn formats(&self) -> impl Iterator<Item = DType> {
+        self.model.formats.iter().copied()
     }
 
     pub fn session(&self) -> Result<Session, InferError> {
@@ -226,7 +273,7 @@ struct Sequence<'s, 'a> {
 }
 
 impl Steps for Sequence<'_, '_> {
-    fn len(&self) -> usize {
+    fn fed(&self) -> usize {
         self.session.tokens.len()
     }
 

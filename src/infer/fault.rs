@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::config::ConfigError;
 use super::gguf::GgufError;
+use super::hf::HfError;
 use super::shown;
 use super::tokenizer::TokenizerError;
 
@@ -13,6 +14,7 @@ pub enum InferError {
     Gguf(GgufError),
     Config(ConfigError),
     Tokenizer(TokenizerError),
+    Folder(HfError),
     /// The model needs a tensor that the file lacks.
     MissingTensor {
         name: String,
@@ -90,6 +92,7 @@ impl fmt::Display for InferError {
             Self::Gguf(e) => e.fmt(f),
             Self::Config(e) => e.fmt(f),
             Self::Tokenizer(e) => e.fmt(f),
+            Self::Folder(e) => e.fmt(f),
             Self::MissingTensor { name } => write!(f, "tensor {} is missing from the model", shown(name)),
             Self::Shape { name, needed, found } => {
                 write!(f, "tensor {} has sizes {found:?} where the configuration asks for {needed:?}", shown(name))
@@ -161,6 +164,12 @@ impl From<ConfigError> for InferError {
 impl From<TokenizerError> for InferError {
     fn from(e: TokenizerError) -> Self {
         Self::Tokenizer(e)
+    }
+}
+
+impl From<HfError> for InferError {
+    fn from(e: HfError) -> Self {
+        Self::Folder(e)
     }
 }
 

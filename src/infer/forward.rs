@@ -74,6 +74,15 @@ impl Work {
     }
 }
 
+#[cfg(test)]
+impl Work {
+    /// Bytes of all buffers but the prepared activations.
+    pub(super) fn taken(&self) -> usize {
+        let Work { acts: _, x, normed, q, k, v, mixed, gate, up, logits, vocab: _ } = self;
+        [x, normed, q, k, v, mixed, gate, up, logits].map(|buffer| buffer.capacity() * 4).iter().sum()
+    }
+}
+
 /// Runs all segments through the model. On an error no cache has grown.
 pub fn forward(model: &Model, machine: Machine, work: &mut Work, segments: &mut [Segment]) -> Result<(), InferError> {
     for segment in segments.iter() {

@@ -3,12 +3,13 @@
 //! Every tensor's shape is checked against the configuration, and a file with a tensor that finds no place is refused.
 //! Leaves out computing ([`super::forward`]).
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 
 use bizra_kernels::{self as kernels, Format, Matrix, Packed, Pool, dequantize};
 
 use super::config::{LongRopeLists, ModelConfig, RopeScaling};
+use super::dtype::DType;
 use super::fault::InferError;
 use super::rope::{Divisors, Turns};
 use super::weights::{Tensor, Weights};
@@ -22,6 +23,8 @@ pub struct Model<'a> {
     pub(super) blocks: Vec<Block<'a>>,
     pub(super) turns: Turns,
     pub(super) window_turns: Option<Turns>,
+    /// Storage formats of the matrices, each once.
+    pub(super) formats: BTreeSet<DType>,
 }
 
 /// One layer. Norms before each half, in some models after it too.
@@ -95,7 +98,9 @@ impl<'a> Model<'a> {
         let turns = Turns::full(&config.rope, &source.divisors()?, context)?;
         let window_turns = Turns::windowed(&config.rope)?;
         source.nothing_left()?;
-        Ok(Model { embedding, output_norm, output, blocks, turns, window_turns, config })
+        let matrices = weights.iter().filter(|tensor| tensor.dims.as_slice().len() > 1);
+        let formats = matrices.map(|tensor| tensor.dtype).collect();
+        Ok(Model { formats, embedding, output_norm, output, blocks, turns, window_turns, config })
     }
 }
 
@@ -257,7 +262,6 @@ fn format(tensor: &Tensor) -> Format {
 
 #[cfg(test)]
 mod tests {
-    use super::super::dtype::DType;
     use super::*;
 
     #[test]

@@ -138,7 +138,7 @@ mod tests {
         let scaling =
             RopeScaling::Llama3 { factor: 8.0, low_freq_factor: 1.0, high_freq_factor: 4.0, original_context: 1600 };
         // Turns in 1600 positions: 254.6, 25.5, 2.546, 0.2546; the third keeps (2.546 - 1)/3 = 0.5155 of itself.
-        let blended = 0.01 * (0.515_492 + 0.484_508 / 8.0);
+        let blended = 0.01 * (0.515_493 + 0.484_507 / 8.0);
         close(&full(scaling, 10).frequencies, &[1.0, 0.1, blended, 0.000125]);
     }
 

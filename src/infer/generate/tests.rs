@@ -1,1 +1,214 @@
+//! The loop over scripts that say what they are told.
 
+use std::cell::Cell;
+
+use super::*;
+use crate::infer::gguf::Gguf;
+use crate::infer::gguf::write::{Put, Writer};
+
+const VOCAB: [&str; 12] =
+    ["<unk>", "<s>", "</s>", "<think>", "</think>", "<0xC3>", "<0xA9>", "▁yes", "▁no", "st", "op", "▁hm"];
+
+fn tokenizer() -> Tokenizer {
+    let kinds = [2, 3, 3, 3, 3, 6, 6, 1, 1, 1, 1, 1];
+    let scores: Vec<f32> = (0..VOCAB.len()).map(|id| -(id as f32)).collect();
+    let file = Writer::new()
+        .key("tokenizer.ggml.model", Put::Str("llama"))
+        .key("tokenizer.ggml.tokens", Put::Strings(&VOCAB))
+        .key("tokenizer.ggml.token_type", Put::Integers(&kinds))
+        .key("tokenizer.ggml.scores", Put::Floats(&scores));
+    let mut bytes = Vec::new();
+    file.write(&mut bytes, |_| unreachable!("there are no tensors")).unwrap();
+    Tokenizer::from_gguf(&Gguf::parse(&bytes).unwrap()).unwrap()
+}
+
+/// Says what it is told, whatever it is fed; the runner-up is always token 0.
+struct Script<'s> {
+    says: &'s [u32],
+    said: usize,
+    fed: Vec<u32>,
+    feeds: Vec<usize>,
+    known: usize,
+    logits: Vec<f32>,
+}
+
+fn script(says: &[u32]) -> Script<'_> {
+    Script { says, said: 0, fed: Vec::new(), feeds: Vec::new(), known: 0, logits: Vec::new() }
+}
+
+impl Steps for Script<'_> {
+    fn fed(&self) -> usize {
+        self.known + self.fed.len()
+    }
+    fn capacity(&self) -> usize {
+        12
+    }
+    fn chunk(&self) -> usize {
+        3
+    }
+    fn vocab(&self) -> usize {
+        VOCAB.len()
+    }
+    fn feed(&mut self, tokens: &[u32], wanted: bool) -> Result<(), InferError> {
+        self.fed.extend_from_slice(tokens);
+        self.feeds.push(tokens.len());
+        self.logits.clear();
+        if wanted {
+            self.logits.resize(VOCAB.len(), 0.0);
+            self.logits[0] = 1.0;
+            self.logits[self.says[self.said] as usize] = 3.0;
+            self.said += 1;
+        }
+        Ok(())
+    }
+    fn logits(&self) -> &[f32] {
+        &self.logits
+    }
+}
+
+const PROMPT: [u32; 4] = [1, 7, 8, 7];
+
+struct Told {
+    generation: Result<Generation, InferError>,
+    events: Vec<String>,
+}
+
+fn run(steps: &mut Script, limits: Limits, stop_at: &str) -> Told {
+    let mut events = Vec::new();
+    let tokenizer = tokenizer();
+    let sampling = Sampling::default();
+    let time = Cell::new(0);
+    let clock = || {
+        time.set(time.get() + 1);
+        Duration::from_secs(time.get())
+    };
+    let mut on = |event: Event<'_>| {
+        let line = match event {
+            Event::Prompt { done, total } => format!("prompt {done}/{total}"),
+            Event::Token { id, .. } => format!("token {id}"),
+            Event::Text { part, text } => format!("{part:?} {text:?}"),
+        };
+        let control = if line == stop_at { Control::Stop } else { Control::Continue };
+        events.push(line);
+        control
+    };
+    let request = Request { prompt: &PROMPT, sampling: &sampling, limits: &limits, tokenizer: &tokenizer };
+    let generation = generate(steps, &request, &mut on, &clock);
+    Told { generation, events }
+}
+
+fn answer(says: &[u32], limits: Limits) -> (String, Finish) {
+    let done = run(&mut script(says), limits, "").generation.unwrap();
+    (done.text, done.finish)
+}
+
+#[test]
+fn a_whole_generation_step_by_step() {
+    let mut steps = script(&[7, 5, 6, 8, 2]);
+    let told = run(&mut steps, Limits { logprobs: Some(1), ..Limits::default() }, "");
+    let done = told.generation.unwrap();
+    assert_eq!((done.text.as_str(), &done.finish), (" yesé no", &Finish::Eos(2)));
+    assert_eq!(done.token_ids, [7, 5, 6, 8]);
+    assert_eq!(done.usage, Usage { prompt: 4, reused: 0, generated: 4 });
+    // The clock strikes at the start, after the prompt, with the first token, and at the end.
+    let second = Duration::from_secs(1);
+    assert_eq!(done.timings, Timings { prompt: second, first_token: 2 * second, decode: second });
+    assert_eq!((steps.fed, steps.feeds), (vec![1, 7, 8, 7, 7, 5, 6, 8], vec![3, 1, 1, 1, 1, 1]));
+    let logprob = 3.0 - (3f64.exp() + 1f64.exp() + 10.0).ln();
+    assert!((done.logprobs[0].logprob - logprob).abs() < 1e-9);
+    assert_eq!((done.logprobs.len(), done.logprobs[0].top[0].0), (4, 7));
+    insta::assert_snapshot!(told.events.join("\n"), @r#"
+    prompt 3/4
+    prompt 4/4
+    token 7
+    Answer " yes"
+    token 5
+    token 6
+    Answer "é"
+    token 8
+    Answer " no"
+    "#);
+}
+
+#[test]
+fn limits_end_it() {
+    let says = [7; 20];
+    let limits = |tokens| Limits { tokens, ..Limits::default() };
+    assert_eq!(answer(&says, limits(Some(2))), (" yes yes".into(), Finish::Length));
+    assert_eq!(answer(&says, limits(Some(0))), (String::new(), Finish::Length));
+    // Twelve positions, four of the prompt; the last token need not be fed.
+    assert_eq!(answer(&says, limits(None)), (" yes".repeat(9), Finish::Length));
+    let mut steps = script(&says);
+    run(&mut steps, limits(Some(0)), "").generation.unwrap();
+    assert_eq!(steps.said, 0);
+    let ignoring = Limits { tokens: Some(3), ignore_end: true, ..Limits::default() };
+    assert_eq!(answer(&[7, 2, 8], ignoring), (" yes no".into(), Finish::Length));
+}
+
+#[test]
+fn a_character_that_is_cut_off_is_replaced_and_what_was_held_is_shown() {
+    let limits = |stops: &[&str]| Limits {
+        tokens: Some(2),
+        stops: stops.iter().map(|stop| stop.to_string()).collect(),
+        ..Limits::default()
+    };
+    assert_eq!(answer(&[7, 5], limits(&[])), (" yes\u{fffd}".into(), Finish::Length));
+    assert_eq!(answer(&[7, 9], limits(&["stop"])), (" yesst".into(), Finish::Length));
+}
+
+#[test]
+fn stop_strings_end_it_across_tokens_and_are_not_shown() {
+    let limits = || Limits { stops: vec!["stop".into(), "ono".into()], ..Limits::default() };
+    assert_eq!(answer(&[7, 9, 10, 8], limits()), (" yes".into(), Finish::Stop("stop".into())));
+    let told = run(&mut script(&[7, 9, 10, 8]), limits(), "");
+    let done = told.generation.unwrap();
+    assert_eq!(done.token_ids, [7, 9, 10]);
+    assert!(told.events.iter().all(|event| !event.contains("st")), "{:?}", told.events);
+    let empty = Limits { stops: vec![String::new()], ..Limits::default() };
+    assert_eq!(run(&mut script(&[7]), empty, "").generation, Err(InferError::EmptyStop));
+}
+
+#[test]
+fn thinking_in_control_tokens_is_kept_apart_and_not_searched_for_stops() {
+    let tokenizer = tokenizer();
+    let thinking = Thinking::of(&tokenizer, "<s>user");
+    assert_eq!(thinking.as_ref().map(|t| t.open), Some(false));
+    assert!(Thinking::of(&tokenizer, "<s>user<think>\n").unwrap().open);
+    let limits = Limits { thinking, stops: vec!["hm".into(), "stop".into()], ..Limits::default() };
+    let done = run(&mut script(&[3, 11, 9, 10, 4, 7, 2]), limits.clone(), "").generation.unwrap();
+    assert_eq!((done.thinking.as_str(), done.text.as_str()), ("hmstop", "yes"));
+    let done = run(&mut script(&[7, 3, 8, 4, 2]), limits, "").generation.unwrap();
+    assert_eq!((done.thinking.as_str(), done.text.as_str()), ("", " yes<think> no</think>"));
+}
+
+#[test]
+fn the_caller_may_stop_at_any_event() {
+    let stopped = |at: &str| {
+        let done = run(&mut script(&[7, 8, 7, 7]), Limits::default(), at).generation.unwrap();
+        assert_eq!(done.finish, Finish::Interrupted);
+        (done.text, done.usage.generated)
+    };
+    assert_eq!(stopped("prompt 3/4"), (String::new(), 0));
+    assert_eq!(stopped("prompt 4/4"), (String::new(), 0));
+    assert_eq!(stopped("token 7"), (" yes".into(), 1));
+    assert_eq!(stopped("token 8"), (" yes no".into(), 2));
+    assert_eq!(stopped("Answer \" no\""), (" yes no".into(), 2));
+}
+
+#[test]
+fn what_is_known_of_the_prompt_is_not_fed_again() {
+    let mut steps = script(&[7, 2]);
+    steps.known = 3;
+    let done = run(&mut steps, Limits::default(), "").generation.unwrap();
+    assert_eq!((done.usage.reused, steps.fed), (3, vec![7, 7]));
+}
+
+#[test]
+fn forbidding_every_token_is_an_error() {
+    let (tokenizer, limits) = (tokenizer(), Limits::default());
+    let bias = (0..VOCAB.len() as u32).map(|id| (id, f32::NEG_INFINITY)).collect();
+    let sampling = Sampling { bias, ..Sampling::default() };
+    let request = Request { prompt: &PROMPT, sampling: &sampling, limits: &limits, tokenizer: &tokenizer };
+    let result = generate(&mut script(&[7]), &request, &mut |_| Control::Continue, &|| Duration::ZERO);
+    assert_eq!(result, Err(InferError::NothingToPick { position: 4 }));
+}
