@@ -4,3 +4,4 @@ pub mod folders;
 pub mod git;
 pub mod machine;
 pub mod setup;
+pub mod yaml;
