@@ -6,6 +6,8 @@
 mod completions;
 mod config;
 mod doctor;
+mod roadmap;
+mod schema;
 
 use std::ffi::OsString;
 use std::io;
@@ -42,6 +44,7 @@ const EXAMPLES: &str = "\
 Examples:
   bizra doctor                       What can this machine do?
   bizra config                       Which settings are in force, and from where?
+  bizra roadmap lint                 What contradicts itself in the plans?
   bizra completions bash             The completion script for bash
 
 Exit codes: 0 yes, 1 no, 2 usage, 3 invalid input, 4 undecided, 5 integrity, 6 this machine cannot.";
@@ -110,6 +113,8 @@ enum Command {
     Completions(completions::Args),
     Config(config::Args),
     Doctor(doctor::Args),
+    Roadmap(roadmap::Args),
+    Schema(schema::Args),
 }
 
 impl Command {
@@ -118,6 +123,8 @@ impl Command {
             Command::Completions(args) => completions::run(args),
             Command::Config(args) => config::run(args, session),
             Command::Doctor(args) => doctor::run(args, session),
+            Command::Roadmap(args) => roadmap::run(args, session),
+            Command::Schema(args) => schema::run(args, session),
         }
     }
 }

@@ -15,6 +15,7 @@ pub mod read;
 pub mod scalars;
 pub mod schema;
 pub mod source;
+pub mod text;
 pub mod tree;
 
 use crate::error::Error;

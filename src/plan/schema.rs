@@ -98,6 +98,8 @@ record! {
         inventories: Vec<Inventory>,
         tables: Vec<Table>,
         lists: Vec<List>,
+        /// What an import recognised only by its shape, in the order of the document
+        outline: Vec<Section>,
         /// Markdown that nothing models, kept so that nothing is lost
         prose: Vec<Prose>,
     }
@@ -400,6 +402,9 @@ record! {
     Task {
         id: Option<Ref>,
         text: Text,
+        /// How deep it is nested, and its number, in lists that have such
+        level: Option<At<u32>>,
+        number: Option<At<u32>>,
         done: Option<At<bool>>,
         item: Option<Ref>,
         note: Option<Text>,
@@ -645,6 +650,27 @@ record! {
 
 record! {
     List { id: Ref, title: Option<Text>, entries: Vec<Task> }
+}
+
+record! {
+    Section { level: At<u32>, title: Option<Text>, blocks: Vec<Block> }
+}
+
+record! {
+    /// One of its fields is there.
+    Block { field: Option<Pair>, text: Option<Text>, table: Option<Grid>, list: Vec<Task>, code: Option<Code>, rule: Option<At<bool>> }
+}
+
+record! {
+    Pair { key: Text, value: Text }
+}
+
+record! {
+    Grid { columns: Vec<Text>, rows: Vec<Vec<Text>> }
+}
+
+record! {
+    Code { language: Option<Text>, text: Text }
 }
 
 record! {

@@ -3,5 +3,6 @@
 pub mod folders;
 pub mod git;
 pub mod machine;
+pub mod plans;
 pub mod setup;
 pub mod yaml;

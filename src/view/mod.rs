@@ -5,6 +5,7 @@
 
 pub(crate) mod config;
 pub(crate) mod doctor;
+pub(crate) mod roadmap;
 
 use serde_json::{Map, Value, json};
 
