@@ -29,7 +29,11 @@ impl<'a> Names<'a> {
         if let Some(first) = self.known.insert(&id.value.0, id.span) {
             let line = line_of(reader, first);
             let message = format!("the {} `{}` is given a second time (first in line {line})", self.kind, id.value);
-            reader.refuse(id.span, message, Some("rename one of the two; ids that only differ in their Unicode form are equal".into()));
+            reader.refuse(
+                id.span,
+                message,
+                Some("rename one of the two; ids that only differ in their Unicode form are equal".into()),
+            );
         }
     }
 

@@ -52,9 +52,7 @@ pub fn read(shown: &Path, bytes: &[u8]) -> Result<Loaded, Vec<Error>> {
     let tree = yaml::parse(&source, 0).map_err(|e| vec![e])?;
     match plan::read(&tree, &source) {
         Ok(plan) => Ok(Loaded { source, tree, plan }),
-        Err(problems) if problems.is_empty() => {
-            Err(vec![Error::invalid("this is no plan").at(Place::file(shown))])
-        }
+        Err(problems) if problems.is_empty() => Err(vec![Error::invalid("this is no plan").at(Place::file(shown))]),
         Err(problems) => Err(problems),
     }
 }
