@@ -150,6 +150,15 @@ fn typed(sections: &[Section], out: &mut String) {
     for (word, class, icon) in &statuses {
         let _ = writeln!(out, "    {word}: {{class: {class}, icon: {}}}", quoted(icon));
     }
+    let mut categories: Vec<&str> = Vec::new();
+    for name in sections.iter().filter_map(packages).flatten().filter_map(|row| category(row.first()?)) {
+        if !categories.contains(&name) {
+            categories.push(name);
+        }
+    }
+    if !categories.is_empty() {
+        line(out, 2, "category", &format!("[{}]", categories.join(", ")));
+    }
     if !effort.is_empty() {
         out.push_str("effort:\n");
         out.push_str(&effort);

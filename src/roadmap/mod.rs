@@ -4,6 +4,7 @@
 //! and coverage. Gates are decided elsewhere.
 
 mod coverage;
+pub mod facts;
 pub mod import;
 mod markdown;
 mod order;

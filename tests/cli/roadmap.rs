@@ -175,6 +175,23 @@ fn an_unknown_shape_loses_nothing() {
 }
 
 #[test]
+fn a_plan_that_lost_a_fact_does_not_conform() {
+    let document = "# A sprint\n\n- [x] one (8.63 tok/s)\n\n| Metric | Target |\n|---|---|\n| Speed | 35 |\n";
+    let plan = |metric: &str| {
+        format!(
+            "{HEAD}days: [{{n: 1, tasks: [{{text: one, done: true, note: 8.63 tok/s}}]}}]\nmetrics: [{{id: m, name: Speed, target: {{value: {metric}}}}}]\n"
+        )
+    };
+    let failed = |plan: String| {
+        let cases = bizra::sys::plans::conform(document.as_bytes(), plan.as_bytes());
+        cases.into_iter().filter(|(_, outcome)| outcome.is_err()).map(|(case, _)| case).collect::<Vec<_>>()
+    };
+    assert_eq!(failed(plan("35")), Vec::<&str>::new());
+    assert_eq!(failed(plan("36")), ["the plan keeps every fact"]);
+    assert_eq!(failed(plan("35").replace("true", "false")), ["the plan keeps every fact"]);
+}
+
+#[test]
 fn the_schema_knows_what_the_reader_knows() {
     let env = TestEnv::new();
     for (kind, has, lacks) in [("roadmap", "tiers", "calendar"), ("sprint", "calendar", "tiers")] {
@@ -195,6 +212,28 @@ fn the_schema_knows_what_the_reader_knows() {
             assert!(!ran.stderr.contains("unknown field") && !ran.stderr.contains("section of"), "{field}: {ran}");
         }
     }
+}
+
+#[test]
+fn the_schemas_that_plans_point_editors_to_are_the_ones_printed() {
+    for kind in ["roadmap", "sprint"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("docs/schema/{kind}.schema.json"));
+        let committed = std::fs::read_to_string(path).expect("the schema");
+        let printed = TestEnv::new().run(&["schema", kind]).stdout;
+        assert_eq!(committed, printed, "run `bizra schema {kind} > docs/schema/{kind}.schema.json`");
+    }
+}
+
+#[test]
+fn large_plans_are_linted_in_a_moment() {
+    let mut plan =
+        String::from("bizra: roadmap/v1\nid: x\ntitle: X\ntimezone: UTC\nphases:\n  - id: p\n    packages:\n");
+    for n in 0..5_000 {
+        let need = if n > 0 { format!(", needs: [P-{}]", n - 1) } else { String::new() };
+        plan += &format!("      - {{id: P-{n}, name: Package {n}, priority: P1, hours: 0.1, status: pending{need}}}\n");
+    }
+    plan += "checks: [{id: total, expr: sum(package.hours), equals: 500}]\n";
+    assert_eq!(lint(plan).code, 0);
 }
 
 #[test]
