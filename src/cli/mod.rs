@@ -11,6 +11,8 @@ mod doctor;
 mod infer;
 mod keys;
 mod receipts;
+mod roadmap;
+mod schema;
 mod tokens;
 mod trust;
 
@@ -51,6 +53,7 @@ Examples:
   bizra doctor                                        What can this machine do?
   bizra attest --role lead --statement 'It holds.'    Sign your word
   bizra receipts list                                 What was claimed here, newest first
+  bizra roadmap lint                                  What contradicts itself in the plans?
 
 Exit codes: 0 yes, 1 no, 2 usage, 3 invalid input, 4 undecided, 5 integrity, 6 this machine cannot.";
 
@@ -122,6 +125,8 @@ enum Command {
     Infer(Box<infer::Args>),
     Keys(keys::Args),
     Receipts(receipts::Args),
+    Roadmap(roadmap::Args),
+    Schema(schema::Args),
     Tokens(tokens::Args),
     Trust(trust::Args),
 }
@@ -136,6 +141,8 @@ impl Command {
             Command::Infer(args) => infer::run(args, session),
             Command::Keys(args) => keys::run(args, session),
             Command::Receipts(args) => receipts::run(args, session),
+            Command::Roadmap(args) => roadmap::run(args, session),
+            Command::Schema(args) => schema::run(args, session),
             Command::Tokens(args) => tokens::run(args, session),
             Command::Trust(args) => trust::run(args, session),
         }

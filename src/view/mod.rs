@@ -10,6 +10,7 @@ pub(crate) mod infer;
 pub(crate) mod keys;
 pub(crate) mod receipts;
 pub(crate) mod receipts_audit;
+pub(crate) mod roadmap;
 pub(crate) mod tokens;
 pub(crate) mod trust;
 
