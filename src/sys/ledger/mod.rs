@@ -39,7 +39,7 @@ pub use error::{Kind, LedgerError};
 pub use read::{Bundle, Log, PathEntry, WalState};
 pub use recover::Mended;
 pub use store::{CommitObject, TreeEntry};
-pub use wal::{Damage, Record};
+pub use wal::{Damage, Record, Scan, scan};
 
 use append::Head;
 use commit::Tip;
