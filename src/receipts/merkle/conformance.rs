@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
 
 use super::{Hash, verify_consistency, verify_inclusion, verify_subtree_consistency, verify_subtree_inclusion};
 
@@ -63,10 +64,13 @@ struct Consistency {
     want_err: bool,
 }
 
-/// The vectors hold values that are no hash. Nothing hashes to what stands for them here.
+fn bytes(text: &str) -> Result<Vec<u8>, String> {
+    BASE64.decode(text).map_err(|error| format!("base64 {text:?}: {error}"))
+}
+
+/// The vectors hold values that are no hash. What stands for them here is equal where they are, and nothing else's hash.
 fn hash(text: &str) -> Result<Hash, String> {
-    let bytes = BASE64.decode(text).map_err(|error| format!("base64 {text:?}: {error}"))?;
-    Ok(bytes.try_into().unwrap_or([0xff; 32]))
+    Ok(bytes(text)?.try_into().unwrap_or_else(|bytes: Vec<u8>| Sha256::digest(bytes).into()))
 }
 
 fn hashes(proof: Option<Vec<String>>) -> Result<Vec<Hash>, String> {
@@ -86,11 +90,15 @@ pub fn run(suite: Suite, json: &[u8]) -> Outcome {
     }
 }
 
-fn judge(suite: Suite, json: &[u8]) -> Result<(Result<(), super::ProofError>, bool), String> {
+/// Our verdict and whether the case wants a refusal.
+fn judge(suite: Suite, json: &[u8]) -> Result<(Result<(), String>, bool), String> {
     let unreadable = |error: serde_json::Error| format!("not in the known format: {error}");
     Ok(match suite {
         Suite::Inclusion | Suite::SubtreeInclusion => {
             let case: Inclusion = serde_json::from_slice(json).map_err(unreadable)?;
+            if bytes(&case.leaf_hash)?.len() != size_of::<Hash>() {
+                return Ok((Err("the leaf is no hash, which our types cannot hold".to_owned()), case.want_err));
+            }
             let (proof, leaf, root) = (hashes(case.proof)?, hash(&case.leaf_hash)?, hash(&case.root)?);
             let verdict = if suite == Suite::Inclusion {
                 let size = case.tree_size.ok_or_else(|| missing("treeSize"))?;
@@ -100,7 +108,7 @@ fn judge(suite: Suite, json: &[u8]) -> Result<(Result<(), super::ProofError>, bo
                 let end = case.end.ok_or_else(|| missing("end"))?;
                 verify_subtree_inclusion(&proof, case.leaf_idx, &leaf, start, end, &root)
             };
-            (verdict, case.want_err)
+            (verdict.map_err(|error| error.to_string()), case.want_err)
         }
         Suite::Consistency | Suite::SubtreeConsistency => {
             let case: Consistency = serde_json::from_slice(json).map_err(unreadable)?;
@@ -115,7 +123,7 @@ fn judge(suite: Suite, json: &[u8]) -> Result<(Result<(), super::ProofError>, bo
                 let size = case.size.ok_or_else(|| missing("size"))?;
                 verify_subtree_consistency(&proof, start, end, &root1, size, &root2)
             };
-            (verdict, case.want_err)
+            (verdict.map_err(|error| error.to_string()), case.want_err)
         }
     })
 }
@@ -134,7 +142,15 @@ mod tests {
         assert!(matches!(run(Suite::Inclusion, wrong.as_bytes()), Outcome::Fail(_)));
         let longer = GOOD.replace("null", r#"["bjQLnP+zepicpUTmu3gKLHiQHT+zNzh2hRGjBhevoB0="]"#);
         assert!(matches!(run(Suite::Inclusion, longer.as_bytes()), Outcome::Fail(_)));
+        let no_leaf = GOOD.replace(r#""leafHash":"bjQLnP+zepicpUTmu3gKLHiQHT+zNzh2hRGjBhevoB0=""#, r#""leafHash":"""#);
+        assert!(matches!(run(Suite::Inclusion, no_leaf.as_bytes()), Outcome::Fail(_)));
         assert!(matches!(run(Suite::SubtreeInclusion, GOOD.as_bytes()), Outcome::Skip(_)));
         assert!(matches!(run(Suite::Consistency, b"{}"), Outcome::Skip(_)));
+        let roots = |one: &str, two: &str| {
+            let case = format!(r#"{{"size1":1,"size2":1,"root1":"{one}","root2":"{two}","proof":[],"wantErr":false}}"#);
+            run(Suite::Consistency, case.as_bytes())
+        };
+        assert_eq!(roots("AAAA", "AAAA"), Outcome::Pass);
+        assert!(matches!(roots("AAAA", "BBBB"), Outcome::Fail(_)));
     }
 }
