@@ -99,7 +99,7 @@ fn steps(args: &Args) -> Outcome<Vec<Step>> {
         Some(reason) => Step::skip("outside", reason),
         None => Step::own("outside", outside::check),
     });
-    steps.push(Step::child("check of the fuzz targets", fuzz::check()));
+    steps.push(Step { again: "cargo xtask ci".into(), ..Step::own("check of the fuzz targets", fuzz::check) });
     Ok(steps)
 }
 

@@ -7,7 +7,6 @@
 mod seeds;
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use crate::tools::{self, Outcome};
 
@@ -28,6 +27,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         Some(name) => return Err(format!("there is no fuzz target {name}; there are: {}", known.join(", "))),
     };
     let driver = driver()?;
+    lock()?;
     let mut findings = Vec::new();
     for target in &chosen {
         println!("\n── {target}, {} s", args.seconds);
@@ -55,10 +55,21 @@ pub(crate) fn run(args: &Args) -> Outcome {
 }
 
 /// Compiles the targets as ordinary programs, so that they cannot rot.
-pub(crate) fn check() -> Command {
+pub(crate) fn check() -> Outcome<Vec<String>> {
+    lock()?;
     let mut command = tools::cargo();
-    command.args(["check", "--quiet", "--locked", "--manifest-path", "fuzz/Cargo.toml"]);
-    command
+    command.args(["check", "--quiet", "--manifest-path", "fuzz/Cargo.toml"]);
+    command.env("CARGO_TARGET_DIR", tools::root().join("target"));
+    // A check links nothing, so libFuzzer need not be compiled, nor a C++ compiler be there.
+    command.env("CUSTOM_LIBFUZZER_PATH", tools::root().join("target/libfuzzer.a"));
+    tools::succeed(&mut command).map(|()| vec![])
+}
+
+/// The root's lockfile, to which cargo adds libFuzzer: the targets meet the dependencies that users meet.
+fn lock() -> Outcome {
+    let [ours, theirs] = ["Cargo.lock", "fuzz/Cargo.lock"].map(|path| tools::root().join(path));
+    let changed = |path: &Path| std::fs::metadata(path).and_then(|file| file.modified()).ok();
+    if changed(&theirs) > changed(&ours) { Ok(()) } else { tools::write_file(&theirs, &tools::read_file(&ours)?) }
 }
 
 fn targets() -> Outcome<Vec<String>> {

@@ -2,7 +2,7 @@
 
 use bizra::receipts::checkpoint::Checkpoint;
 use bizra::receipts::envelope::Envelope;
-use bizra::receipts::merkle::Frontier;
+use bizra::receipts::merkle::{Frontier, MAX_SIZE};
 use bizra::receipts::pin::Pins;
 use bizra::receipts::policy::{Entry, Policy};
 use bizra::receipts::predicates::KeyEvent;
@@ -16,9 +16,9 @@ use crate::tools::Outcome;
 pub(super) fn of(target: &str) -> Outcome<Vec<Vec<u8>>> {
     Ok(match target {
         "bundle" => vec![bundle(1)?, bundle(3)?, bundle(256)?, tiles::tile(&[[5; 32]; 256])],
-        "checkpoint" => vec![note(7)?, note(u64::MAX)?, vkey()?],
+        "checkpoint" => vec![note(7)?, note(MAX_SIZE)?, vkey()?],
         "envelope" => vec![envelope()?, b"[".repeat(500), br#"{"payload":1,"payload":2}"#.to_vec()],
-        "frontier" => vec![frontier(5), format!("{}\n{}", u64::MAX, lines(64)).into(), samples::header().encode()],
+        "frontier" => vec![frontier(5), format!("{MAX_SIZE}\n{}", lines(63)).into(), samples::header().encode()],
         "key" => keys(),
         "pin" => vec![pin()?, b"bizra pin v1\n".to_vec()],
         "policy" => vec![policy()?],
