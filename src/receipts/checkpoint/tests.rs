@@ -85,6 +85,7 @@ fn one_spelling_only() {
         ("leading zero", NOTE.replace("\n7\n", "\n07\n"), 2, "shortest form"),
         ("plus", NOTE.replace("\n7\n", "\n+7\n"), 2, "shortest form"),
         ("too large", NOTE.replace("\n7\n", "\n18446744073709551616\n"), 2, "shortest form"),
+        ("beyond counting", NOTE.replace("\n7\n", "\n9223372036854775808\n"), 2, "2^63 - 1"),
         ("no size", NOTE.replace("\n7\n", "\n\n"), 2, "shortest form"),
         ("unpadded", NOTE.replace("q6s=\n", "q6s\n"), 3, "canonical base64"),
         ("trailing bits", NOTE.replace("q6s=\n", "q6t=\n"), 3, "canonical base64"),

@@ -42,7 +42,7 @@ pub use read::{Bundle, Log, PathEntry, WalState};
 pub use recover::Mended;
 pub use reserve::Room;
 pub use store::{CommitObject, TreeEntry};
-pub use wal::{Damage, Record};
+pub use wal::{Damage, Record, Scan, scan};
 
 use append::Head;
 use commit::Tip;
