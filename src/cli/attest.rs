@@ -1,6 +1,6 @@
 //! `bizra attest`: a person's signed word.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{Outcome, Session};
 use crate::error::{Error, Place, Result};
@@ -68,14 +68,17 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     Ok(Outcome { receipt: Some(id), ..Outcome::yes(answer) })
 }
 
-/// A file's subject: its path from the repository's root where it lies inside, and the digest of its bytes.
-fn subject(session: &Session, path: &std::path::Path) -> Result<Subject> {
+/// A file's subject: the digest of its bytes under its path from the repository's root, or under its name alone where it
+/// lies elsewhere, since a receipt tells no one how this machine's folders are called.
+fn subject(session: &Session, path: &Path) -> Result<Subject> {
     let full = files::from(&session.env.cwd, path);
-    let bytes = files::read(&full)?;
+    let digest = files::sha256(&full)?;
     let canonical = full.canonicalize().unwrap_or(full);
     let root = session.root();
     let root = root.canonicalize().unwrap_or(root);
-    let name = canonical.strip_prefix(&root).unwrap_or(path);
+    let inside = canonical.strip_prefix(&root).ok();
+    let name = inside.or_else(|| canonical.file_name().map(Path::new)).unwrap_or(path);
     let name = name.to_str().ok_or_else(|| Error::invalid("the path is no valid UTF-8").at(Place::file(path)))?;
-    Ok(Subject::of_bytes(name.replace('\\', "/"), &bytes))
+    let name = if cfg!(windows) { name.replace('\\', "/") } else { name.to_owned() };
+    Ok(Subject::sha256(name, digest))
 }

@@ -9,6 +9,7 @@ mod completions;
 mod config;
 mod doctor;
 mod keys;
+mod pick;
 mod receipts;
 mod trust;
 
@@ -349,9 +350,19 @@ mod tests {
 
     #[test]
     fn every_command_shows_examples() {
-        for command in super::command().get_subcommands() {
-            let help = command.clone().render_long_help().to_string();
-            assert!(help.contains("Examples:"), "`bizra {} --help` has no examples", command.get_name());
+        fn check(command: &clap::Command, path: &str) {
+            for inner in command.get_subcommands().filter(|c| c.get_name() != "help") {
+                let path = format!("{path} {}", inner.get_name());
+                let takes_arguments = inner.get_arguments().any(|a| !a.is_global_set() && a.get_id() != "help");
+                let help = inner.clone().render_long_help().to_string();
+                let examples = help.lines().filter(|line| line.trim_start().starts_with("bizra ")).count();
+                if takes_arguments || inner.has_subcommands() {
+                    assert!(help.contains("Examples:"), "`{path} --help` has no examples");
+                    assert!(examples >= 2, "`{path} --help` has {examples} examples");
+                }
+                check(inner, &path);
+            }
         }
+        check(&super::command(), "bizra");
     }
 }
