@@ -151,7 +151,8 @@ impl Session {
         let Some(path) = self.env.vars.get_os("BIZRA_KEY_FILE") else { return Ok(None) };
         let variable = "BIZRA_KEY_FILE";
         let path = files::from(&self.env.cwd, Path::new(path));
-        let bytes = files::read_at_most(&path, LONGEST_KEY_FILE).map_err(|e| e.because(format!("{variable} names it")))?;
+        let bytes =
+            files::read_at_most(&path, LONGEST_KEY_FILE).map_err(|e| e.because(format!("{variable} names it")))?;
         match SecretKey::read(&bytes) {
             Ok(key) => Ok(Some(Given { variable, public: *key.public(), secret: Some(key) })),
             Err(secret) => match std::str::from_utf8(&bytes).map(PublicKey::read) {

@@ -218,10 +218,11 @@ fn add(session: &mut Session, entry: Entry, policy_key: bool) -> Result<Outcome>
 fn revoke(session: &mut Session, key: &str, at: u64) -> Result<Outcome> {
     let mut still_signs = None;
     let outcome = change(session, PolicyAction::Revoke, |policy| {
-        let entry = by_start("key", key, &mut policy.entries, |entry| entry.key.id().to_string())?.ok_or_else(|| {
-            Error::invalid(format!("the policy names no key that begins with `{key}`"))
-                .hint("`bizra trust check` lists them")
-        })?;
+        let entry =
+            by_start("key", key, &mut policy.entries, |entry| entry.key.id().to_string())?.ok_or_else(|| {
+                Error::invalid(format!("the policy names no key that begins with `{key}`"))
+                    .hint("`bizra trust check` lists them")
+            })?;
         if let Some(before) = entry.revoked_at.filter(|before| *before <= at) {
             return Err(Error::usage(format!("{}'s key is revoked from index {before} on already", entry.name)));
         }

@@ -92,7 +92,8 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
         }
     }
     let filter = Filter { args, since: time("since", &args.since)?, until: time("until", &args.until)? };
-    let mut listed = Listed { receipts: Vec::new(), page: args.page, more: false, filtered: false, ledger: session.ledger_path()? };
+    let mut listed =
+        Listed { receipts: Vec::new(), page: args.page, more: false, filtered: false, ledger: session.ledger_path()? };
     let Some(ledger) = session.ledger_if_there()? else {
         if args.log.is_some() {
             return Err(session.ledger().err().unwrap_or_else(|| Error::invalid("the ledger has no log yet")));

@@ -124,8 +124,11 @@ fn judge(ledger: &Ledger, id: &LogId, ours: Option<&Log<'_>>, theirs: &Log<'_>) 
     let new = sound(id, theirs)?;
     let Some(ours) = ours else {
         if ledger.is_written_here(id)? {
-            return Err(Error::new(Exit::Integrity, format!("log {id} is written on this machine, and its ref is gone"))
-                .hint("`bizra receipts repair` brings it back from the write-ahead log"));
+            return Err(Error::new(
+                Exit::Integrity,
+                format!("log {id} is written on this machine, and its ref is gone"),
+            )
+            .hint("`bizra receipts repair` brings it back from the write-ahead log"));
         }
         return Ok((NEW, new.size));
     };
