@@ -21,7 +21,7 @@ use crate::view::trust::{Policies, Written};
 #[command(after_help = "\
 Examples:
   bizra trust init                                                Trust this machine's key, and let it sign the policy
-  bizra trust add ci.pub --name ci --role bench-runner --predicate benchmark/v0.1
+  bizra trust add ci.pub --name ci --predicate attestation/v0.1     Let another key sign attestations
   bizra trust revoke 3f2a… --at 120                               Refuse a key's receipts from index 120 on
   bizra trust check                                               Is the policy well formed and signed?")]
 pub(super) struct Args {
@@ -133,12 +133,12 @@ fn predicate_names(given: &[String]) -> Result<Vec<String>> {
         return Ok(all_predicates());
     }
     for name in given {
-        if predicates::type_of(name).is_none() {
-            let known = all_predicates();
-            let error = Error::usage(format!("--predicate: `{name}` is no predicate type"));
+        let known = all_predicates();
+        if !known.contains(name) {
+            let error = Error::usage(format!("--predicate: this version knows no type `{name}`"));
             return Err(match nearest(name, known.iter().map(String::as_str)) {
                 Some(meant) => error.hint(format!("did you mean `{meant}`?")),
-                None => error.hint(format!("such as {}", known.join(", "))),
+                None => error.hint(format!("it knows {}", known.join(", "))),
             });
         }
     }

@@ -42,7 +42,7 @@ fn subjects_are_named_from_the_repository_and_never_by_the_machine() {
 fn what_can_not_be_said_leaves_nothing() {
     let env = repository();
     std::fs::create_dir(env.work().join("docs")).expect("a folder");
-    let attest = |rest: &[&str]| [&["attest"], rest].concat();
+    let attest = |rest: &[&'static str]| [&["attest"], rest].concat();
     insta::assert_snapshot!(told(
         &env,
         &[

@@ -133,7 +133,7 @@ fn keys_that_can_not_sign_are_refused() {
     for (file, word) in [(rsa.as_str(), "use an Ed25519 key"), (&locked, "encrypted"), ("nonsense", "not a valid")] {
         env.set("BIZRA_KEY_FILE", file);
         let said = refused(&env, 3);
-        assert!(said.contains(word) && said.contains(file), "{file}: {said}");
+        assert!(said.contains(word) && said.contains(file.rsplit('/').next().expect("a name")), "{file}: {said}");
         assert_eq!(env.run(&["receipts", "verify", "nonsense"]).code, 3, "readers say so too");
     }
     env.set("BIZRA_KEY_FILE", "missing.pem");
