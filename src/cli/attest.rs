@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Outcome, Session};
 use crate::error::{Error, Place, Result};
+use crate::receipts::fields::ShapeError;
 use crate::receipts::predicates::{Attestation, Score};
 use crate::receipts::statement::{Draft, Subject};
 use crate::sys::files;
@@ -53,7 +54,7 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     if subjects.is_empty() {
         subjects.push(word.own_subject());
     }
-    let draft = Draft::new(subjects, &word).map_err(|e| Error::usage(e.to_string()))?;
+    let draft = Draft::new(subjects, &word).map_err(|e| on_flag(&e))?;
     let writer = session.writer()?;
     let recorded = session.record_as(&writer, &draft)?;
     let id = recorded.id.to_string();
@@ -66,6 +67,17 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
         id: id.clone(),
     };
     Ok(Outcome { receipt: Some(id), ..Outcome::yes(answer) })
+}
+
+/// The statement's field under the name of the flag that filled it.
+fn on_flag(error: &ShapeError) -> Error {
+    match error.path.as_str() {
+        "predicate.role" => Error::usage(format!("--role: {}", error.reason)),
+        "predicate.statement" => Error::usage(format!("--statement: {}", error.reason)),
+        "predicate.score.value" => Error::usage(format!("--score: {}", error.reason)),
+        "predicate.score.of" => Error::usage(format!("--of: {}", error.reason)),
+        _ => Error::usage(error.to_string()),
+    }
 }
 
 /// A file's subject: the digest of its bytes under its path from the repository's root, or under its name alone where it

@@ -261,7 +261,7 @@ fn revoke(session: &mut Session, name: &str, reason: &str) -> Result<Outcome> {
             .hint("`bizra keys rotate` first, then revoke the old one"));
     }
     let event = KeyEvent::Revoke { key, reason: reason.to_owned() };
-    let draft = Draft::new(event.subjects(), &event).map_err(|e| Error::usage(e.to_string()))?;
+    let draft = Draft::new(event.subjects(), &event).map_err(|e| Error::usage(format!("--reason: {}", e.reason)))?;
     let recorded = session.record_as(&writer, &draft)?;
     let answer = Changed::revoked(key.id().to_string());
     Ok(Outcome { receipt: Some(recorded.id.to_string()), ..Outcome::yes(answer) })

@@ -249,7 +249,7 @@ fn write(
     let writer = session.writer()?;
     let text = policy.sign(&*writer.signer).map_err(|e| match e {
         // The file was sound, so what is wrong with it now came from the flags.
-        PolicyError::Invalid(shape) => Error::usage(format!("{}: {}", shape.path, shape.reason)),
+        PolicyError::Invalid(shape) => Error::usage(format!("{}: {}", flag_of(&shape.path), shape.reason)),
         PolicyError::Unsigned(_) => Error::from(e)
             .hint("a policy key must sign the policy: set BIZRA_KEY_FILE to one, or use the machine that has it"),
         other => other.into(),
@@ -265,6 +265,20 @@ fn write(
     let path = path(session);
     files::replace(&path, text.as_bytes(), Access::Everyone)?;
     Ok(Outcome { receipt, ..Outcome::yes(Written { path, signed }) })
+}
+
+/// The flag or argument that filled the policy's field `path`, such as `keys[2].roles`.
+fn flag_of(path: &str) -> &str {
+    match path.rsplit('.').next() {
+        Some("name") => "--name",
+        Some("key") => "KEY",
+        Some("roles") => "--role",
+        Some("predicates") => "--predicate",
+        Some("from") => "--from",
+        Some("until") => "--until",
+        Some("revokedAt") => "--at",
+        _ => path,
+    }
 }
 
 fn check(session: &mut Session, signed_by: Option<&str>) -> Result<Outcome> {

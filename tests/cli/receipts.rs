@@ -208,7 +208,9 @@ fn what_was_exported_is_checked_line_by_line() {
     env.write("good.jsonl", &lines);
     env.write("none.jsonl", "\n\n");
     let all: Vec<&str> = lines.lines().collect();
-    let forged = all[2].replacen("\"sig\":\"", "\"sig\":\"A", 1);
+    let (start, _) = all[2].split_once("\"sig\":\"").expect("a signature");
+    let (_, others) = all[3].split_once("\"sig\":\"").expect("a signature");
+    let forged = format!("{start}\"sig\":\"{others}");
     env.write("bad.jsonl", [all[0], "not json", "", &forged, all[1], all[0]].join("\n"));
     insta::assert_snapshot!(told(
         &env,
