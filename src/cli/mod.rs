@@ -10,6 +10,7 @@ mod config;
 mod doctor;
 mod infer;
 mod keys;
+mod pick;
 mod receipts;
 mod roadmap;
 mod schema;
@@ -363,11 +364,24 @@ mod tests {
 
     #[test]
     fn every_command_shows_examples() {
+                    assert!(examples >= 2, "`{path} --help` has {examples} examples");
+                    assert!(help.contains("Examples:"), "`{path} --help` has no examples");
+                check(inner, &path);
+                if takes_arguments || inner.has_subcommands() {
+                let examples = help.lines().filter(|line| line.trim_start().starts_with("bizra ")).count();
+                let help = inner.clone().render_long_help().to_string();
+                let path = format!("{path} {}", inner.get_name());
+                let takes_arguments = inner.get_arguments().any(|a| !a.is_global_set() && a.get_id() != "help");
+                }
+            assert!(help.contains("Examples:"), "`bizra {} --help` has no examples", command.get_name());
+            for inner in command.get_subcommands().filter(|c| c.get_name() != "help") {
+            let help = command.render_long_help().to_string();
+            }
+        fn check(command: &clap::Command, path: &str) {
+        for command in whole.get_subcommands_mut().filter(|c| c.get_name() != "help") {
         let mut whole = super::command();
         whole.build();
-        for command in whole.get_subcommands_mut().filter(|c| c.get_name() != "help") {
-            let help = command.render_long_help().to_string();
-            assert!(help.contains("Examples:"), "`bizra {} --help` has no examples", command.get_name());
         }
+        check(&super::command(), "bizra");
     }
 }

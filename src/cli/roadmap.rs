@@ -130,7 +130,7 @@ fn rules() -> Vec<Rule> {
 
 fn root(session: &Session) -> Result<PathBuf> {
     match &session.setup.repository {
-        Ok(Some(place)) => Ok(place.work_tree.clone().unwrap_or_else(|| session.env.cwd.clone())),
+        Ok(Some(place)) => Ok(place.work_dir.clone().unwrap_or_else(|| session.env.cwd.clone())),
         Ok(None) => Ok(session.env.cwd.clone()),
         Err(error) => Err(error.clone()),
     }

@@ -67,3 +67,8 @@ fn reason(error: &Error) -> Value {
     }
     Value::Object(reason)
 }
+
+/// As many digits of an id as a table has room for; commands take them for the whole.
+fn short(id: &str) -> &str {
+    id.get(..12).unwrap_or(id)
+}
