@@ -81,7 +81,7 @@ fn every_flipped_bit_is_refused() {
 #[test]
 fn one_spelling_only() {
     let line = NOTE.lines().last().unwrap();
-    let cases: [(&str, String, usize, &str); 13] = [
+    let cases: [(&str, String, usize, &str); 14] = [
         ("leading zero", NOTE.replace("\n7\n", "\n07\n"), 2, "shortest form"),
         ("plus", NOTE.replace("\n7\n", "\n+7\n"), 2, "shortest form"),
         ("too large", NOTE.replace("\n7\n", "\n18446744073709551616\n"), 2, "shortest form"),
