@@ -51,6 +51,11 @@ impl Exit {
         self as u8
     }
 
+    /// The code of that number; what is none of ours is a bug.
+    pub fn from_code(code: u8) -> Exit {
+        Exit::ALL.into_iter().find(|exit| exit.code() == code).unwrap_or(Exit::Bug)
+    }
+
     /// The word that stands for the code in messages and in JSON.
     pub fn word(self) -> &'static str {
         match self {

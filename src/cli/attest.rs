@@ -1,9 +1,10 @@
 //! `bizra attest`: a person's signed word.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{Outcome, Session};
 use crate::error::{Error, Place, Result};
+use crate::receipts::fields::ShapeError;
 use crate::receipts::predicates::{Attestation, Score};
 use crate::receipts::statement::{Draft, Subject};
 use crate::sys::files;
@@ -53,7 +54,7 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     if subjects.is_empty() {
         subjects.push(word.own_subject());
     }
-    let draft = Draft::new(subjects, &word).map_err(|e| Error::usage(e.to_string()))?;
+    let draft = Draft::new(subjects, &word).map_err(|e| on_flag(&e))?;
     let writer = session.writer()?;
     let recorded = session.record_as(&writer, &draft)?;
     let id = recorded.id.to_string();
@@ -68,14 +69,28 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     Ok(Outcome { receipt: Some(id), ..Outcome::yes(answer) })
 }
 
-/// A file's subject: its path from the repository's root where it lies inside, and the digest of its bytes.
-fn subject(session: &Session, path: &std::path::Path) -> Result<Subject> {
+/// The statement's field under the name of the flag that filled it.
+fn on_flag(error: &ShapeError) -> Error {
+    match error.path.as_str() {
+        "predicate.role" => Error::usage(format!("--role: {}", error.reason)),
+        "predicate.statement" => Error::usage(format!("--statement: {}", error.reason)),
+        "predicate.score.value" => Error::usage(format!("--score: {}", error.reason)),
+        "predicate.score.of" => Error::usage(format!("--of: {}", error.reason)),
+        _ => Error::usage(error.to_string()),
+    }
+}
+
+/// A file's subject: the digest of its bytes under its path from the repository's root, or under its name alone where it
+/// lies elsewhere, since a receipt tells no one how this machine's folders are called.
+fn subject(session: &Session, path: &Path) -> Result<Subject> {
     let full = files::from(&session.env.cwd, path);
-    let bytes = files::read(&full)?;
+    let digest = files::sha256(&full)?;
     let canonical = full.canonicalize().unwrap_or(full);
     let root = session.root();
     let root = root.canonicalize().unwrap_or(root);
-    let name = canonical.strip_prefix(&root).unwrap_or(path);
+    let inside = canonical.strip_prefix(&root).ok();
+    let name = inside.or_else(|| canonical.file_name().map(Path::new)).unwrap_or(path);
     let name = name.to_str().ok_or_else(|| Error::invalid("the path is no valid UTF-8").at(Place::file(path)))?;
-    Ok(Subject::of_bytes(name.replace('\\', "/"), &bytes))
+    let name = if cfg!(windows) { name.replace('\\', "/") } else { name.to_owned() };
+    Ok(Subject::sha256(name, digest))
 }

@@ -29,9 +29,18 @@ use crate::sys::{files, folders, machine};
 /// How long an agent may take, a person's confirmation counted in.
 const AGENT_PATIENCE: Duration = Duration::from_secs(30);
 
+const LONGEST_KEY_FILE: usize = 1 << 16;
+
 /// What the checkpoint key is made from: the receipt key's signature over this. Nobody without the receipt key can make
 /// it, nothing else that is signed begins so, and knowing the checkpoint key gives no way back.
 const CHECKPOINT_KEY_LABEL: &[u8] = b"bizra checkpoint key, version 1";
+
+/// A key that a variable gives.
+pub(super) struct Given {
+    pub(super) variable: &'static str,
+    pub(super) public: PublicKey,
+    secret: Option<SecretKey>,
+}
 
 /// Who signs in this run.
 pub(super) struct Writer {
@@ -120,21 +129,43 @@ impl Session {
     /// The key that signs: from the variables, else the keyring's, else a single key of an agent where there is no home,
     /// else a new one.
     pub(super) fn writer(&mut self) -> Result<Writer> {
-        if let Some(text) = self.env.vars.get("BIZRA_KEY") {
-            let key = SecretKey::read(text.as_bytes()).map_err(|e| {
-                Error::usage(format!("BIZRA_KEY: {e}")).hint("it holds the key itself: a PKCS#8 or OpenSSH private key")
-            })?;
-            return Writer::new(Box::new(key));
-        }
-        if let Some(path) = self.env.vars.get_os("BIZRA_KEY_FILE").map(PathBuf::from) {
-            return self.writer_from_file(&files::from(&self.env.cwd, &path));
+        if let Some(given) = self.given_key()? {
+            return match given.secret {
+                Some(key) => Writer::new(Box::new(key)),
+                // A public key stands for the private one that an agent keeps, as git and ssh have it.
+                None => Writer::new(Box::new(self.agent()?.signer(given.public)?)),
+            };
         }
         let Some(ring) = self.keyring() else {
             return self.writer_without_home();
         };
-        match ring.default_key()? {
-            Some(known) => self.writer_of(&ring, &known),
-            None => Writer::new(Box::new(self.first_key(&ring)?)),
+        let known = match ring.default_key()? {
+            Some(known) => known,
+            None => self.first_key(&ring)?,
+        };
+        self.writer_of(&ring, &known)
+    }
+
+    /// The key that `BIZRA_KEY` or `BIZRA_KEY_FILE` gives, which comes before every other.
+    pub(super) fn given_key(&self) -> Result<Option<Given>> {
+        if let Some(text) = self.env.vars.get_os("BIZRA_KEY") {
+            let key = SecretKey::read(text.as_encoded_bytes()).map_err(|e| {
+                Error::usage(format!("BIZRA_KEY: {e}")).hint("it holds the key itself: a PKCS#8 or OpenSSH private key")
+            })?;
+            return Ok(Some(Given { variable: "BIZRA_KEY", public: *key.public(), secret: Some(key) }));
+        }
+        let Some(path) = self.env.vars.get_os("BIZRA_KEY_FILE") else { return Ok(None) };
+        let variable = "BIZRA_KEY_FILE";
+        let path = files::from(&self.env.cwd, Path::new(path));
+        let bytes =
+            files::read_at_most(&path, LONGEST_KEY_FILE).map_err(|e| e.because(format!("{variable} names it")))?;
+        match SecretKey::read(&bytes) {
+            Ok(key) => Ok(Some(Given { variable, public: *key.public(), secret: Some(key) })),
+            Err(secret) => match std::str::from_utf8(&bytes).map(PublicKey::read) {
+                Ok(Ok(public)) => Ok(Some(Given { variable, public, secret: None })),
+                Ok(Err(public)) if bytes.starts_with(b"ssh-") => Err(Error::from(public).at(Place::file(path))),
+                _ => Err(Error::from(secret).at(Place::file(path))),
+            },
         }
     }
 
@@ -143,18 +174,6 @@ impl Session {
             return Writer::new(Box::new(ring.load(&known.public.id())?));
         }
         Writer::new(Box::new(self.agent()?.signer(known.public)?))
-    }
-
-    fn writer_from_file(&self, path: &Path) -> Result<Writer> {
-        let bytes = files::read_at_most(path, 1 << 16)?;
-        match SecretKey::read(&bytes) {
-            Ok(key) => Writer::new(Box::new(key)),
-            // A public key stands for the private one that an agent keeps, as git and ssh have it.
-            Err(secret) => match std::str::from_utf8(&bytes).map(PublicKey::read) {
-                Ok(Ok(public)) => Writer::new(Box::new(self.agent()?.signer(public)?)),
-                _ => Err(Error::invalid(secret.to_string()).at(Place::file(path))),
-            },
-        }
     }
 
     fn writer_without_home(&self) -> Result<Writer> {
@@ -183,13 +202,17 @@ impl Session {
     }
 
     /// Makes the machine's first key, and says so once.
-    pub(super) fn first_key(&mut self, ring: &Keyring) -> Result<SecretKey> {
+    pub(super) fn first_key(&mut self, ring: &Keyring) -> Result<Known> {
+        let _alone = ring.alone()?;
+        if let Some(made_meanwhile) = ring.default_key()? {
+            return Ok(made_meanwhile);
+        }
         let key = SecretKey::from_seed(&self.random()?);
         let path = ring.keep(&key, &format!("bizra, made {}", self.time()?))?;
         ring.set_default(&key.public().id())?;
         self.ui.note(format!("made a key for signing receipts: {}", key.public().id()));
         self.ui.note(format!("it lies in {} and only you can read it: keep a copy", path.display()));
-        Ok(key)
+        ring.default_key()?.ok_or_else(|| Error::cannot(format!("{} was taken away again", path.display())))
     }
 
     /// Leaves a receipt, unless the user asked for none. Returns once it is durable.
@@ -245,7 +268,15 @@ impl Session {
         Ok(recorded)
     }
 
+    /// The key's log, made by whichever process comes first.
     fn begin_log(&mut self, ledger: &Ledger, writer: &Writer) -> Result<LogId> {
+        ledger.alone(|| match log_of(ledger, &writer.id)? {
+            Some(log) => Ok(log),
+            None => self.make_log(ledger, writer),
+        })
+    }
+
+    fn make_log(&mut self, ledger: &Ledger, writer: &Writer) -> Result<LogId> {
         let time = self.time()?;
         let header = LogHeader {
             writer: writer.id.to_string(),
@@ -272,6 +303,7 @@ impl Session {
         let time = self.time()?;
         let nonce = self.random()?;
         if self.stamps.is_none() {
+            self.warn_if_untrusted(writer);
             self.stamps = Some(stamp::Session::new(self.random()?));
         }
         let stamps = self.stamps.get_or_insert_with(|| unreachable!("set above"));
@@ -293,6 +325,21 @@ impl Session {
         let id = sealed_id.ok_or_else(|| Error::new(Exit::Bug, "the ledger took a receipt that nobody sealed"))?;
         stamps.appended(id);
         Ok(Recorded { id, log: open.id().clone(), index: appended.index })
+    }
+
+    /// A receipt that nobody will rely on is still recorded, but not without a word.
+    fn warn_if_untrusted(&mut self, writer: &Writer) {
+        match self.policy() {
+            Ok(Some(signed)) if signed.policy.entries.iter().all(|entry| entry.key.id() != writer.id) => {
+                self.ui.warn(format!(
+                    "{} does not name the key that signs here, so others will not rely on this receipt",
+                    policy::FILE_NAME
+                ));
+                self.ui.note("have a policy key add it: bizra trust add \"$(bizra keys show --openssh)\" --name NAME");
+            }
+            Ok(_) => {}
+            Err(error) => self.ui.warn(format!("the trust policy can't be relied on: {error}")),
+        }
     }
 
     /// Takes what is acknowledged into git. It is durable already, so a fault here is worth a warning and no more.
@@ -325,16 +372,10 @@ impl Session {
             Some(ring) => ring.list()?.into_iter().map(|k| k.public).collect(),
             None => Vec::new(),
         };
-        let from_variable = self.env.vars.get("BIZRA_KEY").and_then(|text| SecretKey::read(text.as_bytes()).ok());
-        let from_file = self.env.vars.get_os("BIZRA_KEY_FILE").and_then(|path| {
-            let bytes = std::fs::read(files::from(&self.env.cwd, Path::new(path))).ok()?;
-            let secret = SecretKey::read(&bytes).ok().map(|k| *k.public());
-            secret.or_else(|| PublicKey::read(std::str::from_utf8(&bytes).ok()?).ok())
-        });
-        for key in from_variable.map(|k| *k.public()).into_iter().chain(from_file) {
-            if !keys.contains(&key) {
-                keys.push(key);
-            }
+        if let Some(given) = self.given_key()?
+            && !keys.contains(&given.public)
+        {
+            keys.push(given.public);
         }
         Ok(keys)
     }

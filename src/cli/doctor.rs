@@ -1,7 +1,7 @@
 //! `bizra doctor`: what this machine can do.
 
 use super::{Outcome, Session};
-use crate::doctor::{Report, Subject};
+use crate::doctor::{Check, Report, Subject};
 use crate::error::Result;
 use crate::sys::machine;
 use crate::ui::Unit;
@@ -27,14 +27,20 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     let mut checks = machine::checks(&session.env, &session.config, &session.setup);
+    insert(&mut checks, machine::ledger(session.ledger_path()));
     if args.bandwidth || args.require.contains(&Subject::Bandwidth) {
         let clock = || session.env.clock.monotonic();
         let mut bar = session.ui.progress("measuring memory", Some(machine::BANDWIDTH_ROUNDS), Unit::Items, clock());
         let check = machine::bandwidth(&clock, &mut |round| bar.at(round, clock()));
-        let place = checks.iter().position(|c| c.subject as u8 > Subject::Bandwidth as u8).unwrap_or(checks.len());
-        checks.insert(place, check);
+        insert(&mut checks, check);
     }
     let report = Report { checks, required: args.require.clone() };
     let reasons = report.reasons();
     Ok(Outcome::because(report, reasons))
+}
+
+/// Puts a check where its subject stands among the others.
+fn insert(checks: &mut Vec<Check>, check: Check) {
+    let place = checks.iter().position(|c| c.subject as u8 > check.subject as u8).unwrap_or(checks.len());
+    checks.insert(place, check);
 }

@@ -1,15 +1,17 @@
 //! `bizra keys`: the keys that sign receipts on this machine.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::book::log_of;
+use super::pick::by_start;
 use super::{Outcome, Session};
-use crate::error::{Error, Result};
-use crate::receipts::keys::{KeyId, PublicKey, SecretKey};
+use crate::error::{Error, Place, Result};
+use crate::receipts::keys::{PublicKey, SecretKey};
 use crate::receipts::predicates::KeyEvent;
 use crate::receipts::statement::Draft;
 use crate::sys::files;
 use crate::sys::keyring::{Keyring, Known};
+use crate::sys::ssh_agent::Identity;
 use crate::view::keys::{Changed, Key, Listed, Shown};
 
 /// Make, list, show, rotate and revoke the keys that sign receipts
@@ -27,6 +29,11 @@ pub(super) struct Args {
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
     /// Make the key that signs here, or take one over from a file or an ssh-agent
+    #[command(after_help = "\
+Examples:
+  bizra keys init                             Make a key, or say which one signs here
+  bizra keys init --from ~/.ssh/id_ed25519    Sign with a copy of this key
+  bizra keys init --agent ada@laptop          Sign with a key that the ssh-agent keeps")]
     Init {
         /// Take over this private key: PKCS#8 PEM or OpenSSH, without a passphrase
         #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, conflicts_with = "agent")]
@@ -38,6 +45,10 @@ pub(super) enum Command {
     /// List the keys of this machine
     List,
     /// Show a key's public half
+    #[command(after_help = "\
+Examples:
+  bizra keys show --openssh > ci.pub     The key that signs here, to give to others
+  bizra keys show 3f2a9c01 --pem         Another one, by the start of its id")]
     Show {
         /// The key's id or the start of it [default: the key that signs]
         key: Option<String>,
@@ -54,6 +65,10 @@ pub(super) enum Command {
     ///
     /// The receipt is signed by the key in force. Others stop believing the key when the trust policy says so:
     /// `bizra trust revoke`.
+    #[command(after_help = "\
+Examples:
+  bizra keys revoke 3f2a9c01 --reason 'the laptop was stolen'
+  bizra keys revoke 3f2a9c01 --reason 'no longer in use' --json")]
     Revoke {
         /// The key's id or the start of it
         key: String,
@@ -82,46 +97,62 @@ fn ring(session: &Session) -> Result<Keyring> {
 
 fn init(session: &mut Session, from: Option<&PathBuf>, agent: Option<&str>) -> Result<Outcome> {
     let ring = ring(session)?;
+    if let Some(given) = session.given_key()? {
+        session.ui.warn(format!("as long as {} is set, its key signs, whatever the keyring says", given.variable));
+    }
     let wanted = match (from, agent) {
-        (Some(path), _) => Some(taken_over(session, &ring, path)?),
-        (None, Some(name)) => Some(agents_key(session, &ring, name)?),
+        (Some(path), _) => Some(Wanted::File(key_of_file(session, path)?)),
+        (None, Some(name)) => Some(Wanted::Agent(agents_key(session, name)?)),
         (None, None) => None,
     };
-    let before = ring.default_key()?;
-    let (key, made) = match (wanted, before) {
-        (Some(key), Some(before)) if before.public != key => {
+    let (key, made) = match (wanted, ring.default_key()?) {
+        (Some(wanted), Some(before)) if before.public != wanted.public() => {
             return Err(Error::usage(format!("this machine already signs with {}", before.public.id()))
                 .hint("`bizra keys rotate` changes the key and leaves the old one's word for it"));
         }
-        (Some(key), before) => {
-            ring.set_default(&key.id())?;
-            (key, before.is_none())
+        (_, Some(before)) => (before.public, false),
+        (Some(wanted), None) => {
+            let public = wanted.public();
+            match wanted {
+                Wanted::File(key) => drop(ring.keep(&key, &format!("taken over {}", session.time()?))?),
+                Wanted::Agent(identity) => ring.keep_public(&identity.key, &identity.comment)?,
+            }
+            ring.set_default(&public.id())?;
+            (public, true)
         }
-        (None, Some(before)) => (before.public, false),
-        (None, None) => (*session.first_key(&ring)?.public(), true),
+        (None, None) => (session.first_key(&ring)?.public, true),
     };
     Ok(Outcome::yes(Changed::initialised(key.id().to_string(), made)))
 }
 
-fn taken_over(session: &Session, ring: &Keyring, path: &std::path::Path) -> Result<PublicKey> {
-    let path = files::from(&session.env.cwd, path);
-    let key = SecretKey::read(&files::read_at_most(&path, 1 << 16)?)
-        .map_err(|e| Error::invalid(e.to_string()).at(crate::error::Place::file(&path)))?;
-    ring.keep(&key, &format!("taken over {}", session.time()?))?;
-    Ok(*key.public())
+/// A key that this machine shall sign with from now on.
+enum Wanted {
+    File(SecretKey),
+    Agent(Identity),
 }
 
-fn agents_key(session: &Session, ring: &Keyring, name: &str) -> Result<PublicKey> {
+impl Wanted {
+    fn public(&self) -> PublicKey {
+        match self {
+            Wanted::File(key) => *key.public(),
+            Wanted::Agent(identity) => identity.key,
+        }
+    }
+}
+
+fn key_of_file(session: &Session, path: &Path) -> Result<SecretKey> {
+    let path = files::from(&session.env.cwd, path);
+    SecretKey::read(&files::read_at_most(&path, 1 << 16)?).map_err(|e| Error::from(e).at(Place::file(path)))
+}
+
+fn agents_key(session: &Session, name: &str) -> Result<Identity> {
     let identities = session.agent()?.identities()?;
-    let named = |identity: &&crate::sys::ssh_agent::Identity| {
+    let named = |identity: &&Identity| {
         identity.comment == name || (name.len() >= 8 && identity.key.id().to_string().starts_with(name))
     };
     let found: Vec<_> = identities.iter().filter(named).collect();
     match found.as_slice() {
-        [one] => {
-            ring.keep_public(&one.key, &one.comment)?;
-            Ok(one.key)
-        }
+        [one] => Ok((*one).clone()),
         [] => {
             let held: Vec<String> = identities.iter().map(|i| format!("{} ({})", i.comment, i.key.id())).collect();
             Err(Error::invalid(format!("the ssh-agent holds no Ed25519 key `{name}`")).hint(if held.is_empty() {
@@ -135,51 +166,63 @@ fn agents_key(session: &Session, ring: &Keyring, name: &str) -> Result<PublicKey
 }
 
 fn list(session: &mut Session) -> Result<Outcome> {
-    let known = ring(session)?.list()?;
+    let known = known(session)?;
     let ledger = session.ledger_if_there()?;
+    let log = |key: &PublicKey| match &ledger {
+        Some(ledger) => Ok::<_, Error>(log_of(ledger, &key.id())?.map(|log| log.to_string())),
+        None => Ok(None),
+    };
+    let given = session.given_key()?;
     let mut keys = Vec::new();
+    if let Some(given) = &given {
+        keys.push(Key {
+            id: given.public.id().to_string(),
+            comment: String::new(),
+            held_by: given.variable,
+            signs: true,
+            log: log(&given.public)?,
+        });
+    }
     for key in known {
-        let log = match &ledger {
-            Some(ledger) => log_of(ledger, &key.public.id())?,
-            None => None,
-        };
-        keys.push(row(&key, log.map(|l| l.to_string())));
+        keys.push(Key {
+            id: key.public.id().to_string(),
+            comment: key.comment.clone(),
+            held_by: if key.private { "this machine" } else { "ssh-agent" },
+            signs: key.default && given.is_none(),
+            log: log(&key.public)?,
+        });
     }
     Ok(Outcome::yes(Listed { keys }))
 }
 
-fn row(key: &Known, log: Option<String>) -> Key {
-    Key {
-        id: key.public.id().to_string(),
-        comment: key.comment.clone(),
-        held_by: if key.private { "this machine" } else { "ssh-agent" },
-        default: key.default,
-        log,
-    }
-}
-
 fn show(session: &mut Session, key: Option<&str>, openssh: bool, pem: bool) -> Result<Outcome> {
     let public = match key {
-        Some(name) => find(&ring(session)?.list()?, name)?.public,
-        None => *session.writer()?.signer.public_key(),
+        Some(start) => by_start("key", start, session.own_keys()?, |key| key.id().to_string())?.ok_or_else(|| {
+            Error::invalid(format!("no key of this machine begins with `{start}`")).hint("`bizra keys list` shows them")
+        })?,
+        None => match session.given_key()? {
+            Some(given) => given.public,
+            None => known(session)?
+                .into_iter()
+                .find(|key| key.default)
+                .map(|key| key.public)
+                .ok_or_else(|| Error::invalid("no key signs here yet").hint("`bizra keys init` makes one"))?,
+        },
     };
     Ok(Outcome::yes(Shown { public, openssh, pem }))
 }
 
-fn find<'k>(keys: &'k [Known], name: &str) -> Result<&'k Known> {
-    let found: Vec<&Known> = keys.iter().filter(|k| k.public.id().to_string().starts_with(name)).collect();
-    match found.as_slice() {
-        [one] => Ok(one),
-        [] => {
-            Err(Error::invalid(format!("no key of this machine begins with `{name}`"))
-                .hint("`bizra keys list` shows them"))
-        }
-        several => Err(Error::usage(format!("{} keys begin with `{name}`", several.len())).hint("give more digits")),
-    }
+/// The keyring's keys; none where there is no home to keep them in.
+fn known(session: &Session) -> Result<Vec<Known>> {
+    session.keyring().map_or(Ok(Vec::new()), |ring| ring.list())
 }
 
 fn rotate(session: &mut Session) -> Result<Outcome> {
     refuse_without_receipt(session)?;
+    if let Some(given) = session.given_key()? {
+        return Err(Error::usage(format!("{} says which key signs here", given.variable))
+            .hint(format!("put the new key there, or unset {} to rotate the keyring's", given.variable)));
+    }
     let ring = ring(session)?;
     let Some(before) = ring.default_key()? else {
         return Err(Error::invalid("there is no key to rotate yet").hint("`bizra keys init` makes the first one"));
@@ -192,8 +235,7 @@ fn rotate(session: &mut Session) -> Result<Outcome> {
     ring.keep(&new, &format!("bizra, made {}", session.time()?))?;
     let new_id = new.public().id();
     session.record_as(&old, &draft)?;
-    let known = find(&ring.list()?, &new_id.to_string())?.clone();
-    let writer = session.writer_of(&ring, &known)?;
+    let writer = session.writer_of(&ring, &Known { public: *new.public(), private: true, ..before.clone() })?;
     session.end_stamps();
     let recorded = session.record_as(&writer, &draft)?;
     ring.set_default(&new_id)?;
@@ -203,24 +245,23 @@ fn rotate(session: &mut Session) -> Result<Outcome> {
 
 fn revoke(session: &mut Session, name: &str, reason: &str) -> Result<Outcome> {
     refuse_without_receipt(session)?;
-    let key: PublicKey = match find(&ring(session)?.list()?, name) {
-        Ok(known) => known.public,
-        Err(unknown) => match session.policy()? {
-            Some(signed) => {
-                let wanted: Option<KeyId> = name.parse().ok();
-                let entry = signed.policy.entries.iter().find(|e| Some(e.key.id()) == wanted);
-                entry.map(|e| e.key).ok_or(unknown)?
-            }
-            None => return Err(unknown),
-        },
-    };
+    let mut candidates = session.own_keys()?;
+    if let Some(signed) = session.policy()? {
+        candidates.extend(signed.policy.entries.iter().map(|entry| entry.key));
+    }
+    candidates.sort_by_key(PublicKey::id);
+    candidates.dedup();
+    let key = by_start("key", name, candidates, |key| key.id().to_string())?.ok_or_else(|| {
+        Error::invalid(format!("no key of this machine or of the trust policy begins with `{name}`"))
+            .hint("`bizra keys list` and `bizra trust check` show them")
+    })?;
     let writer = session.writer()?;
     if writer.id == key.id() {
         return Err(Error::usage("a key can't revoke itself while it signs here")
             .hint("`bizra keys rotate` first, then revoke the old one"));
     }
     let event = KeyEvent::Revoke { key, reason: reason.to_owned() };
-    let draft = Draft::new(event.subjects(), &event).map_err(|e| Error::usage(e.to_string()))?;
+    let draft = Draft::new(event.subjects(), &event).map_err(|e| Error::usage(format!("--reason: {}", e.reason)))?;
     let recorded = session.record_as(&writer, &draft)?;
     let answer = Changed::revoked(key.id().to_string());
     Ok(Outcome { receipt: Some(recorded.id.to_string()), ..Outcome::yes(answer) })

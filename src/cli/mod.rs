@@ -10,7 +10,10 @@ mod config;
 mod doctor;
 mod infer;
 mod keys;
+mod pick;
 mod receipts;
+mod roadmap;
+mod schema;
 mod tokens;
 mod trust;
 
@@ -51,6 +54,7 @@ Examples:
   bizra doctor                                        What can this machine do?
   bizra attest --role lead --statement 'It holds.'    Sign your word
   bizra receipts list                                 What was claimed here, newest first
+  bizra roadmap lint                                  What contradicts itself in the plans?
 
 Exit codes: 0 yes, 1 no, 2 usage, 3 invalid input, 4 undecided, 5 integrity, 6 this machine cannot.";
 
@@ -122,6 +126,8 @@ enum Command {
     Infer(Box<infer::Args>),
     Keys(keys::Args),
     Receipts(receipts::Args),
+    Roadmap(roadmap::Args),
+    Schema(schema::Args),
     Tokens(tokens::Args),
     Trust(trust::Args),
 }
@@ -136,6 +142,8 @@ impl Command {
             Command::Infer(args) => infer::run(args, session),
             Command::Keys(args) => keys::run(args, session),
             Command::Receipts(args) => receipts::run(args, session),
+            Command::Roadmap(args) => roadmap::run(args, session),
+            Command::Schema(args) => schema::run(args, session),
             Command::Tokens(args) => tokens::run(args, session),
             Command::Trust(args) => trust::run(args, session),
         }
@@ -356,9 +364,21 @@ mod tests {
 
     #[test]
     fn every_command_shows_examples() {
-        for command in super::command().get_subcommands() {
-            let help = command.clone().render_long_help().to_string();
-            assert!(help.contains("Examples:"), "`bizra {} --help` has no examples", command.get_name());
+        fn check(command: &mut clap::Command, path: &str) {
+            for inner in command.get_subcommands_mut().filter(|c| c.get_name() != "help") {
+                let path = format!("{path} {}", inner.get_name());
+                let takes_arguments = inner.get_arguments().any(|a| !a.is_global_set() && a.get_id() != "help");
+                let help = inner.render_long_help().to_string();
+                let examples = help.lines().filter(|line| line.trim_start().contains("bizra ")).count();
+                if takes_arguments || inner.has_subcommands() {
+                    assert!(help.contains("Examples:"), "`{path} --help` has no examples");
+                    assert!(examples >= 2, "`{path} --help` has {examples} examples");
+                }
+                check(inner, &path);
+            }
         }
+        let mut whole = super::command();
+        whole.build();
+        check(&mut whole, "bizra");
     }
 }

@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use super::pick::by_start;
 use super::{Outcome, Session};
 use crate::error::{Error, Place, Result, nearest};
 use crate::receipts::keys::{KeyId, PublicKey};
-use crate::receipts::policy::{self, Entry, Policy, SignedPolicy};
+use crate::receipts::log::LogId;
+use crate::receipts::policy::{self, Entry, Policy, PolicyError, SignedPolicy};
 use crate::receipts::predicates::{self, KINDS, PolicyAction, PolicyEvent};
 use crate::receipts::statement::Draft;
 use crate::sys::files::{self, Access};
@@ -19,7 +21,7 @@ use crate::view::trust::{Policies, Written};
 #[command(after_help = "\
 Examples:
   bizra trust init                                                Trust this machine's key, and let it sign the policy
-  bizra trust add ci.pub --name ci --role bench-runner --predicate benchmark/v0.1
+  bizra trust add ci.pub --name ci --predicate attestation/v0.1     Let another key sign attestations
   bizra trust revoke 3f2a… --at 120                               Refuse a key's receipts from index 120 on
   bizra trust check                                               Is the policy well formed and signed?")]
 pub(super) struct Args {
@@ -30,6 +32,10 @@ pub(super) struct Args {
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
     /// Make the policy, signed by this machine's key
+    #[command(after_help = "\
+Examples:
+  bizra trust init
+  bizra trust init --name ada --role lead --role security-reviewer")]
     Init {
         /// Whose key it is
         #[arg(long, default_value = "maintainer")]
@@ -39,6 +45,10 @@ pub(super) enum Command {
         roles: Vec<String>,
     },
     /// Let a key sign
+    #[command(after_help = "\
+Examples:
+  bizra trust add ci.pub --name ci --predicate attestation/v0.1
+  bizra trust add 'ssh-ed25519 AAAAC3Nz… ada' --name ada --role lead --policy-key")]
     Add {
         /// A file with the public key, or the OpenSSH line itself
         key: String,
@@ -65,6 +75,10 @@ pub(super) enum Command {
         policy_key: bool,
     },
     /// Refuse a key's receipts from an index of its log on
+    #[command(after_help = "\
+Examples:
+  bizra trust revoke 3f2a9c01 --at 120     What it signed before index 120 still counts
+  bizra trust revoke 3f2a9c01 --at 0       Nothing that it signed counts")]
     Revoke {
         /// The key's id or the start of it
         key: String,
@@ -73,6 +87,10 @@ pub(super) enum Command {
         at: u64,
     },
     /// Check that the policy is well formed and signed by a policy key
+    #[command(after_help = "\
+Examples:
+  bizra trust check                                     Signed by one of its own policy keys?
+  bizra trust check --signed-by \"$POLICY_KEY_ID\"       Signed by this one?")]
     Check {
         /// The key that must have signed it
         #[arg(long, value_name = "KEYID")]
@@ -84,10 +102,11 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     match &args.command {
         Command::Init { name, roles } => init(session, name, roles),
         Command::Add { key, name, roles, predicates, log, from, until, policy_key } => {
+            let log = log.as_ref().map(|text| log_id(text)).transpose()?;
             let entry = Entry {
                 name: name.clone(),
                 key: public_key(session, key)?,
-                log: log.clone(),
+                log,
                 roles: roles.clone(),
                 predicates: predicate_names(predicates)?,
                 from: *from,
@@ -114,21 +133,29 @@ fn predicate_names(given: &[String]) -> Result<Vec<String>> {
         return Ok(all_predicates());
     }
     for name in given {
-        if predicates::type_of(name).is_none() {
-            let known = all_predicates();
-            let error = Error::usage(format!("--predicate: `{name}` is no predicate type"));
+        let known = all_predicates();
+        if !known.contains(name) {
+            let error = Error::usage(format!("--predicate: this version knows no type `{name}`"));
             return Err(match nearest(name, known.iter().map(String::as_str)) {
                 Some(meant) => error.hint(format!("did you mean `{meant}`?")),
-                None => error.hint(format!("such as {}", known.join(", "))),
+                None => error.hint(format!("it knows {}", known.join(", "))),
             });
         }
     }
     Ok(given.to_vec())
 }
 
+fn log_id(text: &str) -> Result<String> {
+    let id = LogId::parse(text).ok_or_else(|| {
+        Error::usage(format!("--log: `{text}` is no log id, which has 32 digits (0-9, a-f)"))
+            .hint("`bizra receipts stats` lists the logs")
+    })?;
+    Ok(id.to_string())
+}
+
 fn public_key(session: &Session, given: &str) -> Result<PublicKey> {
     if given.starts_with("ssh-") {
-        return PublicKey::read(given).map_err(|e| Error::from(e).at(Place::file("KEY")));
+        return PublicKey::read(given).map_err(|e| Error { message: format!("KEY: {e}"), ..e.into() });
     }
     let path = files::from(&session.env.cwd, Path::new(given));
     let bytes = files::read_at_most(&path, 1 << 16)?;
@@ -180,7 +207,7 @@ fn present(session: &Session) -> Result<SignedPolicy> {
 
 fn add(session: &mut Session, entry: Entry, policy_key: bool) -> Result<Outcome> {
     change(session, PolicyAction::Add, |policy| {
-        if policy_key {
+        if policy_key && !policy.policy_keys.contains(&entry.key) {
             policy.policy_keys.push(entry.key);
         }
         policy.entries.push(entry);
@@ -189,23 +216,27 @@ fn add(session: &mut Session, entry: Entry, policy_key: bool) -> Result<Outcome>
 }
 
 fn revoke(session: &mut Session, key: &str, at: u64) -> Result<Outcome> {
-    change(session, PolicyAction::Revoke, |policy| {
-        let found: Vec<usize> =
-            (0..policy.entries.len()).filter(|i| policy.entries[*i].key.id().to_string().starts_with(key)).collect();
-        match found.as_slice() {
-            [one] => {
-                policy.entries[*one].revoked_at = Some(at);
-                Ok(())
-            }
-            [] => Err(Error::invalid(format!("the policy names no key that begins with `{key}`"))
-                .hint("`bizra trust check` lists them")),
-            several => Err(Error::usage(format!(
-                "{} entries of the policy have a key that begins with `{key}`",
-                several.len()
-            ))
-            .hint("give more digits")),
+    let mut still_signs = None;
+    let outcome = change(session, PolicyAction::Revoke, |policy| {
+        let entry =
+            by_start("key", key, &mut policy.entries, |entry| entry.key.id().to_string())?.ok_or_else(|| {
+                Error::invalid(format!("the policy names no key that begins with `{key}`"))
+                    .hint("`bizra trust check` lists them")
+            })?;
+        if let Some(before) = entry.revoked_at.filter(|before| *before <= at) {
+            return Err(Error::usage(format!("{}'s key is revoked from index {before} on already", entry.name)));
         }
-    })
+        entry.revoked_at = Some(at);
+        let (name, key) = (entry.name.clone(), entry.key);
+        if policy.policy_keys.contains(&key) {
+            still_signs = Some(name);
+        }
+        Ok(())
+    })?;
+    if let Some(name) = still_signs {
+        session.ui.warn(format!("{name}'s key is a policy key: it can still sign {} itself", policy::FILE_NAME));
+    }
+    Ok(outcome)
 }
 
 /// Signs the policy, checks it as a reader would, leaves the receipt of the change, and writes the file.
@@ -216,9 +247,12 @@ fn write(
     before: Option<&SignedPolicy>,
 ) -> Result<Outcome> {
     let writer = session.writer()?;
-    let text = policy.sign(&*writer.signer).map_err(|e| {
-        Error::from(e)
-            .hint("a policy key must sign the policy: set BIZRA_KEY_FILE to one, or use the machine that has it")
+    let text = policy.sign(&*writer.signer).map_err(|e| match e {
+        // The file was sound, so what is wrong with it now came from the flags.
+        PolicyError::Invalid(shape) => Error::usage(format!("{}: {}", flag_of(&shape.path), shape.reason)),
+        PolicyError::Unsigned(_) => Error::from(e)
+            .hint("a policy key must sign the policy: set BIZRA_KEY_FILE to one, or use the machine that has it"),
+        other => other.into(),
     })?;
     let signed = SignedPolicy::open(text.as_bytes(), None)?;
     if let Some(before) = before {
@@ -231,6 +265,20 @@ fn write(
     let path = path(session);
     files::replace(&path, text.as_bytes(), Access::Everyone)?;
     Ok(Outcome { receipt, ..Outcome::yes(Written { path, signed }) })
+}
+
+/// The flag or argument that filled the policy's field `path`, such as `keys[2].roles`.
+fn flag_of(path: &str) -> &str {
+    match path.rsplit('.').next() {
+        Some("name") => "--name",
+        Some("key") => "KEY",
+        Some("roles") => "--role",
+        Some("predicates") => "--predicate",
+        Some("from") => "--from",
+        Some("until") => "--until",
+        Some("revokedAt") => "--at",
+        _ => path,
+    }
 }
 
 fn check(session: &mut Session, signed_by: Option<&str>) -> Result<Outcome> {

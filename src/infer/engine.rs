@@ -273,7 +273,7 @@ struct Sequence<'s, 'a> {
 }
 
 impl Steps for Sequence<'_, '_> {
-    fn len(&self) -> usize {
+    fn fed(&self) -> usize {
         self.session.tokens.len()
     }
 

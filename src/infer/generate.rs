@@ -113,9 +113,9 @@ pub struct Timings {
 
 /// What takes tokens and gives logits.
 pub trait Steps {
-    /// Tokens that have been fed.
-    fn len(&self) -> usize;
-    /// Tokens that can be fed in all.
+    /// How many tokens have been fed.
+    fn fed(&self) -> usize;
+    /// How many can be fed in all.
     fn capacity(&self) -> usize;
     /// How many to feed at once.
     fn chunk(&self) -> usize;
@@ -143,7 +143,7 @@ pub fn generate(
 ) -> Result<Generation, InferError> {
     let Request { prompt, sampling, limits, tokenizer } = *request;
     let start = clock();
-    let reused = steps.len();
+    let reused = steps.fed();
     if prompt.is_empty() {
         return Err(InferError::EmptyPrompt);
     }
@@ -160,10 +160,10 @@ pub fn generate(
     let most = limits.tokens.unwrap_or(usize::MAX);
 
     let mut finish = None;
-    while steps.len() < prompt.len() {
-        let end = (steps.len() + steps.chunk().max(1)).min(prompt.len());
-        steps.feed(&prompt[steps.len()..end], end == prompt.len() && most > 0)?;
-        if speech.tell(Event::Prompt { done: steps.len(), total: prompt.len() }) == Control::Stop {
+    while steps.fed() < prompt.len() {
+        let end = (steps.fed() + steps.chunk().max(1)).min(prompt.len());
+        steps.feed(&prompt[steps.fed()..end], end == prompt.len() && most > 0)?;
+        if speech.tell(Event::Prompt { done: steps.fed(), total: prompt.len() }) == Control::Stop {
             finish = Some(Finish::Interrupted);
             break;
         }
@@ -192,7 +192,7 @@ pub fn generate(
         let told = speech.tell(Event::Token { id, logprobs: tokens.logprobs.last() });
         finish = speech.say(id)?.or((told == Control::Stop).then_some(Finish::Interrupted));
         if finish.is_none() && tokens.ids.len() < most {
-            match steps.len() < steps.capacity() {
+            match steps.fed() < steps.capacity() {
                 true => steps.feed(&[id], true)?,
                 false => finish = Some(Finish::Length),
             }

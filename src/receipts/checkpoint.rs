@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::finding::Code;
 use super::keys::{KeyError, PublicKey};
+use super::merkle::MAX_SIZE;
 use super::{Hash, hex};
 
 pub const MAX_BYTES: usize = 8192;
@@ -316,6 +317,7 @@ fn parse_origin(line: &str) -> Result<String, CheckpointError> {
 fn parse_size(line: &str) -> Result<u64, CheckpointError> {
     match line.parse::<u64>() {
         // `parse` lets `+7` and `007` through.
+        Ok(size) if size > MAX_SIZE => malformed(2, "the size is beyond 2^63 - 1"),
         Ok(size) if size.to_string() == line => Ok(size),
         _ => malformed(2, "the size is not a decimal number in its shortest form"),
     }

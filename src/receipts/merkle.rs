@@ -11,6 +11,9 @@ use super::{Hash, hex};
 
 pub mod conformance;
 
+/// No log is longer, so that sums of sizes stay numbers.
+pub const MAX_SIZE: u64 = i64::MAX as u64;
+
 /// The hash of one entry.
 pub fn leaf_hash(entry: &[u8]) -> Hash {
     Sha256::new().chain_update([0]).chain_update(entry).finalize().into()
@@ -69,6 +72,15 @@ impl fmt::Display for FrontierError {
 impl std::error::Error for FrontierError {}
 
 impl Frontier {
+    /// The frontier of the first `size` leaves of a tree that is stored somewhere.
+    pub fn of<N: Nodes + ?Sized>(nodes: &N, size: u64) -> Result<Self, N::Error> {
+        let mut roots = Vec::new();
+        for level in (0..u64::BITS).rev().filter(|level| size >> level & 1 == 1) {
+            roots.push(nodes.node(level, (size >> level) - 1)?);
+        }
+        Ok(Self { size, roots })
+    }
+
     pub fn size(&self) -> u64 {
         self.size
     }
@@ -110,6 +122,9 @@ impl Frontier {
         let size: u64 = first.parse().map_err(|_| bad(1, "not a size"))?;
         if size.to_string() != first {
             return Err(bad(1, "size not in canonical decimal"));
+        }
+        if size > MAX_SIZE {
+            return Err(bad(1, "size beyond 2^63 - 1"));
         }
         let mut roots = Vec::new();
         for (number, line) in lines.enumerate() {

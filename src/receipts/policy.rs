@@ -3,7 +3,7 @@
 //! Bounds are log indexes, never times: a thief can backdate a receipt but not its place. The file is reviewed in the main
 //! branch, so its layout is free; what a policy key signs is the canonical form of its `policy` member under DSSE's
 //! pre-authentication encoding, and the signature stands beside it in the same file, so that one change is one file.
-//! Without a policy, a machine's own keys are trusted for its own log, and no role is judged ([`Trust::Own`]).
+//! Without a policy, a machine's own keys are trusted for its own logs, and no role is judged ([`Trust::Own`]).
 
 use std::fmt;
 
@@ -382,9 +382,9 @@ impl std::error::Error for Refusal {}
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trust {
     Policy(SignedPolicy),
-    /// No policy: the keys that this machine has had, for its own log only.
+    /// No policy: the keys that this machine has had, for its own logs only.
     Own {
-        log: String,
+        logs: Vec<String>,
         keys: Vec<PublicKey>,
     },
 }
@@ -401,7 +401,9 @@ impl Trust {
     pub fn admit(&self, log: &str, keyid: KeyId, predicate_type: &str, index: u64) -> Result<Roles<'_>, Refusal> {
         match self {
             Self::Policy(signed) => signed.policy.admit(log, keyid, predicate_type, index),
-            Self::Own { log: own, keys } if own == log && keys.iter().any(|key| key.id() == keyid) => {
+            Self::Own { logs, keys }
+                if logs.iter().any(|own| own == log) && keys.iter().any(|key| key.id() == keyid) =>
+            {
                 Ok(Roles::Unjudged)
             }
             Self::Own { .. } => Err(Refusal::Untrusted { key: keyid, log: log.to_owned() }),

@@ -126,7 +126,7 @@ mod tests {
     }
 
     fn own(seeds: &[SecretKey]) -> Trust {
-        Trust::Own { log: "main".into(), keys: seeds.iter().map(|secret| *secret.public()).collect() }
+        Trust::Own { logs: vec!["main".into()], keys: seeds.iter().map(|secret| *secret.public()).collect() }
     }
 
     fn policy(change: impl FnOnce(&mut Entry)) -> Trust {

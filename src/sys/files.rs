@@ -4,6 +4,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest as _, Sha256};
+
 use crate::error::{Error, Place, Result};
 
 /// Who may read a file that is written here.
@@ -95,6 +97,22 @@ pub fn read_at_most(path: &Path, most: usize) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// The SHA-256 of a file that the user named, however large it is.
+pub fn sha256(path: &Path) -> Result<[u8; 32]> {
+    let unreadable = |e: io::Error| Error::reading(path, &e);
+    let mut file = File::open(path).map_err(unreadable)?;
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(hash.finalize().into()),
+            Ok(read) => hash.update(&buffer[..read]),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(unreadable(e)),
+        }
+    }
+}
+
 /// A file that need not be there.
 pub fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>> {
     match std::fs::read(path) {
@@ -133,6 +151,8 @@ mod tests {
         std::fs::write(&path, b"12345").expect("written");
         assert_eq!(read_at_most(&path, 5).expect("short enough"), b"12345");
         assert!(read_at_most(&path, 4).is_err());
+        let digest = "5994471abb01112afcc18159f6cc74b4f511b99806da59b3caf5a9c173cacfc5";
+        assert_eq!(crate::receipts::hex::encode(&sha256(&path).expect("there")), digest);
         assert_eq!(read_if_there(&folder.path().join("none")).expect("no error"), None);
     }
 }

@@ -51,7 +51,7 @@ impl fmt::Display for GitError {
         match self {
             Self::Sha256 { path } => write!(
                 f,
-                "{}: a repository with SHA-256 objects cannot be read by this build; keep the ledger elsewhere with --ledger PATH",
+                "{}: a repository with SHA-256 objects cannot be read by this build; work from a folder outside it, where the ledger is the user's own",
                 path.display()
             ),
             Self::Owner { path, reason } => write!(

@@ -3,6 +3,8 @@
 //! `ID.pem` is a private key, `ID.pub` its public half, and `default` names the key that signs. A `.pub` without its
 //! `.pem` is a key that an ssh-agent keeps.
 
+use std::fs::{File, OpenOptions};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::files::{self, Access};
@@ -38,10 +40,15 @@ impl Keyring {
     /// Every key, the default first, then by id.
     pub fn list(&self) -> Result<Vec<Known>> {
         let default = self.default_id()?;
-        let Ok(entries) = std::fs::read_dir(&self.folder) else { return Ok(Vec::new()) };
+        let unreadable = |e: &std::io::Error| Error::reading(&self.folder, e);
+        let entries = match std::fs::read_dir(&self.folder) {
+            Ok(entries) => entries,
+            Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(Vec::new()),
+            Err(e) => return Err(unreadable(&e)),
+        };
         let mut known = Vec::new();
-        for entry in entries.flatten() {
-            let path = entry.path();
+        for entry in entries {
+            let path = entry.map_err(|e| unreadable(&e))?.path();
             if path.extension().is_some_and(|e| e == "pub") {
                 let line = files::read(&path)?;
                 let line = String::from_utf8_lossy(&line).trim().to_owned();
@@ -75,6 +82,17 @@ impl Keyring {
         let Some(bytes) = files::read_if_there(&path)? else { return Ok(None) };
         let text = String::from_utf8_lossy(&bytes);
         text.trim().parse().map(Some).map_err(|e| unusable(&path, &e))
+    }
+
+    /// Keeps other processes from choosing a key until the file is dropped.
+    pub fn alone(&self) -> Result<File> {
+        files::private_folder(&self.folder)?;
+        let path = self.folder.join("lock");
+        let locked = OpenOptions::new().write(true).create(true).truncate(false).open(&path).and_then(|file| {
+            file.lock()?;
+            Ok(file)
+        });
+        locked.map_err(|e| Error::writing(path.display(), &e))
     }
 
     /// The private half of `id`.

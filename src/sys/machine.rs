@@ -2,17 +2,19 @@
 //!
 //! Each function looks at one thing and says what it saw; what follows from it is [`crate::doctor`]'s to judge.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bizra_kernels::gpu::{Api, Found};
 use bizra_kernels::{Level, gpu, os};
 
+use super::ledger::{Ledger, LedgerError};
 use super::setup::Setup;
 use super::{folders, git};
 use crate::config::Config;
 use crate::doctor::{Check, Fact, State, Subject};
 use crate::env::{Env, Vars};
+use crate::error::Error;
 
 /// Every check but the bandwidth, which takes its time.
 pub fn checks(env: &Env, config: &Config, setup: &Setup) -> Vec<Check> {
@@ -27,6 +29,11 @@ pub fn checks(env: &Env, config: &Config, setup: &Setup) -> Vec<Check> {
         models(&env.vars),
     ]);
     checks
+}
+
+/// Threads that work may use.
+pub fn threads() -> std::num::NonZeroUsize {
+    std::num::NonZeroUsize::new(bizra_kernels::default_threads()).unwrap_or(std::num::NonZeroUsize::MIN)
 }
 
 fn cpu() -> Check {
@@ -217,6 +224,61 @@ fn writable(folder: &Path) -> Result<bool, &'static str> {
         return Err("is behind a file that is no folder");
     }
     if os::may_write(nearest) { Ok(there) } else { Err("can't be written") }
+}
+
+/// The ledger that receipts would go to.
+pub fn ledger(place: Result<PathBuf, Error>) -> Check {
+    let broken = |path: &Path, why: String| {
+        Check::new(Subject::Ledger, State::Broken, format!("{}: {why}", path.display()))
+            .fact("path", Fact::Text(path.display().to_string()))
+    };
+    let path = match place {
+        Ok(path) => path,
+        // No home, or a repository that can't be opened: its own line says so.
+        Err(error) => {
+            let check = Check::new(Subject::Ledger, State::Missing, error.message.clone());
+            return match error.hints.first() {
+                Some(hint) => check.hint(hint.clone()),
+                None => check,
+            };
+        }
+    };
+    let shown = path.display().to_string();
+    if !path.exists() {
+        return match writable(&path) {
+            Ok(_) => Check::new(Subject::Ledger, State::Missing, format!("none yet; the first receipt makes {shown}"))
+                .fact("path", Fact::Text(shown)),
+            Err(why) => broken(&path, format!("it can't be made, since its place {why}"))
+                .hint("mend the permissions, or name another place with --ledger PATH"),
+        };
+    }
+    match counted(&path) {
+        Ok((logs, receipts)) if os::may_write(&path) => {
+            let of = |count: u64, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+            let detail = format!("{shown}, {}, {}", of(logs, "log"), of(receipts, "receipt"));
+            Check::new(Subject::Ledger, State::Ok, detail)
+                .fact("path", Fact::Text(shown))
+                .fact("logs", Fact::Count(logs))
+                .fact("receipts", Fact::Count(receipts))
+        }
+        Ok(_) => broken(&path, "it can't be written, so no receipt can be left".into())
+            .hint("mend its permissions, or name another place with --ledger PATH"),
+        Err(error) => broken(&path, error.to_string())
+            .hint("`bizra receipts repair` mends what a crash left; --ledger PATH names another place"),
+    }
+}
+
+/// How many logs, and how many receipts in all of them, the newest ones that git lacks counted in.
+fn counted(path: &Path) -> Result<(u64, u64), LedgerError> {
+    let ledger = Ledger::open(path, false)?;
+    let logs = ledger.logs()?;
+    let mut receipts = 0;
+    for id in &logs {
+        let log = ledger.log(id)?;
+        log.header()?;
+        receipts += log.size()? + log.wal()?.pending.len() as u64;
+    }
+    Ok((logs.len() as u64, receipts))
 }
 
 fn models(vars: &Vars) -> Check {

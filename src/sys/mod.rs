@@ -8,8 +8,10 @@ pub mod keyring;
 pub mod ledger;
 pub mod machine;
 pub mod models;
+pub mod plans;
 pub mod setup;
 pub mod ssh_agent;
 #[cfg(test)]
 mod testing;
 pub mod vault;
+pub mod yaml;

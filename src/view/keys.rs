@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::View;
+use super::{View, short};
 use crate::receipts::keys::PublicKey;
 use crate::ui::{Align, Grid, Page};
 
@@ -10,7 +10,7 @@ pub(crate) struct Key {
     pub(crate) id: String,
     pub(crate) comment: String,
     pub(crate) held_by: &'static str,
-    pub(crate) default: bool,
+    pub(crate) signs: bool,
     pub(crate) log: Option<String>,
 }
 
@@ -28,8 +28,8 @@ impl View for Listed {
         let header = ["signs", "key", "held by", "log", "comment"];
         let mut grid = Grid::new(header.map(|h| (h, Align::Left)));
         for key in &self.keys {
-            let signs = if key.default { "yes" } else { "" };
-            grid.row([signs, &key.id, key.held_by, key.log.as_deref().unwrap_or("-"), &key.comment]);
+            let signs = if key.signs { "yes" } else { "" };
+            grid.row([signs, short(&key.id), key.held_by, key.log.as_deref().map_or("-", short), &key.comment]);
         }
         page.grid(grid);
         page
@@ -39,7 +39,7 @@ impl View for Listed {
         let keys: Vec<Value> = self
             .keys
             .iter()
-            .map(|k| json!({ "id": k.id, "comment": k.comment, "held_by": k.held_by, "default": k.default, "log": k.log }))
+            .map(|k| json!({ "id": k.id, "comment": k.comment, "held_by": k.held_by, "signs": k.signs, "log": k.log }))
             .collect();
         json!({ "keys": keys })
     }

@@ -9,7 +9,9 @@ pub(crate) mod doctor;
 pub(crate) mod infer;
 pub(crate) mod keys;
 pub(crate) mod receipts;
+pub(crate) mod receipts_audit;
 pub(crate) mod replay;
+pub(crate) mod roadmap;
 pub(crate) mod tokens;
 pub(crate) mod trust;
 
@@ -65,4 +67,9 @@ fn reason(error: &Error) -> Value {
         reason.insert("hints".into(), error.hints.clone().into());
     }
     Value::Object(reason)
+}
+
+/// As many digits of an id as a table has room for; commands take them for the whole.
+fn short(id: &str) -> &str {
+    id.get(..12).unwrap_or(id)
 }

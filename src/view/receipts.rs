@@ -5,12 +5,23 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::View;
+use super::{View, short};
 use crate::receipts::hex;
 use crate::receipts::json::Value as Signed;
 use crate::receipts::predicates;
 use crate::receipts::receipt::{Content, Receipt};
 use crate::ui::{Align, Grid, Line, Page, Tone};
+
+/// A subject's name, with the digest that it may end in cut short.
+fn brief(name: &str) -> String {
+    let start = name.len().saturating_sub(64);
+    match name.get(start..) {
+        Some(digits) if digits.len() == 64 && digits.bytes().all(|b| b.is_ascii_hexdigit()) => {
+            format!("{}{}…", &name[..start], short(digits))
+        }
+        _ => name.to_owned(),
+    }
+}
 
 fn kind(content: &Content) -> String {
     let full = &content.statement.predicate_type;
@@ -65,14 +76,23 @@ pub(crate) struct Listed {
     pub(crate) receipts: Vec<Receipt>,
     pub(crate) page: u64,
     pub(crate) more: bool,
+    /// Whether something was left out.
+    pub(crate) filtered: bool,
     pub(crate) ledger: PathBuf,
+}
+
+impl Listed {
+    fn none(&self) -> String {
+        if self.filtered { "no receipt fits".into() } else { "no receipt".into() }
+    }
 }
 
 impl View for Listed {
     fn page(&self) -> Page {
         let mut page = Page::new();
         if self.receipts.is_empty() {
-            page.text(format!("no receipt in {}", self.ledger.display()));
+            let which = if self.page > 1 { format!("no receipt on page {}", self.page) } else { self.none() };
+            page.text(format!("{which} in {}", self.ledger.display()));
             return page;
         }
         let header = [
@@ -85,26 +105,27 @@ impl View for Listed {
         ];
         let mut grid = Grid::new(header);
         for receipt in &self.receipts {
-            let log = &receipt.log.to_string()[..8];
+            let log = receipt.log.to_string();
+            let log = short(&log);
             let index = receipt.index.to_string();
             match &receipt.content {
                 Ok(content) => {
                     let subjects = &content.statement.subjects;
                     let about = match subjects.as_slice() {
-                        [one] => one.name.clone(),
-                        [first, rest @ ..] => format!("{} and {} more", first.name, rest.len()),
+                        [one] => brief(&one.name),
+                        [first, rest @ ..] => format!("{} and {} more", brief(&first.name), rest.len()),
                         [] => String::new(),
                     };
                     let time = content.statement.stamp.time.to_string();
-                    let id = &content.id.to_string()[..12];
-                    grid.row([id, &time, &kind(content), &about, log, &index]);
+                    let id = content.id.to_string();
+                    grid.row([short(&id), &time, &kind(content), &about, log, &index]);
                 }
                 Err(reason) => grid.row(["unreadable", "-", "-", reason, log, &index]),
             }
         }
         page.grid(grid);
         if self.more {
-            page.text(format!("more: --page {}", self.page + 1));
+            page.text(format!("there are more: --page {}", self.page + 1));
         }
         page
     }
@@ -348,6 +369,9 @@ impl View for Counted {
     fn page(&self) -> Page {
         let mut page = Page::new();
         page.text(format!("{}, {} bytes on disk", self.path.display(), self.disk_bytes));
+        if self.logs.is_empty() {
+            page.text("the ledger has no log yet");
+        }
         for log in &self.logs {
             page.blank();
             let whose = if log.own { "this machine's" } else { "another machine's" };

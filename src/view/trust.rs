@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::View;
+use super::{View, short};
 use crate::receipts::hex;
 use crate::receipts::policy::SignedPolicy;
 use crate::ui::{Align, Grid, Page};
@@ -27,8 +27,8 @@ impl View for Policies {
             let bound = |index: Option<u64>| index.map_or("-".to_owned(), |i| i.to_string());
             grid.row([
                 entry.name.as_str(),
-                &entry.key.id().to_string(),
-                entry.log.as_deref().unwrap_or("any"),
+                short(&entry.key.id().to_string()),
+                entry.log.as_deref().map_or("any", short),
                 &entry.from.to_string(),
                 &bound(entry.until),
                 &bound(entry.revoked_at),

@@ -90,3 +90,39 @@ fn bandwidth_is_measured_on_request() {
     let facts = &state(&document, "bandwidth")["facts"];
     assert!(facts["all_cores_gb_s"].as_f64().is_some_and(|x| x > 0.1), "{facts}");
 }
+
+#[test]
+fn the_ledger_is_missing_there_or_broken() {
+    let env = TestEnv::new();
+    env.git(&["init", "-q"]);
+    let (code, document) = checks(&env, &[]);
+    let ledger = state(&document, "ledger");
+    assert_eq!((code, &ledger["state"]), (0, &"missing".into()));
+    assert!(ledger["detail"].as_str().is_some_and(|d| d.ends_with(".git/bizra/ledger.git")), "{ledger}");
+    assert_eq!(checks(&env, &["--require", "ledger"]).0, 4);
+
+    env.run(&["attest", "--role", "lead", "--statement", "It holds."]);
+    let (code, document) = checks(&env, &["--require", "ledger"]);
+    let ledger = state(&document, "ledger");
+    assert_eq!((code, &ledger["state"]), (0, &"ok".into()));
+    assert_eq!((&ledger["facts"]["logs"], &ledger["facts"]["receipts"]), (&1.into(), &2.into()));
+
+    let refs = env.work().join(".git/bizra/ledger.git/refs/bizra/log");
+    let log = std::fs::read_dir(refs).expect("a log").next().expect("one").expect("an entry").path();
+    std::fs::write(log, "").expect("an empty ref");
+    let (code, document) = checks(&env, &[]);
+    let ledger = state(&document, "ledger");
+    assert_eq!((code, &ledger["state"]), (6, &"broken".into()));
+    assert!(ledger["hint"].as_str().is_some_and(|h| h.contains("bizra receipts repair")), "{ledger}");
+}
+
+#[test]
+fn a_ledger_without_a_possible_place_is_broken() {
+    let env = TestEnv::new();
+    env.git(&["init", "-q"]);
+    env.write(".git/bizra", "a file where the ledger's folder belongs");
+    let (code, document) = checks(&env, &[]);
+    assert_eq!((code, &state(&document, "ledger")["state"]), (6, &"broken".into()));
+    let homeless = TestEnv::new().without("HOME").without("USERPROFILE");
+    assert_eq!(state(&checks(&homeless, &[]).1, "ledger")["state"], "missing");
+}

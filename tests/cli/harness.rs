@@ -19,6 +19,9 @@ pub struct TestEnv {
     root: TempDir,
     vars: Vec<(String, String)>,
     width: Option<usize>,
+    wall: String,
+    chance: RepeatingChance,
+    stdin: Vec<u8>,
 }
 
 pub struct Ran {
@@ -55,7 +58,36 @@ impl TestEnv {
             ("GIT_COMMITTER_DATE", "2026-02-01T09:00:00+03:00"),
         ];
         let vars = vars.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
-        TestEnv { root, vars, width: None }
+        let (wall, chance) = ("2026-02-01T06:00:00Z".to_owned(), RepeatingChance::default());
+        TestEnv { root, vars, width: None, wall, chance, stdin: Vec::new() }
+    }
+
+    /// Another machine: other dice than those of [`TestEnv::new`].
+    pub fn other(number: u64) -> Self {
+        let env = TestEnv::new();
+        env.chance.0.store(number << 32, Ordering::Relaxed);
+        env
+    }
+
+    /// What the clock shows from now on.
+    pub fn at(&mut self, wall: &str) {
+        wall.parse::<jiff::Timestamp>().expect("a timestamp");
+        self.wall = wall.to_owned();
+    }
+
+    /// What the next runs in this process read from standard input.
+    pub fn stdin(&mut self, bytes: impl Into<Vec<u8>>) {
+        self.stdin = bytes.into();
+    }
+
+    /// From now on, without making the world anew.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.unset(name);
+        self.vars.push((name.to_owned(), value.to_owned()));
+    }
+
+    pub fn unset(&mut self, name: &str) {
+        self.vars.retain(|(k, _)| k != name);
     }
 
     /// The reader is a terminal of this many columns.
@@ -90,21 +122,6 @@ impl TestEnv {
         std::fs::write(path, text).expect("the file is written");
     }
 
-    /// Git in the work folder, with no configuration but the test's.
-    pub fn git(&self, args: &[&str]) -> String {
-        let output = Command::new("git")
-            .args(["-c", "init.defaultBranch=main", "-c", "protocol.file.allow=always"])
-            .args(args)
-            .current_dir(self.work())
-            .env_clear()
-            .env("PATH", path_of_the_machine())
-            .envs(self.vars.iter().map(|(k, v)| (k, v)))
-            .output()
-            .expect("git can be run");
-        assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8_lossy(&output.stdout).into_owned()
-    }
-
     /// Puts a file of the repository's `fixtures/` into the work folder.
     pub fn fixture(&self, name: &str) {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name);
@@ -120,22 +137,46 @@ impl TestEnv {
         }
     }
 
-    /// The program in this process, with nothing to read.
+    /// Git in the work folder, with no configuration but the test's.
+    pub fn git(&self, args: &[&str]) -> String {
+        let output = Command::new("git")
+            .args(["-c", "init.defaultBranch=main", "-c", "protocol.file.allow=always"])
+            .args(args)
+            .current_dir(self.work())
+            .env_clear()
+            .env("PATH", path_of_the_machine())
+            .envs(self.vars.iter().map(|(k, v)| (k, v)))
+            .output()
+            .expect("git can be run");
+        assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// The program in this process.
     pub fn run(&self, args: &[&str]) -> Ran {
-        self.run_with(args, b"")
+        self.run_in(self.work(), args)
     }
 
     /// The program in this process, with `input` to read.
     pub fn run_with(&self, args: &[&str], input: &[u8]) -> Ran {
+        self.run_reading(self.work(), args, input)
+    }
+
+    /// The program in this process, from another folder.
+    pub fn run_in(&self, cwd: PathBuf, args: &[&str]) -> Ran {
+        self.run_reading(cwd, args, &self.stdin)
+    }
+
+    fn run_reading(&self, cwd: PathBuf, args: &[&str], input: &[u8]) -> Ran {
         let (stdout, stderr) = (Shared::default(), Shared::default());
         let output =
             |sink: &Shared| Output { sink: Box::new(sink.clone()), terminal: self.width.is_some(), width: self.width };
         let path = [("PATH".to_owned(), path_of_the_machine())];
         let env = Env {
-            clock: Box::new(StillClock::default()),
-            chance: Box::new(RepeatingChance::default()),
-            vars: self.vars.iter().cloned().chain(path).collect(),
-            cwd: self.work(),
+            clock: Box::new(StillClock { wall: self.wall.parse().expect("a timestamp"), looks: AtomicU64::new(0) }),
+            chance: Box::new(self.chance.clone()),
+            vars: path.into_iter().chain(self.vars.iter().cloned()).collect(),
+            cwd,
             stdin: Input { source: Box::new(io::Cursor::new(input.to_vec())), terminal: false },
             stdout: output(&stdout),
             stderr: output(&stderr),
@@ -234,22 +275,24 @@ impl Write for Shared {
 }
 
 /// Wall time stands still; the monotonic clock moves a millisecond a look.
-#[derive(Default)]
-struct StillClock(AtomicU64);
+struct StillClock {
+    wall: jiff::Timestamp,
+    looks: AtomicU64,
+}
 
 impl Clock for StillClock {
     fn wall(&self) -> jiff::Timestamp {
-        "2026-02-01T06:00:00Z".parse().expect("a timestamp")
+        self.wall
     }
 
     fn monotonic(&self) -> Duration {
-        Duration::from_millis(self.0.fetch_add(1, Ordering::Relaxed))
+        Duration::from_millis(self.looks.fetch_add(1, Ordering::Relaxed))
     }
 }
 
-/// Bytes that differ from each other and repeat from run to run.
-#[derive(Default)]
-struct RepeatingChance(AtomicU64);
+/// Bytes that differ from each other, and that are the same each time the test is run.
+#[derive(Clone, Default)]
+struct RepeatingChance(Arc<AtomicU64>);
 
 impl Chance for RepeatingChance {
     fn fill(&self, bytes: &mut [u8]) -> io::Result<()> {

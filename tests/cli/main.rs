@@ -1,12 +1,20 @@
 //! The command line as its users meet it. One binary for all of these, a file per command.
 
+mod attest;
 mod doctor;
 mod frame;
 mod harness;
 mod infer;
+mod keys;
+mod places;
 mod readme;
+mod receipts;
 mod replay;
+mod roadmap;
+mod rules;
+mod said;
 mod tokens;
+mod trust;
 
 /// A test file that no `mod` names would never run, and nobody would notice.
 #[test]

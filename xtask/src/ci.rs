@@ -7,7 +7,7 @@ use std::time::Duration;
 use bizra::bench::measure::Clock;
 
 use crate::tools::{self, Outcome, Stopwatch, cargo};
-use crate::{conformance, fixtures, tidy};
+use crate::{conformance, fixtures, fuzz, outside, tidy};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -95,6 +95,11 @@ fn steps(args: &Args) -> Outcome<Vec<Step>> {
     steps.extend(deny());
     steps.push(Step::own("fixtures --check", fixtures::check));
     steps.push(conformance_step());
+    steps.push(match outside::impossible() {
+        Some(reason) => Step::skip("outside", reason),
+        None => Step::own("outside", outside::check),
+    });
+    steps.push(Step { again: "cargo xtask ci".into(), ..Step::own("check of the fuzz targets", fuzz::check) });
     Ok(steps)
 }
 

@@ -4,6 +4,7 @@
 //! case is never a passed one, and a folder that no suite reads is a skipped case too.
 
 mod infer;
+mod receipts;
 
 use std::path::{Path, PathBuf};
 
@@ -35,6 +36,9 @@ pub(crate) struct Suite {
 
 const SUITES: &[Suite] = &[
     Suite { folder: "chat-templates", run: infer::chat_templates },
+    Suite { folder: "crypto/dsse", run: receipts::dsse },
+    Suite { folder: "crypto/merkle", run: receipts::merkle },
+    Suite { folder: "crypto/wycheproof", run: receipts::wycheproof },
     Suite { folder: "lm/llama-2-tiny-random", run: infer::language_model },
     Suite { folder: "lm/stories260K", run: infer::language_model },
     Suite { folder: "tokenizers", run: infer::tokenizers },

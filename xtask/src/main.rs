@@ -7,6 +7,9 @@ mod conformance;
 mod coverage;
 mod dist;
 mod fixtures;
+mod fuzz;
+mod outside;
+mod samples;
 mod sbom;
 mod tidy;
 mod tools;
@@ -36,6 +39,10 @@ enum Task {
     Dist(dist::Args),
     /// Line coverage of the tests
     Coverage(coverage::Args),
+    /// Check a ledger that was just written with programs that are not ours, as the documentation shows it
+    Outside,
+    /// Look for input that breaks what reads bytes of strangers
+    Fuzz(fuzz::Args),
     /// Run the benchmarks: interleaved with a peer, one table
     Bench(bench::Args),
 }
@@ -51,6 +58,8 @@ fn main() -> ExitCode {
         Task::Conformance(args) => conformance::run(&args),
         Task::Dist(args) => dist::run(&args),
         Task::Coverage(args) => coverage::run(&args),
+        Task::Outside => outside::run(),
+        Task::Fuzz(args) => fuzz::run(&args),
         Task::Bench(args) => bench::run(&args),
     })
 }

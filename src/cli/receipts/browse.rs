@@ -1,5 +1,6 @@
 //! Receipts read from a ledger's logs: newest first across logs, or one by its id.
 
+use super::super::pick::{by_start, check_start};
 use crate::error::{Error, Result};
 use crate::receipts::log::LogId;
 use crate::receipts::receipt::Receipt;
@@ -66,18 +67,9 @@ impl<'a> NewestFirst<'a> {
     }
 }
 
-/// The shortest start of an id that is taken for one.
-const LEAST_DIGITS: usize = 6;
-
 /// The receipt whose id begins with `prefix`.
 pub(super) fn find(ledger: &Ledger, prefix: &str) -> Result<Receipt> {
-    let digits = prefix.len() <= 64 && prefix.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-    if !digits || prefix.len() < LEAST_DIGITS {
-        return Err(Error::usage(format!(
-            "`{prefix}` is no receipt id: at least {LEAST_DIGITS} of its 64 digits (0-9, a-f)"
-        ))
-        .hint("`bizra receipts list` shows ids"));
-    }
+    check_start("receipt", prefix, 64).map_err(|e| e.hint("`bizra receipts list` shows ids"))?;
     let mut all = NewestFirst::of(ledger, None)?;
     let mut found: Option<Receipt> = None;
     while let Some(receipt) = all.next()? {
@@ -100,13 +92,7 @@ pub(super) fn find(ledger: &Ledger, prefix: &str) -> Result<Receipt> {
 
 /// The log whose id begins with `prefix`.
 pub(super) fn find_log(ledger: &Ledger, prefix: &str) -> Result<LogId> {
-    let logs = ledger.logs()?;
-    let found: Vec<&LogId> = logs.iter().filter(|id| id.to_string().starts_with(prefix)).collect();
-    match found.as_slice() {
-        [one] => Ok((*one).clone()),
-        [] => {
-            Err(Error::invalid(format!("no log begins with `{prefix}`")).hint("`bizra receipts stats` lists the logs"))
-        }
-        several => Err(Error::usage(format!("{} logs begin with `{prefix}`", several.len())).hint("give more digits")),
-    }
+    by_start("log", prefix, ledger.logs()?, LogId::to_string)?.ok_or_else(|| {
+        Error::invalid(format!("no log begins with `{prefix}`")).hint("`bizra receipts stats` lists the logs")
+    })
 }

@@ -1,5 +1,6 @@
 //! `bizra receipts export` and `import`: receipts as files.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::super::book::log_of;
@@ -7,8 +8,9 @@ use super::super::{Outcome, Session};
 use super::browse::find_log;
 use super::verify::judge;
 use crate::error::{Error, Exit, Place, Result};
+use crate::receipts::envelope::ReceiptId;
+use crate::receipts::finding::Code;
 use crate::receipts::log::{CHECKPOINT, LogId};
-use crate::receipts::receipt::Content;
 use crate::receipts::tiles::{self, full_tiles};
 use crate::sys::files::{self, Access};
 use crate::sys::ledger::{Ledger, Log};
@@ -71,33 +73,46 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     }
 }
 
-fn own_log(session: &mut Session, ledger: &Ledger) -> Result<LogId> {
+fn own_log(session: &Session, ledger: &Ledger) -> Result<LogId> {
     let logs = ledger.logs()?;
     if let [only] = logs.as_slice() {
         return Ok(only.clone());
     }
-    let writer = session.writer()?;
-    log_of(ledger, &writer.id)?.ok_or_else(|| {
-        Error::invalid("this machine's key has no log here")
-            .hint("name one with --log; `bizra receipts stats` lists them")
-    })
+    let mut own = Vec::new();
+    for key in session.own_keys()? {
+        own.extend(log_of(ledger, &key.id())?);
+    }
+    let hint = "name one with --log; `bizra receipts stats` lists them";
+    match own.as_slice() {
+        [only] => Ok(only.clone()),
+        [] => Err(Error::invalid("this machine's keys have no log here").hint(hint)),
+        several => Err(Error::usage(format!("this machine's keys have {} logs here", several.len())).hint(hint)),
+    }
 }
 
 fn export_lines(session: &mut Session, id: &LogId, log: &Log<'_>) -> Result<Outcome> {
-    let size = log.size()?;
     let mut lines = Vec::new();
-    for bundle in log.bundles(0..size)? {
+    let mut receipts = 0;
+    let mut write = |entry: &[u8]| -> Result<()> {
+        receipts += 1;
+        if session.json {
+            lines.push(String::from_utf8_lossy(entry).into_owned());
+            return Ok(());
+        }
+        session.ui.raw(&[entry, b"\n"].concat())
+    };
+    // Read before the bundles: what is taken into git meanwhile would be in neither.
+    let pending = log.wal()?.pending;
+    for bundle in log.bundles(0..log.size()?)? {
         for (_, entry) in bundle?.entries() {
-            let entry = entry?;
-            if session.json {
-                lines.push(String::from_utf8_lossy(entry).into_owned());
-            } else {
-                session.ui.raw(&[entry, b"\n"].concat())?;
-            }
+            write(entry?)?;
         }
     }
+    for record in pending {
+        write(&record.envelope)?;
+    }
     let lines = session.json.then_some(lines);
-    Ok(Outcome::yes(Exported { log: id.to_string(), receipts: size, lines, written: None }))
+    Ok(Outcome::yes(Exported { log: id.to_string(), receipts, lines, written: None }))
 }
 
 fn write_tiles(session: &mut Session, log: &Log<'_>, folder: &Path) -> Result<u64> {
@@ -141,24 +156,25 @@ pub(super) fn import(args: &ImportArgs, session: &mut Session) -> Result<Outcome
     let path = files::from(&session.env.cwd, &args.file);
     let text = files::read(&path)?;
     let judge = judge(session, args.key.as_ref())?;
-    let mut good = 0u64;
+    let mut seen: HashMap<ReceiptId, usize> = HashMap::new();
     let mut reasons = Vec::new();
     for (at, line) in text.split(|byte| *byte == b'\n').enumerate() {
         if line.is_empty() {
             continue;
         }
-        let verdict = match Content::read(line) {
-            Ok(content) => judge.check(&content).map(drop),
-            Err(reason) => Err(Error::new(Exit::Integrity, reason)),
-        };
-        match verdict {
-            Ok(()) => good += 1,
-            Err(refusal) => {
-                let place = Place { file: path.clone(), at: Some((at + 1, 1)), excerpt: None };
-                reasons.push(refusal.at(place));
+        let verdict = judge.check(line).and_then(|(content, _)| match seen.insert(content.id, at + 1) {
+            None => Ok(()),
+            Some(first) => {
+                let what = format!("{}: the same receipt stands on line {first}", Code::DuplicateReceipt);
+                Err(Error::new(Exit::Integrity, what))
             }
+        });
+        if let Err(refusal) = verdict {
+            let place = Place { file: path.clone(), at: Some((at + 1, 1)), excerpt: None };
+            reasons.push(refusal.at(place));
         }
     }
+    let good = seen.len() as u64;
     if good == 0 && reasons.is_empty() {
         return Err(Error::invalid("it holds no receipt").at(Place::file(path)));
     }

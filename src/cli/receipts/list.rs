@@ -1,5 +1,6 @@
 //! `bizra receipts list`.
 
+use super::super::pick::check_start;
 use super::super::{Outcome, Session};
 use super::browse::{NewestFirst, find_log};
 use crate::config::parse_time;
@@ -85,9 +86,18 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
             .map(|t| parse_time(t, &zone).map_err(|flaw| flaw.on(|what| Error::usage(format!("--{flag}: {what}")), t)))
             .transpose()
     };
+    for (what, start, digits) in [("key", &args.key, 64), ("session", &args.session, 32)] {
+        if let Some(start) = start {
+            check_start(what, start, digits)?;
+        }
+    }
     let filter = Filter { args, since: time("since", &args.since)?, until: time("until", &args.until)? };
-    let mut listed = Listed { receipts: Vec::new(), page: args.page, more: false, ledger: session.ledger_path()? };
+    let mut listed =
+        Listed { receipts: Vec::new(), page: args.page, more: false, filtered: false, ledger: session.ledger_path()? };
     let Some(ledger) = session.ledger_if_there()? else {
+        if args.log.is_some() {
+            return Err(session.ledger().err().unwrap_or_else(|| Error::invalid("the ledger has no log yet")));
+        }
         return Ok(Outcome::yes(listed));
     };
     let log = args.log.as_ref().map(|prefix| find_log(&ledger, prefix)).transpose()?;
@@ -95,6 +105,7 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     let mut skip = (args.page - 1).saturating_mul(args.limit);
     while let Some(receipt) = all.next()? {
         if !filter.admits(&receipt) {
+            listed.filtered = true;
             continue;
         }
         if skip > 0 {

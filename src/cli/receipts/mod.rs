@@ -1,9 +1,11 @@
 //! `bizra receipts`: looking into the ledger, checking it, and exchanging it.
 
+mod audit;
 mod browse;
 mod export;
 mod list;
 mod pin;
+mod proof;
 mod remote;
 mod replay;
 mod show;
@@ -19,6 +21,7 @@ use crate::error::Result;
 Examples:
   bizra receipts list                            The newest receipts
   bizra receipts show 3f2a9c01                   One of them, by the start of its id
+  bizra receipts audit                           Is the ledger intact?
   bizra receipts pin                             Remember how long the logs are, in bizra.pin
   bizra receipts push origin                     Give the logs to a remote")]
 pub(super) struct Args {
@@ -28,12 +31,14 @@ pub(super) struct Args {
 
 #[derive(clap::Subcommand)]
 enum Command {
+    Audit(audit::Args),
     List(list::Args),
     Show(show::Args),
     Verify(verify::Args),
     Export(export::Args),
     Import(export::ImportArgs),
     Pin(pin::Args),
+    Proof(proof::Args),
     Push(remote::PushArgs),
     Fetch(remote::FetchArgs),
     Replay(replay::Args),
@@ -45,12 +50,14 @@ enum Command {
 
 pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     match &args.command {
+        Command::Audit(args) => audit::run(args, session),
         Command::List(args) => list::run(args, session),
         Command::Show(args) => show::run(args, session),
         Command::Verify(args) => verify::run(args, session),
         Command::Export(args) => export::run(args, session),
         Command::Import(args) => export::import(args, session),
         Command::Pin(args) => pin::run(args, session),
+        Command::Proof(args) => proof::run(args, session),
         Command::Push(args) => remote::push(args, session),
         Command::Fetch(args) => remote::fetch(args, session),
         Command::Replay(args) => replay::run(args, session),

@@ -29,7 +29,15 @@ pub(super) fn run(_: &Args, session: &mut Session) -> Result<Outcome> {
         let verifier = log.header()?.verifier().map_err(crate::sys::ledger::LedgerError::from)?;
         let note = log.checkpoint()?;
         let current = Checkpoint::open(&note, &verifier)?;
-        let added = pins.add(&verifier, &note, |old| continues(&log, old, &current).unwrap_or(false))?;
+        let mut unproven = Ok(());
+        let added = pins.add(&verifier, &note, |old| {
+            continues(&log, old, &current).unwrap_or_else(|error| {
+                unproven = Err(error);
+                false
+            })
+        });
+        unproven?;
+        let added = added?;
         pinned.push((id.to_string(), current.size, added));
     }
     if pinned.is_empty() {

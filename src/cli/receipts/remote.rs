@@ -3,6 +3,10 @@
 //! Each log is a branch of its own there, `bizra-ledger/LOG`, and only ever grows, so pushes never merge. A log that
 //! comes back as something else than a continuation is a fork: both sides are kept and told, none is resolved.
 
+use std::path::Path;
+
+use git2::Oid;
+
 use super::super::{Outcome, Session};
 use super::pin::continues;
 use crate::error::{Error, Exit, Result};
@@ -10,7 +14,7 @@ use crate::receipts::checkpoint::Checkpoint;
 use crate::receipts::hex;
 use crate::receipts::log::LogId;
 use crate::receipts::merkle::Frontier;
-use crate::sys::exchange;
+use crate::sys::exchange::{self, Way};
 use crate::sys::ledger::{Ledger, LedgerError, Log};
 use crate::view::receipts::{Exchanged, Fate};
 
@@ -59,7 +63,7 @@ pub(super) fn push(args: &PushArgs, session: &mut Session) -> Result<Outcome> {
         return Err(Error::invalid("the ledger has no log of this machine to push")
             .hint("--all pushes other machines' logs too"));
     }
-    let address = exchange::address(&session.env, &args.remote)?;
+    let address = exchange::address(&session.env, git_dir(session)?, &args.remote, Way::Push)?;
     exchange::push(&session.env, ledger.path(), &address, &logs)?;
     let mut fates = Vec::new();
     for id in logs {
@@ -70,18 +74,14 @@ pub(super) fn push(args: &PushArgs, session: &mut Session) -> Result<Outcome> {
 
 pub(super) fn fetch(args: &FetchArgs, session: &mut Session) -> Result<Outcome> {
     let path = session.ledger_path()?;
+    let address = exchange::address(&session.env, git_dir(session)?, &args.remote, Way::Fetch)?;
     let ledger = Ledger::open(&path, true)?;
-    let address = exchange::address(&session.env, &args.remote)?;
     exchange::fetch(&session.env, ledger.path(), &address)?;
     let mut fates = Vec::new();
     let mut reasons = Vec::new();
     for (id, commit) in ledger.incoming()? {
-        let theirs = ledger.log_at(&id, commit)?;
-        match judge(&ledger, &id, &theirs) {
+        match take_in(&ledger, &id, commit) {
             Ok((what, size)) => {
-                if what == NEW || what == GROWN {
-                    ledger.adopt(&id, commit)?;
-                }
                 ledger.forget_incoming(&id)?;
                 fates.push(Fate { log: id.to_string(), size, what });
             }
@@ -94,19 +94,46 @@ pub(super) fn fetch(args: &FetchArgs, session: &mut Session) -> Result<Outcome> 
     Ok(Outcome::because(Exchanged { remote: args.remote.clone(), fates }, reasons))
 }
 
+fn git_dir(session: &Session) -> Result<Option<&Path>> {
+    match &session.setup.repository {
+        Ok(found) => Ok(found.as_ref().map(|found| found.common_dir.as_path())),
+        Err(error) => Err(error.clone()),
+    }
+}
+
+/// Looks at the log that came in until it is in, or there is a reason why not.
+fn take_in(ledger: &Ledger, id: &LogId, commit: Oid) -> Result<(&'static str, u64)> {
+    let theirs = ledger.log_at(id, commit)?;
+    loop {
+        let ours = ledger.logs()?.contains(id).then(|| ledger.log(id)).transpose()?;
+        let (what, size) = judge(ledger, id, ours.as_ref(), &theirs)?;
+        let wanted = what == NEW || what == GROWN;
+        if !wanted || ledger.adopt(id, ours.map(|log| log.tip()), commit)? {
+            return Ok((what, size));
+        }
+    }
+}
+
 const NEW: &str = "new";
 const GROWN: &str = "grown";
 const SAME: &str = "same";
 const BEHIND: &str = "behind ours";
 
 /// What a log that came in is to the one that is here.
-fn judge(ledger: &Ledger, id: &LogId, theirs: &Log<'_>) -> Result<(&'static str, u64)> {
+fn judge(ledger: &Ledger, id: &LogId, ours: Option<&Log<'_>>, theirs: &Log<'_>) -> Result<(&'static str, u64)> {
     let new = sound(id, theirs)?;
-    let Some(ours) = ledger.logs()?.contains(id).then(|| ledger.log(id)).transpose()? else {
+    let Some(ours) = ours else {
+        if ledger.is_written_here(id)? {
+            return Err(Error::new(
+                Exit::Integrity,
+                format!("log {id} is written on this machine, and its ref is gone"),
+            )
+            .hint("`bizra receipts repair` brings it back from the write-ahead log"));
+        }
         return Ok((NEW, new.size));
     };
-    let old = sound(id, &ours)?;
-    let (short, long, longer) = if old.size <= new.size { (&old, &new, theirs) } else { (&new, &old, &ours) };
+    let old = sound(id, ours)?;
+    let (short, long, longer) = if old.size <= new.size { (&old, &new, theirs) } else { (&new, &old, ours) };
     let same_beginning =
         if short.size == long.size { short.root == long.root } else { continues(longer, short, long)? };
     if !same_beginning {

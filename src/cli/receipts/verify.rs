@@ -6,10 +6,13 @@ use std::path::PathBuf;
 use super::super::{Outcome, Session};
 use crate::error::{Error, Exit, Place, Result};
 use crate::receipts::envelope::{Envelope, MAX_BYTES};
+use crate::receipts::finding::Code;
 use crate::receipts::keys::PublicKey;
-use crate::receipts::policy::SignedPolicy;
-use crate::receipts::predicates;
+use crate::receipts::policy::{Entry, Policy, Roles, SignedPolicy};
+use crate::receipts::predicates::{self, Attestation, Predicate as _};
 use crate::receipts::receipt::Content;
+use crate::receipts::statement::Statement;
+use crate::receipts::verify;
 use crate::sys::files;
 use crate::view::receipts::Verified;
 
@@ -36,21 +39,8 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     if bytes.last() == Some(&b'\n') {
         bytes.pop();
     }
-    let place = || Place::file(&name);
-    let invalid = |reason: String| Error::invalid(reason).at(place());
-    let content = match Content::read(&bytes) {
-        Ok(content) => content,
-        Err(reason) => {
-            let exit = if Envelope::parse(&bytes).is_ok() || looks_like_envelope(&bytes) {
-                Exit::Integrity
-            } else {
-                Exit::Invalid
-            };
-            return Err(Error { exit, ..invalid(reason) });
-        }
-    };
     let judge = judge(session, args.key.as_ref())?;
-    let against = judge.check(&content).map_err(|refusal| refusal.at(place()))?;
+    let (content, against) = judge.check(&bytes).map_err(|refusal| refusal.at(Place::file(&name)))?;
     Ok(Outcome::yes(Verified { content, against }))
 }
 
@@ -64,12 +54,6 @@ fn read(args: &Args, session: &mut Session) -> Result<(PathBuf, Vec<u8>)> {
     let path = files::from(&session.env.cwd, &args.file);
     let bytes = files::read_at_most(&path, MAX_BYTES + 1)?;
     Ok((path, bytes))
-}
-
-/// Whether this was meant as an envelope, so that its faults are a forger's or a damage, and not a wrong file.
-fn looks_like_envelope(bytes: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(bytes);
-    text.trim_start().starts_with('{') && text.contains("\"payload\"") && text.contains("\"signatures\"")
 }
 
 /// Whose signature counts.
@@ -94,38 +78,86 @@ pub(super) fn judge(session: &Session, key: Option<&PathBuf>) -> Result<Judge> {
 }
 
 impl Judge {
-    /// What vouches for the receipt, or why nothing does.
-    pub(super) fn check(&self, content: &Content) -> Result<String> {
-        let refuse = |reason: String| Error::new(Exit::Integrity, reason);
+    /// The receipt and what vouches for it, or why nothing does.
+    pub(super) fn check(&self, bytes: &[u8]) -> Result<(Content, String)> {
+        let content = read_receipt(bytes)?;
         let keyid = content.envelope.keyid;
-        let verify = |key: &PublicKey| content.envelope.verify(key).map_err(|e| refuse(format!("{}: {e}", e.code())));
-        match self {
-            Judge::Key(key) => verify(key).map(|()| format!("the key {keyid}")),
-            Judge::Own(keys) => match keys.iter().find(|k| k.id() == keyid) {
-                Some(key) => verify(key).map(|()| format!("this machine's own key {keyid} (there is no policy)")),
+        let (key, against) = match self {
+            Judge::Key(key) => (key, format!("the key {keyid}")),
+            Judge::Own(keys) => match keys.iter().find(|key| key.id() == keyid) {
+                Some(key) => (key, format!("this machine's own key {keyid} (there is no policy)")),
                 None => {
-                    Err(refuse(format!("key-untrusted: {keyid} is no key of this machine, and there is no policy"))
-                        .hint("name the key with --key FILE, or trust it with `bizra trust add`"))
+                    let what = format!("{keyid} is no key of this machine, and there is no policy");
+                    return Err(refusal(Code::KeyUntrusted, what)
+                        .hint("name the key with --key FILE, or trust it with `bizra trust add`"));
                 }
             },
             Judge::Policy(signed) => {
-                let entries: Vec<_> = signed.policy.entries.iter().filter(|e| e.key.id() == keyid).collect();
-                let Some(first) = entries.first() else {
-                    return Err(refuse(format!("key-untrusted: the policy does not name {keyid}")));
-                };
-                verify(&first.key)?;
-                let name = predicates::name_of(&content.statement.predicate_type).unwrap_or_default();
-                match entries.iter().find(|e| e.predicates.contains(&name)) {
-                    Some(entry) if entry.revoked_at == Some(0) => {
-                        Err(refuse(format!("key-revoked: the policy refuses all receipts of {}", entry.name)))
-                    }
-                    Some(entry) => Ok(format!("the policy's key {} ({keyid})", entry.name)),
-                    None => Err(refuse(format!(
-                        "key-role: {}'s key may not sign {}",
-                        first.name, content.statement.predicate_type
-                    ))),
-                }
+                let entry = admitted(&signed.policy, &content)?;
+                (&entry.key, format!("the policy's key {} ({keyid}){}", entry.name, bounds(entry)))
             }
+        };
+        match verify::by_key(bytes, key).findings.into_iter().next() {
+            None => Ok((content, against)),
+            Some(finding) => Err(refusal(finding.code, finding.detail)),
         }
     }
+}
+
+fn refusal(code: Code, what: impl std::fmt::Display) -> Error {
+    Error::new(Exit::Integrity, format!("{code}: {what}"))
+}
+
+/// A wrong file is invalid input; an envelope with a fault is a forger's work, or damage.
+fn read_receipt(bytes: &[u8]) -> Result<Content> {
+    let envelope = Envelope::parse(bytes).map_err(|error| {
+        if looks_like_envelope(bytes) {
+            refusal(error.code(), error)
+        } else {
+            Error::invalid(format!("this is no signed envelope: {error}"))
+        }
+    })?;
+    let statement = Statement::parse(&envelope.payload).map_err(|error| refusal(error.code(), error))?;
+    Ok(Content { id: envelope.id(), envelope, statement })
+}
+
+fn looks_like_envelope(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    let words = ["\"payload\"", "\"payloadType\"", "\"signatures\"", "\"keyid\""];
+    words.into_iter().filter(|word| text.contains(word)).count() >= 2
+}
+
+/// The entry that lets the receipt's key say this, bounds by index aside: those only its place in a log can tell.
+fn admitted<'p>(policy: &'p Policy, content: &Content) -> Result<&'p Entry> {
+    let keyid = content.envelope.keyid;
+    let entries: Vec<&Entry> = policy.entries.iter().filter(|entry| entry.key.id() == keyid).collect();
+    let Some(first) = entries.first() else {
+        return Err(refusal(Code::KeyUntrusted, format!("the policy does not name {keyid}"))
+            .hint("`bizra trust check` shows whom it names; `bizra trust add` adds a key"));
+    };
+    let Some(entry) = entries.iter().find(|entry| entry.revoked_at != Some(0)) else {
+        return Err(refusal(Code::KeyRevoked, format!("the policy refuses all receipts of {}", first.name)));
+    };
+    let kind = &content.statement.predicate_type;
+    if !predicates::name_of(kind).is_some_and(|name| entry.predicates.contains(&name)) {
+        return Err(refusal(Code::KeyRole, format!("{}'s key may not sign {kind}", entry.name)));
+    }
+    if let Some(Ok(word)) = content.statement.predicate::<Attestation>()
+        && *kind == Attestation::TYPE
+    {
+        let roles = Roles::Listed { name: &entry.name, roles: &entry.roles };
+        roles.check(&word.role).map_err(|error| refusal(error.code(), error))?;
+    }
+    Ok(entry)
+}
+
+fn bounds(entry: &Entry) -> String {
+    let mut said = Vec::new();
+    if entry.from > 0 {
+        said.push(format!("from index {} on", entry.from));
+    }
+    if let Some(end) = entry.until.into_iter().chain(entry.revoked_at).min() {
+        said.push(format!("before index {end}"));
+    }
+    if said.is_empty() { String::new() } else { format!(", if it stands {}", said.join(" and ")) }
 }

@@ -1,3 +1,5 @@
+//! Logits against the reference, and what must make no difference to answers.
+
 use std::f64::consts::TAU;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! The loop over scripts that say what they are told.
+
 use std::cell::Cell;
 
 use super::*;
@@ -35,7 +37,7 @@ fn script(says: &[u32]) -> Script<'_> {
 }
 
 impl Steps for Script<'_> {
-    fn len(&self) -> usize {
+    fn fed(&self) -> usize {
         self.known + self.fed.len()
     }
     fn capacity(&self) -> usize {

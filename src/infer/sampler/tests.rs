@@ -1,3 +1,5 @@
+//! What each setting keeps, and that draws follow the probabilities.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -64,16 +64,17 @@ struct Consistency {
     want_err: bool,
 }
 
-/// The vectors hold values that are no hash. Each stands as a value of its own that nothing in a tree hashes to; one
-/// left empty equals no other.
-fn hash(field: &str, text: &str) -> Result<Hash, String> {
-    let bytes = BASE64.decode(text).map_err(|error| format!("base64 {text:?}: {error}"))?;
-    let name = if text.is_empty() { field } else { text };
-    Ok(bytes.try_into().unwrap_or_else(|_| Sha256::digest(name).into()))
+fn bytes(text: &str) -> Result<Vec<u8>, String> {
+    BASE64.decode(text).map_err(|error| format!("base64 {text:?}: {error}"))
+}
+
+/// The vectors hold values that are no hash. What stands for them here is equal where they are, and nothing else's hash.
+fn hash(text: &str) -> Result<Hash, String> {
+    Ok(bytes(text)?.try_into().unwrap_or_else(|bytes: Vec<u8>| Sha256::digest(bytes).into()))
 }
 
 fn hashes(proof: Option<Vec<String>>) -> Result<Vec<Hash>, String> {
-    proof.unwrap_or_default().iter().map(|text| hash("proof", text)).collect()
+    proof.unwrap_or_default().iter().map(|text| hash(text)).collect()
 }
 
 fn missing(field: &str) -> String {
@@ -89,12 +90,16 @@ pub fn run(suite: Suite, json: &[u8]) -> Outcome {
     }
 }
 
-fn judge(suite: Suite, json: &[u8]) -> Result<(Result<(), super::ProofError>, bool), String> {
+/// Our verdict and whether the case wants a refusal.
+fn judge(suite: Suite, json: &[u8]) -> Result<(Result<(), String>, bool), String> {
     let unreadable = |error: serde_json::Error| format!("not in the known format: {error}");
     Ok(match suite {
         Suite::Inclusion | Suite::SubtreeInclusion => {
             let case: Inclusion = serde_json::from_slice(json).map_err(unreadable)?;
-            let (proof, leaf, root) = (hashes(case.proof)?, hash("leaf", &case.leaf_hash)?, hash("root", &case.root)?);
+            if bytes(&case.leaf_hash)?.len() != size_of::<Hash>() {
+                return Ok((Err("the leaf is no hash, which our types cannot hold".to_owned()), case.want_err));
+            }
+            let (proof, leaf, root) = (hashes(case.proof)?, hash(&case.leaf_hash)?, hash(&case.root)?);
             let verdict = if suite == Suite::Inclusion {
                 let size = case.tree_size.ok_or_else(|| missing("treeSize"))?;
                 verify_inclusion(&proof, case.leaf_idx, &leaf, size, &root)
@@ -103,11 +108,11 @@ fn judge(suite: Suite, json: &[u8]) -> Result<(Result<(), super::ProofError>, bo
                 let end = case.end.ok_or_else(|| missing("end"))?;
                 verify_subtree_inclusion(&proof, case.leaf_idx, &leaf, start, end, &root)
             };
-            (verdict, case.want_err)
+            (verdict.map_err(|error| error.to_string()), case.want_err)
         }
         Suite::Consistency | Suite::SubtreeConsistency => {
             let case: Consistency = serde_json::from_slice(json).map_err(unreadable)?;
-            let (proof, root1, root2) = (hashes(case.proof)?, hash("root1", &case.root1)?, hash("root2", &case.root2)?);
+            let (proof, root1, root2) = (hashes(case.proof)?, hash(&case.root1)?, hash(&case.root2)?);
             let verdict = if suite == Suite::Consistency {
                 let old = case.size1.ok_or_else(|| missing("size1"))?;
                 let new = case.size2.ok_or_else(|| missing("size2"))?;
@@ -118,7 +123,7 @@ fn judge(suite: Suite, json: &[u8]) -> Result<(Result<(), super::ProofError>, bo
                 let size = case.size.ok_or_else(|| missing("size"))?;
                 verify_subtree_consistency(&proof, start, end, &root1, size, &root2)
             };
-            (verdict, case.want_err)
+            (verdict.map_err(|error| error.to_string()), case.want_err)
         }
     })
 }
@@ -137,7 +142,15 @@ mod tests {
         assert!(matches!(run(Suite::Inclusion, wrong.as_bytes()), Outcome::Fail(_)));
         let longer = GOOD.replace("null", r#"["bjQLnP+zepicpUTmu3gKLHiQHT+zNzh2hRGjBhevoB0="]"#);
         assert!(matches!(run(Suite::Inclusion, longer.as_bytes()), Outcome::Fail(_)));
+        let no_leaf = GOOD.replace(r#""leafHash":"bjQLnP+zepicpUTmu3gKLHiQHT+zNzh2hRGjBhevoB0=""#, r#""leafHash":"""#);
+        assert!(matches!(run(Suite::Inclusion, no_leaf.as_bytes()), Outcome::Fail(_)));
         assert!(matches!(run(Suite::SubtreeInclusion, GOOD.as_bytes()), Outcome::Skip(_)));
         assert!(matches!(run(Suite::Consistency, b"{}"), Outcome::Skip(_)));
+        let roots = |one: &str, two: &str| {
+            let case = format!(r#"{{"size1":1,"size2":1,"root1":"{one}","root2":"{two}","proof":[],"wantErr":false}}"#);
+            run(Suite::Consistency, case.as_bytes())
+        };
+        assert_eq!(roots("AAAA", "AAAA"), Outcome::Pass);
+        assert!(matches!(roots("AAAA", "BBBB"), Outcome::Fail(_)));
     }
 }

@@ -80,6 +80,9 @@ fn frontier_refuses_what_it_would_not_write() {
     for text in ["", "0", "00\n", "+1\n", "1\n", "1\nAB\n", "x\n", "0\n\n"] {
         assert!(Frontier::decode(text.as_bytes()).is_err(), "{text:?}");
     }
+    // Its hashes are all there, but it could not grow.
+    let full = format!("{}\n{}", u64::MAX, format!("{}\n", "0f".repeat(32)).repeat(64));
+    assert_eq!(Frontier::decode(full.as_bytes()).unwrap_err().to_string(), "frontier line 1: size beyond 2^63 - 1");
     assert_eq!(Frontier::decode(b"3\n").unwrap_err().to_string(), "frontier of size 3 needs 2 hashes, has 0");
 }
 

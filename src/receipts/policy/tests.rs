@@ -115,7 +115,7 @@ fn admits_by_index_and_type() {
 
 #[test]
 fn without_a_policy_only_the_own_log_counts() {
-    let own = Trust::Own { log: "mine".into(), keys: vec![*secret(1).public()] };
+    let own = Trust::Own { logs: vec!["mine".into()], keys: vec![*secret(1).public()] };
     let id = secret(1).public().id();
     assert_eq!(own.admit("mine", id, ATTESTATION, 0), Ok(Roles::Unjudged));
     assert_eq!(own.admit("theirs", id, ATTESTATION, 0).unwrap_err().code(), Code::KeyUntrusted);

@@ -6,6 +6,7 @@ use crate::receipts::log::LogId;
 
 use super::error::LedgerError;
 use super::files::{self, LogFiles};
+use super::lock::LockFile;
 use super::{Ledger, Log, ref_name};
 
 /// Where fetched logs lie before anyone has looked at them.
@@ -35,9 +36,26 @@ impl Ledger {
         Ok(LogFiles::folder(self.path(), id).join(files::WAL).exists())
     }
 
-    /// Makes `commit` the log's newest. The caller has seen that it continues what was there.
-    pub fn adopt(&self, id: &LogId, commit: Oid) -> Result<(), LedgerError> {
-        self.store.write_ref(&*self.options.disk, &ref_name(id), commit, true)
+    /// Makes `commit` the newest of a log whose newest is `seen`, which it continues as the caller has found. False, and
+    /// nothing done, where the log has moved on since.
+    pub fn adopt(&self, id: &LogId, seen: Option<Oid>, commit: Oid) -> Result<bool, LedgerError> {
+        let files = LogFiles::open(self.path(), id)?;
+        let _held = files.commit.take(self.options.patience)?;
+        let name = ref_name(id);
+        if self.store.read_ref(&name)? != seen {
+            return Ok(false);
+        }
+        self.store.write_ref(&*self.options.disk, &name, commit, true)?;
+        Ok(true)
+    }
+
+    /// Does `work` while no other process does such: what is looked up and then made, is made once.
+    pub fn alone<T, E: From<LedgerError>>(&self, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+        let folder = self.path().join("bizra");
+        std::fs::create_dir_all(&folder).map_err(LedgerError::io("create", &folder))?;
+        let lock = LockFile::open(folder.join("begin"))?;
+        let _held = lock.take(self.options.patience)?;
+        work()
     }
 
     /// What was taken in needs no second ref; one that git has packed meanwhile is looked at again next time.

@@ -11,6 +11,7 @@
 //! What an envelope says is the caller's, through a callback that runs under the log's lock; so is the time.
 
 mod append;
+pub mod audit;
 mod commit;
 mod disk;
 mod error;
@@ -41,7 +42,7 @@ pub use read::{Bundle, Log, PathEntry, WalState};
 pub use recover::Mended;
 pub use reserve::Room;
 pub use store::{CommitObject, TreeEntry};
-pub use wal::{Damage, Record};
+pub use wal::{Damage, Record, Scan, scan};
 
 use append::Head;
 use commit::Tip;

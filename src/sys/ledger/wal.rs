@@ -64,7 +64,7 @@ pub struct Record {
 }
 
 impl Record {
-    pub(super) fn encode(&self, bytes: &mut Vec<u8>) {
+    pub fn encode(&self, bytes: &mut Vec<u8>) {
         let start = bytes.len();
         let length = FIXED_BYTES + self.envelope.len() + self.checkpoint.len();
         bytes.extend(MARK);
@@ -116,19 +116,19 @@ pub struct Damage {
 
 /// What lies behind some offset of a write-ahead log.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Scan {
+pub struct Scan {
     /// Each with the offset of its end.
-    pub(super) records: Vec<(Record, u64)>,
+    pub records: Vec<(Record, u64)>,
     /// The end of the last whole batch: what follows was never acknowledged, or is damaged.
-    pub(super) end: u64,
+    pub end: u64,
     /// Damage with good records behind it: something acknowledged may be lost.
-    pub(super) corrupt: Vec<Damage>,
+    pub corrupt: Vec<Damage>,
     /// Damage, or a batch cut short, at the very end.
-    pub(super) torn: Option<Damage>,
+    pub torn: Option<Damage>,
 }
 
 /// Reads records from `bytes`, whose first byte lies at `offset` of the file.
-pub(super) fn scan(bytes: &[u8], offset: u64) -> Scan {
+pub fn scan(bytes: &[u8], offset: u64) -> Scan {
     let mut found = Scan { end: offset, ..Scan::default() };
     let mut at = 0;
     let mut whole = 0;

@@ -1,7 +1,6 @@
 use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
@@ -132,53 +131,6 @@ fn a_silent_or_absent_agent_is_not_waited_for() {
     assert!(agent.identities().unwrap_err().to_string().contains("ssh-agent at"));
     let _silent = UnixListener::bind(&agent.socket).unwrap();
     assert!(agent.identities().unwrap_err().to_string().contains("no answer within 50 ms"));
-}
-
-fn runs(program: &str, arguments: &[&str]) -> bool {
-    Command::new(program).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
-}
-
-/// The agent program itself, where it is installed.
-#[test]
-fn agrees_with_the_real_agent() {
-    if !runs("ssh-agent", &["-h"]) || !runs("ssh-add", &["-h"]) {
-        use std::io::stderr;
-        let _ = writeln!(stderr(), "skipped: ssh-agent and ssh-add are not installed");
-        return;
-    }
-    let folder = Folder::new();
-    let socket = folder.0.join("agent");
-    let mut process = Command::new("ssh-agent")
-        .args(["-D", "-a"])
-        .arg(&socket)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let outcome = std::panic::catch_unwind(|| sign_with_real_agent(&folder.0, &socket));
-    process.kill().unwrap();
-    process.wait().unwrap();
-    outcome.unwrap();
-}
-
-fn sign_with_real_agent(folder: &Path, socket: &Path) {
-    use std::os::unix::fs::PermissionsExt as _;
-
-    let agent = Agent { socket: socket.to_owned(), timeout: Duration::from_secs(10) };
-    let listens = (0..500).any(|_| {
-        thread::sleep(Duration::from_millis(10));
-        agent.identities().is_ok()
-    });
-    assert!(listens, "ssh-agent does not listen");
-    let file = folder.join("key");
-    std::fs::write(&file, secret().to_openssh("in a test").as_bytes()).unwrap();
-    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
-    let added = Command::new("ssh-add").arg(&file).env("SSH_AUTH_SOCK", socket).stderr(Stdio::null()).status().unwrap();
-    assert!(added.success());
-    let expected = Identity { key: *secret().public(), comment: "in a test".into() };
-    assert_eq!(agent.identities(), Ok(vec![expected]));
-    let signer = agent.signer(*secret().public()).unwrap();
-    assert_eq!(signer.sign(b"message"), secret().sign(b"message"));
 }
 
 proptest! {
