@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn each_target_has_seeds() {
         let targets = targets().unwrap();
-        assert_eq!(targets.len(), 9);
+        assert_eq!(targets.len(), 13);
         for target in targets {
             assert!(!seeds::of(&target).unwrap().is_empty(), "{target}");
         }

@@ -1,5 +1,6 @@
 //! What each fuzz target starts from: something whole, and something with the faults that are worth being near to.
 
+use bizra::infer::gguf::Gguf;
 use bizra::receipts::checkpoint::Checkpoint;
 use bizra::receipts::envelope::Envelope;
 use bizra::receipts::merkle::{Frontier, MAX_SIZE};
@@ -11,7 +12,7 @@ use bizra::receipts::tiles;
 use bizra::sys::ledger::Record;
 
 use crate::samples;
-use crate::tools::Outcome;
+use crate::tools::{self, Outcome};
 
 pub(super) fn of(target: &str) -> Outcome<Vec<Vec<u8>>> {
     Ok(match target {
@@ -19,13 +20,46 @@ pub(super) fn of(target: &str) -> Outcome<Vec<Vec<u8>>> {
         "checkpoint" => vec![note(7)?, note(MAX_SIZE)?, vkey()?],
         "envelope" => vec![envelope()?, b"[".repeat(500), br#"{"payload":1,"payload":2}"#.to_vec()],
         "frontier" => vec![frontier(5), format!("{MAX_SIZE}\n{}", lines(63)).into(), samples::header().encode()],
+        "gguf" => ggufs()?,
         "key" => keys(),
         "pin" => vec![pin()?, b"bizra pin v1\n".to_vec()],
         "policy" => vec![policy()?],
+        "safetensors" => vec![safetensors(&[8, 0]), safetensors(&[0, 8])],
         "statement" => statements()?,
+        "template" => templates(),
+        "tokenizer" => [" the gate  opens\n", "é<s>ﬁ\u{2581}", "<think>", TOKENIZER].map(Vec::from).to_vec(),
         "wal" => vec![wal()?, recipe([0, 0, 0, 0]), recipe([1, 9, 0x40, 3]), recipe([0, 200, 1, 1])],
         other => return Err(format!("the fuzz target {other} has no seeds: give it some in xtask/src/fuzz/seeds.rs")),
     })
+}
+
+/// The fixture, and all of it but the weights.
+fn ggufs() -> Outcome<Vec<Vec<u8>>> {
+    let whole = tools::read_file(&tools::root().join("fixtures/tiny.gguf"))?;
+    let header = Gguf::parse(&whole).map_err(|cause| cause.to_string())?.data_start();
+    Ok(vec![whole[..header as usize].to_vec(), whole[..64].to_vec(), whole])
+}
+
+/// Two numbers in one tensor, whose data lie where `range` says.
+fn safetensors(range: &[usize; 2]) -> Vec<u8> {
+    let header = format!(r#"{{"a":{{"dtype":"F32","shape":[2],"data_offsets":{range:?}}}}}"#);
+    let mut file = (header.len() as u64).to_le_bytes().to_vec();
+    file.extend(header.bytes());
+    file.extend([0; 8]);
+    file
+}
+
+const TOKENIZER: &str = r#"{"version":"1.0","model":{"type":"BPE","vocab":{"a":0,"b":1,"ab":2},"merges":["a b"]}}"#;
+
+fn templates() -> Vec<Vec<u8>> {
+    [
+        "{% for m in messages %}{{ bos_token }}[{{ m.role|upper }}] {{ m['content'].strip() }}\n{% endfor %}",
+        "{%- set ns = namespace(n=0) -%}{% for m in messages if m.role == 'user' %}{% set ns.n = ns.n + 1 %}{% endfor %}{{ ns.n }}",
+        "{{ raise_exception('no') }}",
+        "{% macro f(x) %}{{ f(x) }}{% endmacro %}{{ f(messages | tojson(indent=2)) }}{{ strftime_now('%d %b %Y') }}",
+    ]
+    .map(Vec::from)
+    .to_vec()
 }
 
 fn envelope() -> Outcome<Vec<u8>> {
