@@ -327,7 +327,8 @@ impl Remembered {
 /// The file or folder that `name` means: a path, else `REPO[:QUANT][@REVISION]` in the Hugging Face cache.
 pub fn find(env: &Env, name: &str) -> Result<PathBuf> {
     let path = env.cwd.join(name);
-    if path.exists() {
+    // Where it can't be told, opening it says why.
+    if path.try_exists().unwrap_or(true) {
         return Ok(path);
     }
     let Some(repo) = Repo::parse(name) else {

@@ -74,6 +74,43 @@ fn texts_that_were_not_kept_are_given_again() {
     is(verdict(&env, &talk, &["--messages", "talk.json"]), SAME);
 }
 
+/// A receipt that names one model and holds the answer of another: its maker's memory of digests was changed.
+fn false_receipt(env: &TestEnv, args: &[&str]) -> String {
+    let mut other = std::fs::read(env.work().join("tiny.gguf")).expect("the model");
+    let middle = other.len() / 2;
+    other[middle..middle + 8000].reverse();
+    env.write("other.gguf", &other);
+    let digest = |model: &str| {
+        let ran = env.process(&["infer", "-n1", "--json", "-m", model, "--no-receipt", "the"]);
+        document(&ran)["result"]["model"]["sha256"].as_str().expect("a digest").to_owned()
+    };
+    let (tiny, wrong) = (digest("tiny.gguf"), digest("other.gguf"));
+    let memory = env.home().join(".local/share/bizra/model-digests");
+    let text = std::fs::read_to_string(&memory).expect("remembered");
+    std::fs::write(&memory, text.replace(&wrong, &tiny)).expect("written");
+    receipt(env, &[args, &["-m", "other.gguf"]].concat())
+}
+
+#[test]
+fn a_false_claim_is_refuted_at_its_first_token() {
+    let env = scene();
+    let id = false_receipt(&env, &["the gate", "--record-text"]);
+    let ran = replay(&env, &id, &["--json"]);
+    assert_eq!(ran.code, 1, "{ran}");
+    let result = &document(&ran)["result"];
+    assert_eq!(result["verdict"], "different");
+    let difference = &result["first_difference"];
+    assert_ne!(difference["recorded"], difference["replayed"]);
+    assert!(ran.stderr.contains("no: token "), "{ran}");
+    let lied = replay(&env, &id, &["-m", "other.gguf"]);
+    assert_eq!(lied.code, 4, "a replay hashes for itself: {lied}");
+
+    let untold = false_receipt(&env, &["the gate"]);
+    let ran = replay(&env, &untold, &["--prompt", "the gate"]);
+    assert_eq!(ran.code, 1, "{ran}");
+    assert!(ran.stderr.contains("where it differs can't be told"), "{ran}");
+}
+
 #[test]
 fn without_salts_nothing_can_be_told() {
     let env = scene();

@@ -185,26 +185,23 @@ fn doubts_of(stamp: &Stamp) -> Vec<String> {
     doubts
 }
 
+/// The receipt's model, by its bytes: what was remembered of a file is good enough to find it, not to judge a claim.
 fn find_model(session: &Session, claim: &Inference, again: &Again<'_>) -> Result<Opened> {
-    let memory = answer::digest_memory(&session.env);
     let wanted = Wanted { name: &claim.model.name, sha256: claim.model.sha256, bytes: claim.model.bytes };
-    let ours = |opened: &Opened| opened.bytes() == wanted.bytes && opened.digest(memory.as_deref()) == wanted.sha256;
+    let ours = |opened: &Opened| opened.bytes() == wanted.bytes && opened.digest(None) == wanted.sha256;
+    let sought = format!("the receipt's has SHA-256 {}", hex::encode(&wanted.sha256));
     if let Some(name) = again.model {
         let opened = model::open(session, name)?;
         if ours(&opened) {
             return Ok(opened);
         }
-        let (other, receipts) = (opened.digest(memory.as_deref()), wanted.sha256);
-        return Err(undecided(format!("{name} is another model than the receipt's {}", claim.model.name))
-            .because(format!("its SHA-256 is {}, the receipt's {}", hex::encode(&other), hex::encode(&receipts))));
+        return Err(undecided(format!("{name} is another model than the receipt's {}", wanted.name)).because(sought));
     }
     let configured = session.config.get("model").and_then(|name| model::open(session, name).ok());
-    let found = candidates(&session.env, memory.as_deref(), &wanted);
+    let found = candidates(&session.env, answer::digest_memory(&session.env).as_deref(), &wanted);
     let found = found.iter().filter_map(|path| Opened::open(path).ok());
     configured.into_iter().chain(found).find(ours).ok_or_else(|| {
-        undecided(format!("the model {} is not at hand", claim.model.name))
-            .because(format!("nothing here has its SHA-256 {}", hex::encode(&wanted.sha256)))
-            .hint("name it with -m MODEL")
+        undecided(format!("the model {} is not at hand", wanted.name)).because(sought).hint("name it with -m MODEL")
     })
 }
 
@@ -314,4 +311,41 @@ fn sampling(parameters: &Parameters) -> Result<Sampling> {
         bias,
         seed: parameters.seed,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::receipts::stamp::{Position, Tool};
+
+    fn stamp(version: &str, commit: Option<&str>, host: &str) -> Stamp {
+        let (version, commit) = (version.to_owned(), commit.map(str::to_owned));
+        Stamp {
+            ledger: [0; 32],
+            nonce: [0; 16],
+            position: Position { session: [0; 16], seq: 0, prev: None },
+            time: "2026-02-01T06:00:00.000Z".parse().expect("a time"),
+            tool: Tool { name: "bizra".into(), version, commit, build: "any".into() },
+            host: host.to_owned(),
+        }
+    }
+
+    #[test]
+    fn only_another_build_or_machine_leaves_a_doubt() {
+        let here = machine::fingerprint();
+        let doubts = |version: &str, commit: Option<&str>, host: &str| doubts_of(&stamp(version, commit, host)).len();
+        assert_eq!(doubts(about::VERSION, about::full_commit(), &here), 0);
+        assert_eq!(doubts("9.9.9", about::full_commit(), &here), 1);
+        assert_eq!(doubts(about::VERSION, Some("0123456789abcdef"), &here), 1);
+        assert_eq!(doubts("9.9.9", None, "elsewhere"), 2);
+    }
+
+    #[test]
+    fn a_difference_is_the_first_other_token_or_the_earlier_end() {
+        let told = |a: &[u32], b: &[u32]| Difference::between(a, b).map(|d| d.to_string());
+        assert_eq!(told(&[1, 2], &[1, 2]), None);
+        assert_eq!(told(&[1, 2, 3], &[1, 5, 3]).as_deref(), Some("token 2 of the answer is 5, and was 2"));
+        assert_eq!(told(&[1], &[1, 5]).as_deref(), Some("token 2 of the answer is 5, and was the end"));
+        assert_eq!(told(&[1, 5], &[1]).as_deref(), Some("token 2 of the answer is the end, and was 5"));
+    }
 }
