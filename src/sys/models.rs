@@ -468,7 +468,7 @@ mod tests {
 
     #[test]
     fn a_quant_is_a_word_of_the_files_name() {
-        for (text, word) in [("m-q4_k_m.gguf", "q4_k_m"), ("m.f16.gguf", "f16"), ("bf16-f16", "f16"), ("x", "")] {
+        for (text, word) in [("m-q4_k_m.gguf", "q4_k_m"), ("m.f16.gguf", "f16"), ("bf16-f16", "f16")] {
             assert!(has_word(text, word), "{word} in {text}");
         }
         for (text, word) in [("m-bf16.gguf", "f16"), ("m-q4_k_m.gguf", "q4_k"), ("iq4_0", "q4_0")] {

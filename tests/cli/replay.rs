@@ -77,8 +77,9 @@ fn texts_that_were_not_kept_are_given_again() {
 /// A receipt that names one model and holds the answer of another: its maker's memory of digests was changed.
 fn false_receipt(env: &TestEnv, args: &[&str]) -> String {
     let mut other = std::fs::read(env.work().join("tiny.gguf")).expect("the model");
-    let middle = other.len() / 2;
-    other[middle..middle + 8000].reverse();
+    // The norms stand at the end: every other weight of theirs.
+    let norms = other.len() - 5 * 64 * 4;
+    other[norms..].chunks_exact_mut(8).for_each(|pair| pair[..4].copy_from_slice(&(-2f32).to_le_bytes()));
     env.write("other.gguf", &other);
     let digest = |model: &str| {
         let ran = env.process(&["infer", "-n1", "--json", "-m", model, "--no-receipt", "the"]);
@@ -126,7 +127,6 @@ fn the_model_is_found_by_its_bytes() {
     std::fs::rename(env.work().join("tiny.gguf"), env.work().join("moved.gguf")).expect("moved");
     is(verdict(&env, &id, &[]), UNTOLD);
     is(verdict(&env, &id, &["-m", "moved.gguf"]), SAME);
-    is(verdict(&env, &id, &[]), SAME);
     let mut other = std::fs::read(env.work().join("moved.gguf")).expect("the model");
     let last = other.len() - 1;
     other[last] ^= 1;
