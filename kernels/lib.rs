@@ -1,6 +1,6 @@
 //! The kernels of bizra, and its only `unsafe` code.
 //!
-//! Each operation has a folder: a safe entry that checks shapes, and a body written once over [`lanes`], sixteen
+//! Each operation has a folder: a safe entry that checks shapes, and a body written once over `lanes`, sixteen
 //! values wide. The body is compiled three times: for plain Rust (the scalar twin, on every machine), for AVX2 with FMA,
 //! and for AVX-512 with VNNI; [`Level`] picks one at run time, and a level that the processor lacks cannot be made.
 //!

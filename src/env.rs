@@ -34,6 +34,11 @@ impl Vars {
         self.0.get(OsStr::new(name)).map(OsString::as_os_str).filter(|v| !v.is_empty())
     }
 
+    /// The value as it was set, an empty one too: for what must not be passed over when a script left it empty.
+    pub fn as_set(&self, name: &str) -> Option<&OsStr> {
+        self.0.get(OsStr::new(name)).map(OsString::as_os_str)
+    }
+
     /// The value, where it is set, not empty and valid UTF-8.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.get_os(name).and_then(OsStr::to_str)

@@ -4,19 +4,24 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`env`] | clock, chance, variables, folder, streams, signals: all that could differ between two runs |
+//! | [`mod@env`] | clock, chance, variables, folder, streams, signals: all that could differ between two runs |
 //! | [`error`] | the exit codes, and the error that carries a refusal to the user |
 //! | [`config`] | the settings in force, and where each came from |
 //! | [`ui`] | the only code that prints: pages, colours, widths, progress; text that is not ours made safe |
 //! | [`cli`] | the command line: a file per command with its arguments and its run |
 //! | `view` | a file per command with the look of its report: page and JSON |
-//! | [`bench`] | interleaved measurement and rank statistics |
+//! | [`receipts`] | statements, envelopes, keys, trust, logs, proofs, audit: what a signed claim is, and whether it holds |
+//! | [`infer`] | model files, tokenizers, templates, the forward pass, sampling, generation |
 //! | [`plan`] | what plans share: tree with spans, schema, evidence, calendar, exact decimals, findings |
 //! | [`roadmap`] | lint rules of roadmaps, import from Markdown, render |
 //! | [`sprint`] | lint rules of sprints: calendar, people, progress, inventories |
+//! | [`mod@bench`] | interleaved measurement and rank statistics |
 //! | [`doctor`] | what a machine can do, and what follows |
-//! | [`infer`] | model files, tokenizers, templates, the forward pass, sampling, generation |
 //! | [`sys`] | the world outside, one thing a file |
+//!
+//! One claim's way: a command makes a [`receipts::statement::Draft`]; the ledger ([`sys::ledger`]) fixes its place, and
+//! under its lock the draft is stamped and signed, appended to the write-ahead log with one sync, and then taken into
+//! git. [`receipts::audit`] reads it all back and believes nothing.
 //!
 //! # Invariants
 //!
@@ -24,7 +29,9 @@
 //!   terminals, network, git or clocks, nor of each other; what they need of the outside they are handed. `cargo xtask
 //!   tidy` refuses imports that cross these.
 //! - stdout carries the answer only, and one exit table holds for all commands.
-//! - Only [`env`] reads the clock, the variables and randomness; only [`ui`] prints; only `bizra-kernels` holds `unsafe`.
+//! - A claim's receipt is durable before its answer is shown; a streaming answer has room for its receipt first.
+//! - Only [`mod@env`] reads the clock, the variables and randomness; only [`ui`] prints; only `bizra-kernels` holds
+//!   `unsafe`.
 //! - Deliberately absent: a service to start, a network in core work, a hidden test mode.
 
 pub mod about;

@@ -1,6 +1,6 @@
 //! The weight formats of GGUF files: their names, sizes and type numbers; to f32 and back.
 //!
-//! [`dequantize`] is the meaning of a format; the packed products in [`crate::matmul`] are tested against it.
+//! [`dequantize`] is the meaning of a format; the packed products in [`mod@crate::matmul`] are tested against it.
 //! The encoders follow GGML's reference rounding for the formats in blocks of 32. Those for K-quants are plain
 //! (one pass, no search for better scales): good for test data, not for publishing models.
 

@@ -148,7 +148,7 @@ impl Session {
 
     /// The key that `BIZRA_KEY` or `BIZRA_KEY_FILE` gives, which comes before every other.
     pub(super) fn given_key(&self) -> Result<Option<Given>> {
-        if let Some(text) = self.env.vars.get_os("BIZRA_KEY") {
+        if let Some(text) = self.env.vars.as_set("BIZRA_KEY") {
             let key = SecretKey::read(text.as_encoded_bytes()).map_err(|e| {
                 Error::usage(format!("BIZRA_KEY: {e}")).hint("it holds the key itself: a PKCS#8 or OpenSSH private key")
             })?;

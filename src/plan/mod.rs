@@ -1,7 +1,7 @@
 //! What plans share: the tree with its spans, the strict schema, the evidence tree, calendar, decimals and findings.
 //!
 //! A plan is read in two steps. The tree (made by whoever knows the format) becomes a [`schema::Plan`], whose fields
-//! are of the right kind; then [`resolve`] sees that every name that is used exists, once. What comes out can be judged
+//! are of the right kind; then `resolve` sees that every name that is used exists, once. What comes out can be judged
 //! by rules ([`finding`]) without a thought for form. Deciding gates and asking ledgers is left to others.
 
 pub mod calendar;

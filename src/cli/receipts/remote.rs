@@ -5,8 +5,6 @@
 
 use std::path::Path;
 
-use git2::Oid;
-
 use super::super::{Outcome, Session};
 use super::pin::continues;
 use crate::error::{Error, Exit, Result};
@@ -15,7 +13,7 @@ use crate::receipts::hex;
 use crate::receipts::log::LogId;
 use crate::receipts::merkle::Frontier;
 use crate::sys::exchange::{self, Way};
-use crate::sys::ledger::{Ledger, LedgerError, Log};
+use crate::sys::ledger::{CommitId, Ledger, LedgerError, Log};
 use crate::view::receipts::{Exchanged, Fate};
 
 /// Give this machine's logs to a remote
@@ -102,7 +100,7 @@ fn git_dir(session: &Session) -> Result<Option<&Path>> {
 }
 
 /// Looks at the log that came in until it is in, or there is a reason why not.
-fn take_in(ledger: &Ledger, id: &LogId, commit: Oid) -> Result<(&'static str, u64)> {
+fn take_in(ledger: &Ledger, id: &LogId, commit: CommitId) -> Result<(&'static str, u64)> {
     let theirs = ledger.log_at(id, commit)?;
     loop {
         let ours = ledger.logs()?.contains(id).then(|| ledger.log(id)).transpose()?;

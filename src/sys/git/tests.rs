@@ -58,5 +58,5 @@ fn sha256_is_refused_by_name() {
     fs::write(path.join(".git/config"), config).unwrap();
     let error = discover(&path).unwrap_err();
     assert!(matches!(error, GitError::Sha256 { .. }), "{error:?}");
-    assert!(error.to_string().contains("--ledger PATH"));
+    assert!(error.to_string().contains("SHA-256"), "{error}");
 }

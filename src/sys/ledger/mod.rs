@@ -35,6 +35,9 @@ use crate::receipts::checkpoint::{Checkpoint, NoteSigner};
 use crate::receipts::log::{CHECKPOINT, FRONTIER, HEADER, LogHeader, LogId};
 use crate::receipts::merkle::Frontier;
 
+/// A commit of a log.
+pub use git2::Oid as CommitId;
+
 pub use append::{Appended, BatchMaker, CallerError, Position};
 pub use disk::{Disk, RealDisk};
 pub use error::{Kind, LedgerError};

@@ -86,6 +86,8 @@ impl<'a> Layer<'a> {
             Layer::Ui | Layer::Frame(_) => matches!(module, "env" | "error"),
             Layer::Error => is_domain || module == "sys",
             Layer::Domain("roadmap" | "sprint" | "entropy") if module == "plan" => true,
+            // A plan's refusals are places in its text, which is what error is made for.
+            Layer::Domain("plan") if module == "error" => true,
             Layer::Domain(_) => module == "receipts" && inner == "statement",
             Layer::Kernels => false,
             Layer::Lib | Layer::Xtask | Layer::Trial => true,
@@ -165,8 +167,11 @@ pub(crate) const HOMES: &[Home] = &[
     Home {
         names: &["bizra_kernels"],
         allows: |layer, _| {
-            matches!(layer, Layer::Domain("infer" | "kernel") | Layer::Sys | Layer::Env | Layer::Kernels | Layer::Lib)
+            matches!(
+                layer,
+                Layer::Domain("infer" | "kernel") | Layer::Cli | Layer::Sys | Layer::Env | Layer::Kernels | Layer::Lib
+            )
         },
-        advice: "only infer, kernel, sys and env use the kernels and what they know of the machine",
+        advice: "only infer, kernel, cli, sys and env use the kernels and what they know of the machine",
     },
 ];
