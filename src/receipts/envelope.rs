@@ -46,6 +46,13 @@ impl FromStr for ReceiptId {
     }
 }
 
+impl ReceiptId {
+    /// Of the bytes that are signed, where they are at hand already.
+    pub fn of_pae(pae: &[u8]) -> Self {
+        Self(Sha256::digest(pae).into())
+    }
+}
+
 /// DSSE's pre-authentication encoding, which is what gets signed.
 pub fn pae(payload_type: &str, payload: &[u8]) -> Vec<u8> {
     let head = format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len());
@@ -180,15 +187,20 @@ impl Envelope {
     }
 
     pub fn id(&self) -> ReceiptId {
-        ReceiptId(Sha256::digest(self.pae()).into())
+        ReceiptId::of_pae(&self.pae())
     }
 
     pub fn verify(&self, key: &PublicKey) -> Result<(), EnvelopeError> {
+        self.verify_pae(&self.pae(), key)
+    }
+
+    /// [`Envelope::verify`] for a caller that has the envelope's own [`Envelope::pae`] already.
+    pub fn verify_pae(&self, pae: &[u8], key: &PublicKey) -> Result<(), EnvelopeError> {
         let id = key.id();
         if id != self.keyid {
             return Err(EnvelopeError::KeyId { envelope: self.keyid, key: id });
         }
-        if key.verify(&self.pae(), &self.signature) {
+        if key.verify(pae, &self.signature) {
             return Ok(());
         }
         Err(EnvelopeError::Signature(fault_of(&self.signature)))

@@ -69,6 +69,15 @@ impl fmt::Display for FrontierError {
 impl std::error::Error for FrontierError {}
 
 impl Frontier {
+    /// The frontier of the first `size` leaves of a tree that is stored somewhere.
+    pub fn of<N: Nodes + ?Sized>(nodes: &N, size: u64) -> Result<Self, N::Error> {
+        let mut roots = Vec::new();
+        for level in (0..u64::BITS).rev().filter(|level| size >> level & 1 == 1) {
+            roots.push(nodes.node(level, (size >> level) - 1)?);
+        }
+        Ok(Self { size, roots })
+    }
+
     pub fn size(&self) -> u64 {
         self.size
     }

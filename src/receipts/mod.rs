@@ -4,6 +4,7 @@
 //! come from outside: a log calls [`statement::Draft::seal`] with its stamp, and signs [`checkpoint`]s with a size and a
 //! root that it knows.
 
+pub mod audit;
 pub mod checkpoint;
 pub mod commitment;
 pub mod conformance;
@@ -19,6 +20,7 @@ pub mod merkle;
 pub mod pin;
 pub mod policy;
 pub mod predicates;
+pub mod proof;
 pub mod receipt;
 pub mod stamp;
 pub mod statement;

@@ -107,6 +107,12 @@ impl PinnedLog {
         self.pins.iter().map(|pin| &pin.checkpoint)
     }
 
+    /// The signed note that was pinned at `size`.
+    pub fn note(&self, size: u64) -> Option<String> {
+        let Pin { checkpoint, signature } = self.pins.iter().find(|pin| pin.checkpoint.size == size)?;
+        Some(format!("{}\n\u{2014} {} {signature}\n", checkpoint.body(), self.verifier.name()))
+    }
+
     pub fn newest(&self) -> Option<&Checkpoint> {
         self.checkpoints().next_back()
     }

@@ -11,6 +11,7 @@
 //! What an envelope says is the caller's, through a callback that runs under the log's lock; so is the time.
 
 mod append;
+pub mod audit;
 mod commit;
 mod disk;
 mod error;

@@ -19,10 +19,10 @@ use super::{Ledger, ref_name};
 /// One log as of the commit that was its tip when it was opened.
 #[derive(Debug, Clone)]
 pub struct Log<'a> {
-    ledger: &'a Ledger,
+    pub(super) ledger: &'a Ledger,
     id: LogId,
     tip: Oid,
-    tree: Oid,
+    pub(super) tree: Oid,
 }
 
 /// Up to 256 entries that lie together.
@@ -69,6 +69,7 @@ pub struct WalState {
     pub header_damaged: bool,
     /// Entries in the commit that it begins on.
     pub base: u64,
+    pub base_commit: Option<Oid>,
     /// Whole records that the tip does not have yet.
     pub pending: Vec<Record>,
     pub torn: Option<Damage>,
@@ -210,15 +211,20 @@ impl<'a> Log<'a> {
     }
 
     pub fn wal(&self) -> Result<WalState, LedgerError> {
+        self.wal_behind(self.size()?)
+    }
+
+    /// [`Log::wal`] for a tree that is known to hold `size` entries, whatever its frontier says.
+    pub fn wal_behind(&self, size: u64) -> Result<WalState, LedgerError> {
         let path = LogFiles::folder(self.ledger.path(), &self.id).join(WAL);
         let Some(bytes) = read_small(&path)? else { return Ok(WalState::default()) };
         let header = WalHeader::decode(&bytes).filter(|header| header.log == self.id);
         let found = scan(bytes.get(HEADER_BYTES as usize..).unwrap_or_default(), HEADER_BYTES);
-        let size = self.size()?;
         Ok(WalState {
             present: true,
             header_damaged: header.is_none(),
-            base: header.map_or(0, |header| header.base),
+            base: header.as_ref().map_or(0, |header| header.base),
+            base_commit: header.map(|header| header.commit),
             pending: found.records.into_iter().map(|(record, _)| record).filter(|r| r.index >= size).collect(),
             torn: found.torn,
             corrupt: found.corrupt,

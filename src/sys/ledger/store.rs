@@ -16,6 +16,9 @@ use miniz_oxide::inflate::decompress_to_vec_zlib_with_limit;
 use super::disk::{Disk, sync_folder};
 use super::error::LedgerError;
 
+/// Why an object that is nowhere cannot be read.
+pub(super) const MISSING: &str = "is missing";
+
 const BLOB: u32 = 0o100_644;
 const TREE: u32 = 0o040_000;
 /// A full bundle of the longest entries has 16.8 MB.
@@ -464,7 +467,7 @@ impl Store {
 
 fn object_error(oid: Oid, error: &git2::Error) -> LedgerError {
     let reason = match error.code() {
-        ErrorCode::NotFound => "is missing".to_owned(),
+        ErrorCode::NotFound => MISSING.to_owned(),
         _ => format!("is damaged: {}", error.message()),
     };
     LedgerError::Object { oid, reason }
