@@ -199,6 +199,7 @@ mod tests {
         check(0, &[(1, 1, 0, 0), (3, 1, 2, 2), (4, 1, 3, 3)], &[(1, SessionTruncated)]);
         check(0, &[(2, 1, 1, 1), (3, 1, 2, 2)], &[(0, SessionTruncated)]);
         check(0, &[(1, 1, 0, 0), (2, 1, 1, 1), (2, 1, 1, 1), (3, 1, 2, 2)], &[(2, DuplicateReceipt)]);
+        check(0, &[(1, 1, 0, 0), (2, 1, 2, 1)], &[(1, SessionTruncated)]);
         check(0, &[(1, 1, 0, 0), (3, 2, 0, 2)], &[(1, SessionTruncated)]);
         check(0, &[(2, 1, 0, 9)], &[(0, SessionTruncated)]);
         check(0, &[(1, 1, 0, 0), (2, 1, 0, 1)], &[(1, SessionOrder)]);
