@@ -5,6 +5,7 @@ mod bench;
 mod ci;
 mod conformance;
 mod coverage;
+mod crash;
 mod dist;
 mod fixtures;
 mod sbom;
@@ -38,6 +39,11 @@ enum Task {
     Coverage(coverage::Args),
     /// Run the benchmarks: interleaved with a peer, one table
     Bench(bench::Args),
+    /// A process of the ledger's benchmark
+    #[command(hide = true)]
+    LedgerWork(bench::ledger::child::Args),
+    /// Kill processes that write a ledger, at random points, and look what is left
+    Crash(crash::Args),
 }
 
 fn main() -> ExitCode {
@@ -52,6 +58,8 @@ fn main() -> ExitCode {
         Task::Dist(args) => dist::run(&args),
         Task::Coverage(args) => coverage::run(&args),
         Task::Bench(args) => bench::run(&args),
+        Task::LedgerWork(args) => bench::ledger::child::run(&args),
+        Task::Crash(args) => crash::run(&args),
     })
 }
 
