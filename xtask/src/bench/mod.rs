@@ -98,8 +98,8 @@ pub(crate) fn run(args: &Args) -> Outcome {
         for benchmark in figures {
             let Run::Figures(measure) = benchmark.run else { continue };
             eprintln!("{} …", benchmark.name);
-            let figures = measure(&Stopwatch::start(), args.full)
-                .map_err(|message| format!("{}: {message}", benchmark.name))?;
+            let figures =
+                measure(&Stopwatch::start(), args.full).map_err(|message| format!("{}: {message}", benchmark.name))?;
             save(benchmark.name, &report::raw_figures(benchmark.name, &figures))?;
             print!("{}", report::figures(&figures));
         }

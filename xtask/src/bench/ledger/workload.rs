@@ -83,7 +83,8 @@ impl Workload {
             Mix::Usual if index % 4 == 3 => attestation(index)?,
             Mix::Usual => inference(index)?,
         };
-        let stamp = self.stamp(index, salt, Session::new(first(random(index, &format!("session {salt}")))).position(last))?;
+        let stamp =
+            self.stamp(index, salt, Session::new(first(random(index, &format!("session {salt}")))).position(last))?;
         Ok(draft.seal(&stamp, &self.key)?)
     }
 
@@ -126,8 +127,7 @@ fn spelled(milliseconds: i64) -> String {
     let shifted = (5 * of_year + 2) / 153;
     let (day, month) = (of_year - (153 * shifted + 2) / 5 + 1, if shifted < 10 { shifted + 3 } else { shifted - 9 });
     let year = year_of_era + era * 400 + i64::from(month <= 2);
-    let (hour, minute, second, milli) =
-        (rest / 3_600_000, rest / 60_000 % 60, rest / 1000 % 60, rest % 1000);
+    let (hour, minute, second, milli) = (rest / 3_600_000, rest / 60_000 % 60, rest / 1000 % 60, rest % 1000);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
 }
 
