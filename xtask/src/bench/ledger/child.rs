@@ -48,7 +48,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
             let ledger = Ledger::open(ledger, false).map_err(told)?;
             let signer = workload.note_signer()?;
             let mut writer = ledger.writer(&workload.log(), &signer).map_err(told)?;
-            print!("ready\n");
+            println!("ready");
             std::io::stdout().flush().map_err(|cause| cause.to_string())?;
             let _ = std::io::stdin().read(&mut [0]).map_err(|cause| cause.to_string())?;
             for number in 0..*count {

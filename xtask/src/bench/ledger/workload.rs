@@ -179,7 +179,7 @@ fn inference(index: u64) -> Result<Draft, CallerError> {
             context: 4096,
         },
         engine: Engine { level: "avx2".to_owned(), threads: 2, chunk: 64, kv: "f16".to_owned() },
-        finish: if index % 5 == 0 { Finish::Length } else { Finish::Eos },
+        finish: if index.is_multiple_of(5) { Finish::Length } else { Finish::Eos },
         timings: Timings {
             prompt: millis("prompt time", 900)?,
             first_token: millis("first token time", 900)?,
