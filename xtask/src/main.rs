@@ -5,6 +5,7 @@ mod bench;
 mod ci;
 mod conformance;
 mod coverage;
+mod crash;
 mod dist;
 mod fixtures;
 mod fuzz;
@@ -45,6 +46,11 @@ enum Task {
     Fuzz(fuzz::Args),
     /// Run the benchmarks: interleaved with a peer, one table
     Bench(bench::Args),
+    /// A process of the ledger's benchmark
+    #[command(hide = true)]
+    LedgerWork(bench::ledger::child::Args),
+    /// Kill processes that write a ledger, at random points, and look what is left
+    Crash(crash::Args),
 }
 
 fn main() -> ExitCode {
@@ -61,6 +67,8 @@ fn main() -> ExitCode {
         Task::Outside => outside::run(),
         Task::Fuzz(args) => fuzz::run(&args),
         Task::Bench(args) => bench::run(&args),
+        Task::LedgerWork(args) => bench::ledger::child::run(&args),
+        Task::Crash(args) => crash::run(&args),
     })
 }
 

@@ -1,7 +1,7 @@
 //! Packing: what was loose since the last pack becomes one synced pack, then the write-ahead log is trimmed.
 //!
-//! Sixteen packs of one size become one, so that their number, and with it the cost of a lookup, grows with the
-//! logarithm of the ledger only.
+//! Sixteen small packs of one size become one. Large packs stay as they are: merging compresses everything again, and an
+//! append that had to wait for that would wait longer the larger the ledger is.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -18,6 +18,8 @@ use super::store::{Store, read_folder};
 use super::wal::{HEADER_BYTES, WalHeader, scan};
 
 const PACKS_OF_A_SIZE: usize = 16;
+/// A pack of 256 receipts with a commit each has 0.4 MB.
+const MERGED_UP_TO_BYTES: u64 = 1 << 20;
 
 fn failed(error: &git2::Error) -> LedgerError {
     LedgerError::Pack(error.message().to_owned())
@@ -94,6 +96,7 @@ impl Writer<'_> {
             let mut sizes: Vec<Vec<PathBuf>> = Vec::new();
             for path in read_folder(&self.store().root().join("objects/pack"))? {
                 if path.extension().is_some_and(|extension| extension == "pack")
+                    && path.metadata().is_ok_and(|metadata| metadata.len() <= MERGED_UP_TO_BYTES)
                     && let Some(objects) = object_count(&path)
                 {
                     let size = (objects.max(1).ilog2() / 4) as usize;

@@ -2,6 +2,7 @@
 //!
 //! Raw samples go to `target/bench/NAME.json`, with what is needed to compare them later.
 
+pub(crate) mod ledger;
 mod report;
 mod startup;
 
@@ -22,15 +23,46 @@ pub(crate) struct Args {
     /// Measure this binary, instead of building a release
     #[arg(long, value_name = "PATH")]
     binary: Option<PathBuf>,
+    /// The sizes that take minutes too: a ledger of a million receipts, which is built once and kept
+    #[arg(long, conflicts_with = "quick")]
+    full: bool,
+    /// The sizes that take seconds; this is the default
+    #[arg(long)]
+    quick: bool,
 }
 
 /// One benchmark of the registry.
 struct Benchmark {
     name: &'static str,
-    run: fn(&Setup) -> Outcome<Vec<Race>>,
+    run: Run,
 }
 
-const BENCHMARKS: &[Benchmark] = &[Benchmark { name: "startup", run: startup::run }];
+enum Run {
+    /// Whole processes of the release binary beside a peer's.
+    Races(fn(&Setup) -> Outcome<Vec<Race>>),
+    /// Figures with targets, measured within this process, which must be a release then.
+    Figures(fn(&Stopwatch, bool) -> Outcome<Vec<Figure>>),
+}
+
+const BENCHMARKS: &[Benchmark] = &[
+    Benchmark { name: "startup", run: Run::Races(startup::run) },
+    Benchmark { name: "ledger", run: Run::Figures(ledger::run) },
+];
+
+/// One line of a table: what was measured, beside what it must reach.
+pub(crate) struct Figure {
+    what: String,
+    measured: String,
+    target: String,
+    /// Whether the target is reached; `None` where there is none.
+    met: Option<bool>,
+}
+
+impl Figure {
+    pub(crate) fn new(what: &str, measured: String, target: String, met: Option<bool>) -> Self {
+        Self { what: what.to_owned(), measured, target, met }
+    }
+}
 
 /// What a benchmark is given.
 pub(crate) struct Setup {
@@ -58,6 +90,37 @@ pub(crate) fn run(args: &Args) -> Outcome {
     if args.rounds < FEWEST_ROUNDS {
         return Err(format!("--rounds {}: at least {FEWEST_ROUNDS} samples make an interval", args.rounds));
     }
+    let is_race = |benchmark: &&Benchmark| matches!(benchmark.run, Run::Races(_));
+    let (races, figures): (Vec<_>, Vec<_>) = chosen.into_iter().partition(is_race);
+    if !figures.is_empty() && cfg!(debug_assertions) {
+        in_release(&figures, args.full)?;
+    } else {
+        for benchmark in figures {
+            let Run::Figures(measure) = benchmark.run else { continue };
+            eprintln!("{} …", benchmark.name);
+            let figures =
+                measure(&Stopwatch::start(), args.full).map_err(|message| format!("{}: {message}", benchmark.name))?;
+            save(benchmark.name, &report::raw_figures(benchmark.name, &figures))?;
+            print!("{}", report::figures(&figures));
+        }
+    }
+    if races.is_empty() { Ok(()) } else { race(args, races) }
+}
+
+/// Figures of a debug build say nothing: the same task again, optimised.
+fn in_release(benchmarks: &[&Benchmark], full: bool) -> Outcome {
+    let mut command = tools::cargo();
+    command.args(["run", "--quiet", "--release", "--locked", "--package", "xtask", "--", "bench"]);
+    command.args(benchmarks.iter().map(|benchmark| benchmark.name)).args(full.then_some("--full"));
+    tools::succeed(&mut command)
+}
+
+fn save(name: &str, raw: &serde_json::Value) -> Outcome {
+    let path = tools::root().join("target/bench").join(format!("{name}.json"));
+    tools::write_file(&path, format!("{raw:#}\n").as_bytes())
+}
+
+fn race(args: &Args, benchmarks: Vec<&'static Benchmark>) -> Outcome {
     let binary = match &args.binary {
         Some(binary) => {
             std::fs::canonicalize(binary).map_err(|cause| format!("cannot find {}: {cause}", binary.display()))?
@@ -67,12 +130,11 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let schedule = Schedule { rounds: args.rounds, ..Schedule::default() };
     let setup = Setup { clock: Stopwatch::start(), schedule, binary };
     let mut results = Vec::new();
-    for benchmark in chosen {
+    for benchmark in benchmarks {
+        let Run::Races(run) = benchmark.run else { continue };
         eprintln!("{} …", benchmark.name);
-        let races = (benchmark.run)(&setup).map_err(|message| format!("{}: {message}", benchmark.name))?;
-        let raw = report::raw(benchmark.name, &races);
-        let path = tools::root().join("target/bench").join(format!("{}.json", benchmark.name));
-        tools::write_file(&path, format!("{raw:#}\n").as_bytes())?;
+        let races = run(&setup).map_err(|message| format!("{}: {message}", benchmark.name))?;
+        save(benchmark.name, &report::raw(benchmark.name, &races))?;
         results.push((benchmark.name, races));
     }
     print!("{}", report::table(&results)?);

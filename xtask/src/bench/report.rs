@@ -5,7 +5,7 @@ use std::fmt::Write;
 use bizra::bench::stats::{self, Estimate, Interval, Sample};
 use serde_json::{Value, json};
 
-use super::{Entrant, Race};
+use super::{Entrant, Figure, Race};
 use crate::tools::{self, Outcome};
 
 const COLUMNS: [&str; 8] =
@@ -29,7 +29,7 @@ pub(super) fn table(results: &[(&str, Vec<Race>)]) -> Outcome<String> {
     if results.iter().flat_map(|(_, races)| races).flat_map(|race| &race.entrants).any(|one| one.peak_kib.is_none()) {
         notes += "where peak MB is missing, it was not measured: whole processes need GNU time\n";
     }
-    Ok(format!("{}{notes}", aligned(&rows)))
+    Ok(format!("{}{notes}", aligned(&rows, 2)))
 }
 
 fn row(name: &str, entrant: &Entrant, peer: Option<&Entrant>) -> Result<[String; 8], stats::StatsError> {
@@ -65,7 +65,40 @@ fn between(interval: Option<Interval>, scale: f64) -> String {
     interval.map_or("too few samples".into(), |range| format!("{:.2} – {:.2}", range.low * scale, range.high * scale))
 }
 
-fn aligned(rows: &[[String; 8]]) -> String {
+/// Figures beside their targets.
+pub(super) fn figures(figures: &[Figure]) -> String {
+    let mut rows = vec![["what", "measured", "target", "reached"].map(String::from)];
+    rows.extend(figures.iter().map(|figure| {
+        let reached = figure.met.map_or("", |met| if met { "yes" } else { "NO" });
+        [figure.what.clone(), figure.measured.clone(), figure.target.clone(), reached.to_owned()]
+    }));
+    aligned(&rows, 4)
+}
+
+pub(super) fn raw_figures(name: &str, figures: &[Figure]) -> Value {
+    let figures: Vec<Value> = figures
+        .iter()
+        .map(|one| json!({"what": one.what, "measured": one.measured, "target": one.target, "reached": one.met}))
+        .collect();
+    with_machine(name, "figures", figures)
+}
+
+fn with_machine(name: &str, what: &str, content: Vec<Value>) -> Value {
+    let line = |program: &str, arguments: &[&str]| {
+        tools::read(tools::command(program).args(arguments)).ok().map(|text| text.trim().to_string())
+    };
+    json!({
+        "benchmark": name,
+        "commit": line("git", &["describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]),
+        "rustc": line("rustc", &["--version"]),
+        "cpu": cpu(),
+        "cores": std::thread::available_parallelism().ok().map(usize::from),
+        what: content,
+    })
+}
+
+/// The first `left` columns begin together, the others end together.
+fn aligned<const N: usize>(rows: &[[String; N]], left: usize) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let mut text = String::new();
     for row in rows {
@@ -74,7 +107,7 @@ fn aligned(rows: &[[String; 8]]) -> String {
             .enumerate()
             .map(|(column, cell)| {
                 let width = width(column);
-                if column < 2 { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
+                if column < left { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
             })
             .collect();
         let _ = writeln!(text, "{}", cells.join("  ").trim_end());
@@ -83,9 +116,6 @@ fn aligned(rows: &[[String; 8]]) -> String {
 }
 
 pub(super) fn raw(name: &str, races: &[Race]) -> Value {
-    let line = |program: &str, arguments: &[&str]| {
-        tools::read(tools::command(program).args(arguments)).ok().map(|text| text.trim().to_string())
-    };
     let race = |race: &Race| {
         let entrants: Vec<Value> = race
             .entrants
@@ -104,14 +134,7 @@ pub(super) fn raw(name: &str, races: &[Race]) -> Value {
             .collect();
         json!({ "peer": race.entrants[race.peer].series.name, "entrants": entrants })
     };
-    json!({
-        "benchmark": name,
-        "commit": line("git", &["describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]),
-        "rustc": line("rustc", &["--version"]),
-        "cpu": cpu(),
-        "cores": std::thread::available_parallelism().ok().map(usize::from),
-        "races": races.iter().map(race).collect::<Vec<_>>(),
-    })
+    with_machine(name, "races", races.iter().map(race).collect())
 }
 
 fn cpu() -> Option<String> {
