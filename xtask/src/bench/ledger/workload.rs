@@ -72,7 +72,7 @@ impl Workload {
     }
 
     pub(super) fn trust(&self) -> Trust {
-        Trust::Own { log: self.log().to_string(), keys: vec![*self.key.public()] }
+        Trust::Own { logs: vec![self.log().to_string()], keys: vec![*self.key.public()] }
     }
 
     /// The envelope that stands at `index` when the log's last receipt is `last`; `salt` tells writers apart.
