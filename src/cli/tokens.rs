@@ -34,7 +34,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
-    let named = ModelArgs { model: args.model.clone(), ctx: None, threads: None, isa: None, kv: "f16".into() };
+    let named = ModelArgs { model: args.model.clone(), ctx: None, threads: None, isa: None, kv: None };
     let name = model_name(&named, session)?;
     let input = InputArgs { raw: true, ..InputArgs::default() };
     let asked = prompt::read(args.text.as_deref(), &input, session)?;

@@ -39,7 +39,7 @@ pub(super) fn answer(session: &mut Session, name: &str, args: &Args, asked: Aske
         return Err(Error::cannot("no home folder is known, so texts can't be kept").hint("set HOME or XDG_DATA_HOME"));
     }
     let ends = Ends { stops: &args.output.stops, max_tokens: args.output.max_tokens };
-    let claim = claim::begin(&opened, setting, &sampling, ends, &loaded, &rendered, &asked.subjects)?;
+    let claim = claim::begin(&opened, &sampling, ends, &loaded, &rendered, &asked.subjects)?;
     let receipt = prepared.map(|prepared| Receipt { prepared, claim, files: asked.subjects });
     Run { opened: &opened, sampling, output: &args.output, receipt, vault }.finish(session, &mut loaded, &rendered)
 }

@@ -27,7 +27,6 @@ pub(super) struct Ends<'e> {
 /// The receipt as far as it is known before the run. What it can't hold is refused now, and not after the answer.
 pub(super) fn begin(
     opened: &Opened,
-    setting: Setting,
     sampling: &Sampling,
     ends: Ends<'_>,
     loaded: &Loaded<'_>,
@@ -77,7 +76,7 @@ pub(super) fn begin(
             level: engine.level().to_string(),
             threads: engine.threads() as u64,
             chunk: engine.chunk() as u64,
-            kv: cell_word(setting.cell).to_owned(),
+            kv: cell_word(engine.cell()).to_owned(),
         },
         finish: predicates::Finish::Interrupted,
         timings: predicates::Timings {

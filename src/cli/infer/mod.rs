@@ -62,9 +62,9 @@ pub(super) struct ModelArgs {
     /// Instructions to compute with: scalar, avx2, avx512 [default: the best of this processor]
     #[arg(long, value_name = "LEVEL")]
     pub(super) isa: Option<String>,
-    /// How keys and values are kept
-    #[arg(long, value_name = "TYPE", default_value = "f16", value_parser = ["f16", "f32"])]
-    pub(super) kv: String,
+    /// How keys and values are kept [default: f32 beside f32 weights, else f16]
+    #[arg(long, value_name = "TYPE", value_parser = ["f16", "f32"])]
+    pub(super) kv: Option<String>,
 }
 
 #[derive(Clone, Default, clap::Args)]

@@ -5,9 +5,11 @@ use bizra_kernels::{Level, default_threads, os};
 use super::ModelArgs;
 use crate::cli::Session;
 use crate::error::{Error, Place, Result};
+use crate::infer::dtype::DType;
 use crate::infer::engine::{self, Engine, Options};
 use crate::infer::fault::InferError;
 use crate::infer::kv::Cell;
+use crate::infer::weights::Weights;
 use crate::sys::models::{self, Opened};
 
 /// How a run computes; everything here goes into the receipt.
@@ -16,7 +18,8 @@ pub(in crate::cli) struct Setting {
     pub(in crate::cli) level: Level,
     pub(in crate::cli) threads: usize,
     pub(in crate::cli) context: Option<usize>,
-    pub(in crate::cli) cell: Cell,
+    /// None keeps keys and values as exact as the weights are: f32 beside f32 weights, else f16.
+    pub(in crate::cli) cell: Option<Cell>,
     pub(in crate::cli) chunk: Option<usize>,
 }
 
@@ -43,7 +46,7 @@ impl Setting {
             level,
             threads: args.threads.map_or_else(default_threads, |n| n as usize),
             context: args.ctx,
-            cell: cell_of(&args.kv).ok_or_else(|| Error::usage(format!("--kv: there is no `{}`", args.kv)))?,
+            cell: args.kv.as_deref().and_then(cell_of),
             chunk: None,
         })
     }
@@ -68,6 +71,15 @@ pub(in crate::cli) fn refusal(opened: &Opened, error: InferError) -> Error {
     }
 }
 
+/// Half precision for keys and values costs what the quantised weights have cost already; beside f32 weights it would be
+/// the largest error of all.
+fn cell_beside(weights: &Weights<'_>) -> Cell {
+    match weights.get("token_embd.weight") {
+        Some(embedding) if embedding.dtype == DType::F32 => Cell::F32,
+        _ => Cell::F16,
+    }
+}
+
 /// Builds the engine, after a look at whether the machine has the memory for it.
 pub(in crate::cli) fn load<'a>(opened: &'a Opened, setting: Setting) -> Result<Loaded<'a>> {
     let parts = opened.parts()?;
@@ -76,7 +88,7 @@ pub(in crate::cli) fn load<'a>(opened: &'a Opened, setting: Setting) -> Result<L
         level: setting.level,
         threads: setting.threads,
         context: setting.context,
-        cell: setting.cell,
+        cell: setting.cell.unwrap_or_else(|| cell_beside(&parts.weights)),
         chunk: setting.chunk,
         pack: Some(&released),
     };

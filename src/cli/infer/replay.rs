@@ -158,7 +158,7 @@ fn setting(claim: &Inference) -> Result<(Setting, Vec<String>)> {
         level,
         threads: count(engine.threads).clamp(1, default_threads()),
         context: Some(count(claim.parameters.context)),
-        cell,
+        cell: Some(cell),
         chunk: Some(count(engine.chunk)),
     };
     Ok((setting, doubts))

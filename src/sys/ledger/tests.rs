@@ -550,62 +550,73 @@ impl Disk for Faulty {
 }
 
 #[test]
-fn a_fault_at_each_step_is_told_and_loses_nothing() {
+fn a_full_disk_at_each_step_is_told_and_loses_nothing() {
+    told_and_nothing_lost(io::ErrorKind::StorageFull, true, 1);
+}
+
+#[test]
+fn a_disk_that_stays_full_from_any_step_loses_nothing() {
+    told_and_nothing_lost(io::ErrorKind::StorageFull, false, 3);
+}
+
+#[test]
+fn a_disk_that_turns_read_only_at_any_step_loses_nothing() {
+    told_and_nothing_lost(io::ErrorKind::ReadOnlyFilesystem, false, 3);
+}
+
+/// Injects a fault at every `stride`th step of three appends: one that passes, or one that stays.
+fn told_and_nothing_lost(kind: io::ErrorKind, once: bool, stride: usize) {
     let folder = Folder::new();
     let template = folder.path("template.git");
     let (id, signer) = (header().id(), signer());
     ledger_with(&template, 254).writer(&id, &signer).unwrap().flush().unwrap();
-    // A fault that passes, at every step; one that stays, at every third.
-    let full = io::ErrorKind::StorageFull;
-    for (kind, once, stride) in [(full, true, 1), (full, false, 3), (io::ErrorKind::ReadOnlyFilesystem, false, 3)] {
-        for step in (0..).step_by(stride) {
-            let path = folder.path("case.git");
-            copy_folder(&template, &path);
-            let disk = Arc::new(Faulty { left: Mutex::new(step), kind, once });
-            let options = Options { disk: disk.clone(), patience: Duration::from_secs(1) };
-            let context = format!("{kind:?} at step {step}, once: {once}");
-            let mut acknowledged = BTreeMap::new();
-            let mut faults = Vec::new();
-            {
-                let ledger = Ledger::open_with(&path, false, options).unwrap();
-                match ledger.writer(&id, &signer) {
-                    Err(error) => faults.push(error),
-                    Ok(mut writer) => {
-                        for attempt in 0..3 {
-                            let bytes = format!("attempt {attempt}").into_bytes();
-                            match writer.append(9, &mut |_| Ok(bytes.clone())) {
-                                Ok(appended) => {
-                                    assert_eq!(acknowledged.insert(appended.index, bytes), None, "{context}")
-                                }
-                                Err(error) => faults.push(error),
+    for step in (0..).step_by(stride) {
+        let path = folder.path("case.git");
+        copy_folder(&template, &path);
+        let disk = Arc::new(Faulty { left: Mutex::new(step), kind, once });
+        let options = Options { disk: disk.clone(), patience: Duration::from_secs(1) };
+        let context = format!("{kind:?} at step {step}, once: {once}");
+        let mut acknowledged = BTreeMap::new();
+        let mut faults = Vec::new();
+        {
+            let ledger = Ledger::open_with(&path, false, options).unwrap();
+            match ledger.writer(&id, &signer) {
+                Err(error) => faults.push(error),
+                Ok(mut writer) => {
+                    for attempt in 0..3 {
+                        let bytes = format!("attempt {attempt}").into_bytes();
+                        match writer.append(9, &mut |_| Ok(bytes.clone())) {
+                            Ok(appended) => {
+                                assert_eq!(acknowledged.insert(appended.index, bytes), None, "{context}")
                             }
-                            faults.extend(writer.settle().err());
+                            Err(error) => faults.push(error),
                         }
+                        faults.extend(writer.settle().err());
                     }
                 }
             }
-            for fault in &faults {
-                assert!(matches!(fault.kind(), Kind::Machine | Kind::Integrity), "{context}: {fault:?}");
-            }
-            let ledger = Ledger::open_with(&path, false, quick()).unwrap();
-            let mut writer = ledger.writer(&id, &signer).unwrap_or_else(|error| panic!("{context}: {error}"));
-            append_one(&mut writer).unwrap_or_else(|error| panic!("{context}: {error}"));
-            writer.flush().unwrap_or_else(|error| panic!("{context}: {error}"));
-            let entries = checked_entries(&ledger);
-            for (index, bytes) in &acknowledged {
-                assert_eq!(entries.get(*index as usize), Some(bytes), "{context}: {faults:?}");
-                assert_eq!(entries.iter().filter(|entry| *entry == bytes).count(), 1, "{context}");
-            }
-            for index in 0..254 {
-                assert_eq!(entries[index as usize], envelope(index), "{context}");
-            }
-            fs::remove_dir_all(&path).unwrap();
-            if faults.is_empty() {
-                assert!(step > 30, "the run has more steps than {step}");
-                break;
-            }
-            assert!(step < 300, "faults never end");
         }
+        for fault in &faults {
+            assert!(matches!(fault.kind(), Kind::Machine | Kind::Integrity), "{context}: {fault:?}");
+        }
+        let ledger = Ledger::open_with(&path, false, quick()).unwrap();
+        let mut writer = ledger.writer(&id, &signer).unwrap_or_else(|error| panic!("{context}: {error}"));
+        append_one(&mut writer).unwrap_or_else(|error| panic!("{context}: {error}"));
+        writer.flush().unwrap_or_else(|error| panic!("{context}: {error}"));
+        let entries = checked_entries(&ledger);
+        for (index, bytes) in &acknowledged {
+            assert_eq!(entries.get(*index as usize), Some(bytes), "{context}: {faults:?}");
+            assert_eq!(entries.iter().filter(|entry| *entry == bytes).count(), 1, "{context}");
+        }
+        for index in 0..254 {
+            assert_eq!(entries[index as usize], envelope(index), "{context}");
+        }
+        fs::remove_dir_all(&path).unwrap();
+        if faults.is_empty() {
+            assert!(step > 30, "the run has more steps than {step}");
+            break;
+        }
+        assert!(step < 300, "faults never end");
     }
 }
 
