@@ -11,6 +11,9 @@
 //! | [`cli`] | the command line: a file per command with its arguments and its run |
 //! | `view` | a file per command with the look of its report: page and JSON |
 //! | [`bench`] | interleaved measurement and rank statistics |
+//! | [`plan`] | what plans share: tree with spans, schema, evidence, calendar, exact decimals, findings |
+//! | [`roadmap`] | lint rules of roadmaps, import from Markdown, render |
+//! | [`sprint`] | lint rules of sprints: calendar, people, progress, inventories |
 //! | [`doctor`] | what a machine can do, and what follows |
 //! | [`infer`] | model files, tokenizers, templates, the forward pass, sampling, generation |
 //! | [`sys`] | the world outside, one thing a file |
@@ -33,6 +36,9 @@ pub mod env;
 pub mod error;
 pub mod infer;
 pub mod receipts;
+pub mod plan;
+pub mod roadmap;
+pub mod sprint;
 pub mod sys;
 pub mod ui;
 mod view;

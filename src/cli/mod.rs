@@ -13,6 +13,8 @@ mod keys;
 mod receipts;
 mod tokens;
 mod trust;
+mod roadmap;
+mod schema;
 
 use std::ffi::OsString;
 use std::io;
@@ -50,6 +52,7 @@ Examples:
   bizra infer -m model.gguf 'Name three primes.'      An answer, and a receipt for it
   bizra doctor                                        What can this machine do?
   bizra attest --role lead --statement 'It holds.'    Sign your word
+  bizra roadmap lint                                  What contradicts itself in the plans?
   bizra receipts list                                 What was claimed here, newest first
 
 Exit codes: 0 yes, 1 no, 2 usage, 3 invalid input, 4 undecided, 5 integrity, 6 this machine cannot.";
@@ -124,6 +127,8 @@ enum Command {
     Receipts(receipts::Args),
     Tokens(tokens::Args),
     Trust(trust::Args),
+    Roadmap(roadmap::Args),
+    Schema(schema::Args),
 }
 
 impl Command {
@@ -138,6 +143,8 @@ impl Command {
             Command::Receipts(args) => receipts::run(args, session),
             Command::Tokens(args) => tokens::run(args, session),
             Command::Trust(args) => trust::run(args, session),
+            Command::Roadmap(args) => roadmap::run(args, session),
+            Command::Schema(args) => schema::run(args, session),
         }
     }
 }

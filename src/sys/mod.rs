@@ -13,3 +13,5 @@ pub mod ssh_agent;
 #[cfg(test)]
 mod testing;
 pub mod vault;
+pub mod plans;
+pub mod yaml;

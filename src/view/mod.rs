@@ -11,6 +11,7 @@ pub(crate) mod keys;
 pub(crate) mod receipts;
 pub(crate) mod tokens;
 pub(crate) mod trust;
+pub(crate) mod roadmap;
 
 use serde_json::{Map, Value, json};
 
