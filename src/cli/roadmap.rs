@@ -179,7 +179,8 @@ fn lint(args: &LintArgs, session: &mut Session) -> Result<Outcome> {
         reasons.push(Error::new(Exit::No, format!("lint found {}", plural(errors, "error"))));
     }
     if args.strict && warnings > 0 {
-        reasons.push(Error::new(Exit::No, format!("lint found {}, and --strict was given", plural(warnings, "warning"))));
+        reasons
+            .push(Error::new(Exit::No, format!("lint found {}, and --strict was given", plural(warnings, "warning"))));
     }
     Ok(Outcome::because(Lint { checked, rules, format: args.format.into() }, reasons))
 }
@@ -198,15 +199,23 @@ fn import(args: &ImportArgs, session: &mut Session) -> Result<Outcome> {
     let mut text = source.text;
     let mut repaired = false;
     if let Some(right) = crate::plan::text::repaired(&text) {
-        let changed: Vec<(usize, &str)> =
-            text.lines().zip(right.lines()).enumerate().filter(|(_, (a, b))| a != b).map(|(n, (_, b))| (n + 1, b)).collect();
+        let changed: Vec<(usize, &str)> = text
+            .lines()
+            .zip(right.lines())
+            .enumerate()
+            .filter(|(_, (a, b))| a != b)
+            .map(|(n, (_, b))| (n + 1, b))
+            .collect();
         if !args.repair {
             let (line, right) = changed.first().copied().unwrap_or((1, ""));
             let offset = text.split_inclusive('\n').take(line - 1).map(str::len).sum();
-            return Err(Error::invalid(format!("the text is UTF-8 that was read as Mac Roman, in {} lines", changed.len()))
-                .at(Place::in_text(&args.file, &text, offset))
-                .because(format!("repaired, line {line} is: {right}"))
-                .hint("add --repair to undo it"));
+            return Err(Error::invalid(format!(
+                "the text is UTF-8 that was read as Mac Roman, in {} lines",
+                changed.len()
+            ))
+            .at(Place::in_text(&args.file, &text, offset))
+            .because(format!("repaired, line {line} is: {right}"))
+            .hint("add --repair to undo it"));
         }
         for (line, right) in &changed {
             session.ui.note(format!("repaired {}:{line}: {right}", args.file.display()));

@@ -84,8 +84,7 @@ record! {
     Attest { role: At<Id>, statement: At<String>, max_age: Option<At<Span>> }
 }
 
-const KEYS: &[&str] =
-    &["all", "any", "at_least", "not", "receipt", "command", "file", "metric", "approval", "attest"];
+const KEYS: &[&str] = &["all", "any", "at_least", "not", "receipt", "command", "file", "metric", "approval", "attest"];
 
 impl Evidence {
     /// Calls `visit` for this node and all below it.
@@ -105,7 +104,11 @@ impl Field for Evidence {
         let tree = reader.tree;
         let entries: Vec<_> = tree.entries(node).collect();
         let [(key, value)] = entries[..] else {
-            let what = if tree.kind(node) == Kind::Map { format!("a map of {} keys", entries.len()) } else { reader.what(node) };
+            let what = if tree.kind(node) == Kind::Map {
+                format!("a map of {} keys", entries.len())
+            } else {
+                reader.what(node)
+            };
             let message = format!("{what} stands here, and evidence is a map with one key");
             reader.refuse(tree.span(node), message, Some(format!("one of: {}", KEYS.join(", "))));
             return None;
@@ -122,7 +125,11 @@ impl Field for Evidence {
             "command" => {
                 let command = Command::read(value, reader)?;
                 if command.run.is_empty() {
-                    reader.refuse(command.span, "the command has no words", Some("write `run: [program, argument]`".into()));
+                    reader.refuse(
+                        command.span,
+                        "the command has no words",
+                        Some("write `run: [program, argument]`".into()),
+                    );
                     return None;
                 }
                 Node::Command(command)

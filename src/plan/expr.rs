@@ -137,7 +137,8 @@ mod tests {
 
     #[test]
     fn expressions_are_exact() {
-        let check = |text: &str, value: &str| assert_eq!(evaluate(text, &Hours).map(|d| d.to_string()), Ok(value.into()));
+        let check =
+            |text: &str, value: &str| assert_eq!(evaluate(text, &Hours).map(|d| d.to_string()), Ok(value.into()));
         check("sum(package.hours)", "13");
         check("sum( package.hours[phase=one] ) * 2", "14");
         check("count(package.hours) - 1", "2");
@@ -147,7 +148,8 @@ mod tests {
 
     #[test]
     fn what_is_none_is_refused() {
-        for text in ["", "1 +", "(1", "1 2", "sum(nothing)", "max(package.hours)", "1 / 0", "sum(package.hours[phase)"] {
+        for text in ["", "1 +", "(1", "1 2", "sum(nothing)", "max(package.hours)", "1 / 0", "sum(package.hours[phase)"]
+        {
             assert!(evaluate(text, &Hours).is_err(), "{text}");
         }
         assert!(evaluate(&"(".repeat(100_000), &Hours).is_err());

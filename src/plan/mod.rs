@@ -55,8 +55,13 @@ fn foreign_sections(tree: &Tree, plan: &Plan, reader: &mut Reader<'_>) {
     for (key, _) in tree.entries(root) {
         let name = tree.text(key);
         if foreign.contains(&name) {
-            let message = format!("`{name}` is a section of {}, and this is {}", theirs.word(), plan.bizra.value.word());
-            reader.refuse(tree.span(key), message, Some(format!("begin with `bizra: {}`, or remove it", theirs.word())));
+            let message =
+                format!("`{name}` is a section of {}, and this is {}", theirs.word(), plan.bizra.value.word());
+            reader.refuse(
+                tree.span(key),
+                message,
+                Some(format!("begin with `bizra: {}`, or remove it", theirs.word())),
+            );
         }
     }
 }

@@ -29,7 +29,11 @@ impl<'a> Names<'a> {
         if let Some(first) = self.known.insert(&id.value.0, id.span) {
             let line = line_of(reader, first);
             let message = format!("the {} `{}` is given a second time (first in line {line})", self.kind, id.value);
-            reader.refuse(id.span, message, Some("rename one of the two; ids that only differ in their Unicode form are equal".into()));
+            reader.refuse(
+                id.span,
+                message,
+                Some("rename one of the two; ids that only differ in their Unicode form are equal".into()),
+            );
         }
     }
 
@@ -99,7 +103,9 @@ pub(super) fn resolve(plan: &Plan, reader: &mut Reader<'_>) {
     for package in plan.phases.iter().chain(&plan.tiers).flat_map(|p| &p.packages) {
         works.check_all(&package.needs, reader);
         people.check_all(&package.owners, reader);
-        categories.check_all(&package.category, reader);
+        if !categories.known.is_empty() {
+            categories.check_all(&package.category, reader);
+        }
     }
     for criterion in criteria(plan) {
         works.check_all(&criterion.covers, reader);
@@ -108,7 +114,9 @@ pub(super) fn resolve(plan: &Plan, reader: &mut Reader<'_>) {
     for item in &plan.items {
         people.check_all(&item.lead, reader);
         people.check_all(item.support.iter().map(|s| &s.who), reader);
-        categories.check_all(&item.category, reader);
+        if !categories.known.is_empty() {
+            categories.check_all(&item.category, reader);
+        }
         works.check_all(item.needs.iter().filter_map(|n| n.item.as_ref()), reader);
         works.check_all(item.deliverables.iter().filter_map(|d| d.uses.as_ref()), reader);
         people.check_all(item.deliverables.iter().filter_map(|d| d.reviewer.as_ref()), reader);

@@ -37,7 +37,8 @@ impl<'a> Reader<'a> {
         self.problems.push(error);
     }
 
-    /// The values of a map's keys in the order of `keys`; what has no place there is refused.
+    /// The values of a map's keys in the order of `keys`. What has no place there is refused, and the rest read on, so
+    /// that one run tells all that is wrong.
     pub fn slots<const N: usize>(&mut self, node: NodeId, keys: &[&'static str; N]) -> Option<[Option<NodeId>; N]> {
         let tree = self.tree;
         if tree.kind(node) != Kind::Map {
@@ -46,13 +47,11 @@ impl<'a> Reader<'a> {
             return None;
         }
         let mut slots = [None; N];
-        let mut fine = true;
         for (key, value) in tree.entries(node) {
             let name = tree.text(key);
             match keys.iter().position(|k| *k == name) {
                 Some(at) => slots[at] = Some(value),
                 None => {
-                    fine = false;
                     let hint = match nearest(name, keys.iter().copied()) {
                         Some(near) => format!("did you mean `{near}`?"),
                         None => keys_hint(keys),
@@ -61,7 +60,7 @@ impl<'a> Reader<'a> {
                 }
             }
         }
-        fine.then_some(slots)
+        Some(slots)
     }
 
     pub fn field<T: Field>(&mut self, of: NodeId, key: &str, node: Option<NodeId>) -> Option<T> {

@@ -163,7 +163,8 @@ impl Scalar for Zone {
             Err(_) => {
                 let names: Vec<String> = jiff::tz::db().available().map(|name| name.to_string()).collect();
                 let near = crate::error::nearest(text, names.iter().map(String::as_str));
-                let hint = near.map_or("write a name such as Asia/Riyadh or UTC".into(), |n| format!("did you mean `{n}`?"));
+                let hint =
+                    near.map_or("write a name such as Asia/Riyadh or UTC".into(), |n| format!("did you mean `{n}`?"));
                 Err(("is no time zone of the IANA database".into(), Some(hint)))
             }
         }
@@ -189,7 +190,11 @@ impl DayRange {
 
 impl fmt::Display for DayRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.first == self.last { write!(f, "day {}", self.first) } else { write!(f, "days {}-{}", self.first, self.last) }
+        if self.first == self.last {
+            write!(f, "day {}", self.first)
+        } else {
+            write!(f, "days {}-{}", self.first, self.last)
+        }
     }
 }
 

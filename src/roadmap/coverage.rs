@@ -44,7 +44,10 @@ pub(super) fn no_evidence(linted: &Linted<'_>, report: &mut Report) {
         if !bare.is_empty() {
             report
                 .find(span, format!("{what}: nothing is asked to show {}", bare.join(", ")))
-                .numbers(format!("{} criteria", criteria.len()), format!("{} with evidence", criteria.len() - bare.len()))
+                .numbers(
+                    format!("{} criteria", criteria.len()),
+                    format!("{} with evidence", criteria.len() - bare.len()),
+                )
                 .fix("add `evidence` to each: a receipt, a file, a metric, an approval");
         }
     };
@@ -114,16 +117,21 @@ fn compare(
     let same_unit = target.unit.as_ref().map(|u| &u.value) == unit.map(|u| &u.value);
     let weaker = match op.value {
         Comparison::AtLeast | Comparison::More => {
-            !matches!(target.op.map(|o| o.value), Some(Comparison::Less | Comparison::AtMost)) && value.value < target.value.value
+            !matches!(target.op.map(|o| o.value), Some(Comparison::Less | Comparison::AtMost))
+                && value.value < target.value.value
         }
         Comparison::AtMost | Comparison::Less => {
-            matches!(target.op.map(|o| o.value), Some(Comparison::Less | Comparison::AtMost)) && value.value > target.value.value
+            matches!(target.op.map(|o| o.value), Some(Comparison::Less | Comparison::AtMost))
+                && value.value > target.value.value
         }
         Comparison::Equal | Comparison::NotEqual => false,
     };
     if same_unit && weaker {
         report
-            .find(value.span, format!("the evidence for {} asks for {} {}", criterion.id.value, op.value.word(), value.value))
+            .find(
+                value.span,
+                format!("the evidence for {} asks for {} {}", criterion.id.value, op.value.word(), value.value),
+            )
             .against(target.value.span, format!("the target is {}", target.value.value))
             .numbers(value.value, target.value.value)
             .fix("ask the evidence for what the target says");

@@ -117,7 +117,9 @@ fn typed(sections: &[Section], out: &mut String) {
         for block in &section.blocks {
             match (section.title.as_str(), block) {
                 (_, Block::Field(key, value)) if key == "Generated" => line(&mut head, 0, "generated", &quoted(value)),
-                (_, Block::Field(key, value)) if key == "Current Phase" => line(&mut head, 0, "current_phase", &quoted(&slug(value))),
+                (_, Block::Field(key, value)) if key == "Current Phase" => {
+                    line(&mut head, 0, "current_phase", &quoted(&slug(value)))
+                }
                 (_, Block::Field(key, value)) if key == "Total Effort" && value.ends_with(" hours") => {
                     effort.insert_str(0, &format!("  total: {}\n", value.trim_end_matches(" hours")));
                 }
@@ -147,6 +149,15 @@ fn typed(sections: &[Section], out: &mut String) {
     out.push_str("vocab:\n  status:\n");
     for (word, class, icon) in &statuses {
         let _ = writeln!(out, "    {word}: {{class: {class}, icon: {}}}", quoted(icon));
+    }
+    let mut categories: Vec<&str> = Vec::new();
+    for name in sections.iter().filter_map(packages).flatten().filter_map(|row| category(row.first()?)) {
+        if !categories.contains(&name) {
+            categories.push(name);
+        }
+    }
+    if !categories.is_empty() {
+        line(out, 2, "category", &format!("[{}]", categories.join(", ")));
     }
     if !effort.is_empty() {
         out.push_str("effort:\n");
@@ -205,8 +216,10 @@ fn outline(sections: &[Section], out: &mut String) {
                 Block::Text(text) => line(out, 6, "- text", &quoted(text)),
                 Block::Rule => out.push_str("      - rule: true\n"),
                 Block::Code(language, text) => {
-                    let language = if language.is_empty() { String::new() } else { format!("language: {}, ", quoted(language)) };
-                    let _ = writeln!(out, "      - code: {{{language}text: {}}}", serde_json::Value::from(text.as_str()));
+                    let language =
+                        if language.is_empty() { String::new() } else { format!("language: {}, ", quoted(language)) };
+                    let _ =
+                        writeln!(out, "      - code: {{{language}text: {}}}", serde_json::Value::from(text.as_str()));
                 }
                 Block::Table(columns, rows) => {
                     let list = |cells: &[String]| cells.iter().map(|c| quoted(c)).collect::<Vec<_>>().join(", ");

@@ -151,7 +151,11 @@ mod tests {
             sections[1].blocks,
             [
                 Block::Field("A".into(), "b".into()),
-                Block::List(vec![entry(0, None, Some(true), "one"), entry(1, None, None, "two"), entry(0, Some(3), None, "three")]),
+                Block::List(vec![
+                    entry(0, None, Some(true), "one"),
+                    entry(1, None, None, "two"),
+                    entry(0, Some(3), None, "three")
+                ]),
                 Block::Table(vec!["a".into(), "b".into()], vec![vec!["1 | 2".into(), String::new()]]),
                 Block::Code("sh".into(), "# no heading".into()),
                 Block::Text("rest".into()),

@@ -4,6 +4,7 @@
 //! and coverage. Gates are decided in [`gate`].
 
 mod coverage;
+pub mod facts;
 pub mod gate;
 pub mod import;
 mod markdown;

@@ -151,8 +151,14 @@ pub(super) fn used_early(linted: &Linted<'_>, report: &mut Report) {
                 && ends >= begins.first
             {
                 report
-                    .find(name.span, format!("{} begins on day {} and needs {}", item.id.value, begins.first, name.value))
-                    .against(needed.window.as_ref().map_or(needed.id.span, |w| w.span), format!("it ends on day {ends}"))
+                    .find(
+                        name.span,
+                        format!("{} begins on day {} and needs {}", item.id.value, begins.first, name.value),
+                    )
+                    .against(
+                        needed.window.as_ref().map_or(needed.id.span, |w| w.span),
+                        format!("it ends on day {ends}"),
+                    )
                     .numbers(format!("day {}", begins.first), format!("after day {ends}"))
                     .fix("begin after it ends, or say in `during` when it is needed");
             }
@@ -164,7 +170,10 @@ pub(super) fn used_early(linted: &Linted<'_>, report: &mut Report) {
                 && used.first > own.last
             {
                 report
-                    .find(uses.span, format!("{} delivers by day {} what is made with {}", item.id.value, own.last, uses.value))
+                    .find(
+                        uses.span,
+                        format!("{} delivers by day {} what is made with {}", item.id.value, own.last, uses.value),
+                    )
                     .against(used.span, format!("{} begins on day {}", uses.value, used.first))
                     .numbers(format!("day {}", own.last), format!("day {} at the earliest", used.first))
                     .fix("move this deliverable to the later item");
@@ -180,7 +189,10 @@ pub(super) fn later_phase(linted: &Linted<'_>, report: &mut Report) {
                 let Some((of, package)) = linted.package(&work.value.0).filter(|(of, _)| *of > n) else { continue };
                 let later = linted.phases().nth(of).map_or("a later phase", |p| p.id.value.0.as_str());
                 report
-                    .find(work.span, format!("the gate of {} needs {}, which is work of {later}", phase.id.value, work.value))
+                    .find(
+                        work.span,
+                        format!("the gate of {} needs {}, which is work of {later}", phase.id.value, work.value),
+                    )
                     .against(package.id.span, format!("planned in {later}"))
                     .fix("move the package before the gate, or the criterion behind it");
             }
@@ -206,15 +218,25 @@ pub(super) fn critical_path(linted: &Linted<'_>, report: &mut Report) {
     let missing: Vec<&str> = longest
         .iter()
         .map(|n| needs.ids[*n].value.0.as_str())
-        .filter(|id| !declared.iter().any(|d| linted.item(&d.value.0).map_or(d.value.0.as_str(), |i| i.id.value.0.as_str()) == *id))
+        .filter(|id| {
+            !declared
+                .iter()
+                .any(|d| linted.item(&d.value.0).map_or(d.value.0.as_str(), |i| i.id.value.0.as_str()) == *id)
+        })
         .collect();
     if longest.len() > 1 && !missing.is_empty() {
         let names: Vec<&str> = longest.iter().map(|n| needs.ids[*n].value.0.as_str()).collect();
         let total = Decimal::sum(longest.iter().map(|n| length(*n))).unwrap_or_default();
         report
-            .find(first.span, format!("the longest chain of needs holds {}, which the declared path leaves out", missing.join(", ")))
+            .find(
+                first.span,
+                format!("the longest chain of needs holds {}, which the declared path leaves out", missing.join(", ")),
+            )
             .against(needs.ids[longest[longest.len() - 1]].span, "where the longest chain ends")
-            .numbers(declared.iter().map(|d| d.value.0.as_str()).collect::<Vec<_>>().join(" → "), format!("{} ({total})", names.join(" → ")))
+            .numbers(
+                declared.iter().map(|d| d.value.0.as_str()).collect::<Vec<_>>().join(" → "),
+                format!("{} ({total})", names.join(" → ")),
+            )
             .fix("declare the computed path, or correct the needs and windows");
     }
 }
@@ -263,9 +285,15 @@ pub(super) fn approved_early(linted: &Linted<'_>, report: &mut Report) {
             let made = slots.iter().find(|(_, s)| s.produces.iter().any(|p| p.value == wanted.value));
             if let Some((made_at, maker)) = made.filter(|(made_at, _)| made_at >= when) {
                 report
-                    .find(wanted.span, format!("“{}” rests on {}, which does not exist yet", slot.title.value, wanted.value))
+                    .find(
+                        wanted.span,
+                        format!("“{}” rests on {}, which does not exist yet", slot.title.value, wanted.value),
+                    )
                     .against(maker.from.span, format!("“{}” makes it", maker.title.value))
-                    .numbers(format!("day {} at {}", when.0, short(when.1)), format!("after day {} at {}", made_at.0, short(maker.to.value)))
+                    .numbers(
+                        format!("day {} at {}", when.0, short(when.1)),
+                        format!("after day {} at {}", made_at.0, short(maker.to.value)),
+                    )
                     .fix("put what makes the evidence first");
             }
         }
@@ -279,7 +307,11 @@ fn short(time: jiff::civil::Time) -> String {
 pub(super) fn metric_early(linted: &Linted<'_>, report: &mut Report) {
     for metric in &linted.plan.metrics {
         let (Some(since), Some(instrument)) = (&metric.since_day, &metric.instrument) else { continue };
-        let of_task = linted.plan.days.iter().find(|d| d.tasks.iter().any(|t| t.id.as_ref().is_some_and(|id| id.value == instrument.value)));
+        let of_task = linted
+            .plan
+            .days
+            .iter()
+            .find(|d| d.tasks.iter().any(|t| t.id.as_ref().is_some_and(|id| id.value == instrument.value)));
         let ready = of_task.map(|d| (d.n.value, d.n.span)).or_else(|| {
             let window = linted.item(&instrument.value.0)?.window?;
             Some((window.last, window.span))
@@ -298,7 +330,8 @@ pub(super) fn blocked_but_scheduled(linted: &Linted<'_>, report: &mut Report) {
     for task in linted.tasks() {
         let Some(item) = &task.item else { continue };
         if linted.class_of(&item.value.0) == Some(Class::Blocked) {
-            let place = linted.package(&item.value.0).map(|(_, p)| p.id.span).or(linted.item(&item.value.0).map(|i| i.id.span));
+            let place =
+                linted.package(&item.value.0).map(|(_, p)| p.id.span).or(linted.item(&item.value.0).map(|i| i.id.span));
             report
                 .find(item.span, format!("“{}” is scheduled, and {} is blocked", task.text.value, item.value))
                 .against(place.unwrap_or(item.span), "where it is said to be blocked")

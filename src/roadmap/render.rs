@@ -9,7 +9,19 @@ use crate::plan::schema::{Phase, Plan};
 use crate::plan::tree::{Kind, NodeId, Tree};
 
 /// What the layout of roadmaps shows, when each phase has no more than it can.
-const LAID_OUT: &[&str] = &["bizra", "id", "title", "timezone", "source", "vocab", "generated", "current_phase", "effort", "phases", "outline"];
+const LAID_OUT: &[&str] = &[
+    "bizra",
+    "id",
+    "title",
+    "timezone",
+    "source",
+    "vocab",
+    "generated",
+    "current_phase",
+    "effort",
+    "phases",
+    "outline",
+];
 
 pub fn markdown(plan: &Plan, tree: &Tree) -> String {
     let mut out = String::new();
@@ -62,7 +74,9 @@ fn roadmap(plan: &Plan, out: &mut String) {
         let _ = writeln!(out, "**Current Phase:** {}", phase.map_or(current.value.0.as_str(), name));
     }
     out.push_str("\n## Effort Distribution\n");
-    for (title, column, shares) in [("By Phase", "Phase", &effort.by_phase), ("By Category", "Category", &effort.by_category)] {
+    for (title, column, shares) in
+        [("By Phase", "Phase", &effort.by_phase), ("By Category", "Category", &effort.by_category)]
+    {
         if !shares.0.is_empty() {
             let _ = write!(out, "\n### {title}\n\n");
             let rows = shares.0.iter().map(|(of, hours)| vec![of.value.clone(), hours.value.0.to_string()]);
@@ -185,7 +199,8 @@ fn nested(tree: &Tree, node: NodeId, level: usize, out: &mut String) {
                 let _ = writeln!(out, "{indent}- {}", one_line(tree.text(*item)));
             }
             Kind::List => {
-                let cells: Vec<String> = tree.items(*item).iter().map(|c| one_line(tree.text(*c)).replace('|', "\\|")).collect();
+                let cells: Vec<String> =
+                    tree.items(*item).iter().map(|c| one_line(tree.text(*c)).replace('|', "\\|")).collect();
                 let _ = writeln!(out, "{indent}- {}", cells.join(" | "));
             }
             Kind::Map => {
@@ -195,7 +210,8 @@ fn nested(tree: &Tree, node: NodeId, level: usize, out: &mut String) {
                     Some("false") => "[ ] ",
                     _ => "",
                 };
-                let head: Vec<String> = HEADS[2..].iter().filter_map(|k| value(k)).map(|v| one_line(tree.text(v))).collect();
+                let head: Vec<String> =
+                    HEADS[2..].iter().filter_map(|k| value(k)).map(|v| one_line(tree.text(v))).collect();
                 let _ = writeln!(out, "{indent}- {tick}{}", head.join(" — "));
                 fields(tree, *item, HEADS, level + 1, out);
             }

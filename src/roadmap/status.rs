@@ -42,7 +42,10 @@ pub(super) fn open_child(linted: &Linted<'_>, report: &mut Report) {
         let Some(status) = day.status.as_ref().filter(|s| done(s)) else { continue };
         for task in day.tasks.iter().filter(|t| t.done.as_ref().is_some_and(|d| !d.value)) {
             report
-                .find(status.span, format!("day {} is {}, and “{}” is open", day.n.value, status.value, task.text.value))
+                .find(
+                    status.span,
+                    format!("day {} is {}, and “{}” is open", day.n.value, status.value, task.text.value),
+                )
                 .against(task.span, "the open task")
                 .fix("tick the task once it is done, or take the day's status back");
         }
@@ -52,14 +55,23 @@ pub(super) fn open_child(linted: &Linted<'_>, report: &mut Report) {
         for package in &phase.packages {
             let Some(own) = package.status.as_ref().filter(|s| !done(s)) else { continue };
             report
-                .find(status.span, format!("{} is {}, and {} is {}", phase.id.value, status.value, package.id.value, own.value))
+                .find(
+                    status.span,
+                    format!("{} is {}, and {} is {}", phase.id.value, status.value, package.id.value, own.value),
+                )
                 .against(own.span, "the open package")
                 .fix("finish the package, or take the phase's status back");
         }
         for criterion in phase.gate.iter().flat_map(|g| &g.criteria) {
             let Some(open) = criterion.ticked.as_ref().filter(|t| !t.value) else { continue };
             report
-                .find(status.span, format!("{} is {}, and its criterion {} is not ticked", phase.id.value, status.value, criterion.id.value))
+                .find(
+                    status.span,
+                    format!(
+                        "{} is {}, and its criterion {} is not ticked",
+                        phase.id.value, status.value, criterion.id.value
+                    ),
+                )
                 .against(open.span, "the open criterion")
                 .fix("meet the criterion, or take the phase's status back");
         }
@@ -85,7 +97,10 @@ pub(super) fn ticked_without_anything(linted: &Linted<'_>, report: &mut Report) 
         let bare = criterion.covers.is_empty() && criterion.evidence.is_none();
         if let Some(tick) = criterion.ticked.as_ref().filter(|t| t.value && bare) {
             report
-                .find(tick.span, format!("{} is ticked, and neither work nor evidence stands behind it", criterion.id.value))
+                .find(
+                    tick.span,
+                    format!("{} is ticked, and neither work nor evidence stands behind it", criterion.id.value),
+                )
                 .fix("name the work in `covers` or the `evidence`, or remove the tick");
         }
     }
@@ -110,10 +125,7 @@ pub(super) fn shared_icons(linted: &Linted<'_>, report: &mut Report) {
 
 pub(super) fn recorded_elsewhere(linted: &Linted<'_>, report: &mut Report) {
     for metric in linted.plan.metrics.iter().filter(|m| m.current.is_none()) {
-        let recorded = linted
-            .tasks()
-            .flat_map(|t| t.measured.iter())
-            .find(|m| m.metric.value == metric.id.value);
+        let recorded = linted.tasks().flat_map(|t| t.measured.iter()).find(|m| m.metric.value == metric.id.value);
         if let Some(recorded) = recorded {
             let unit = recorded.unit.as_ref().map_or("", |u| u.value.as_str());
             report

@@ -4,8 +4,8 @@ use crate::plan::Linted;
 use crate::plan::decimal::Decimal;
 use crate::plan::expr::{self, Numbers};
 use crate::plan::finding::Report;
-use crate::plan::scalars::Hours;
 use crate::plan::read::Named;
+use crate::plan::scalars::Hours;
 use crate::plan::source::At;
 
 fn int(n: i64) -> Decimal {
@@ -43,7 +43,8 @@ impl Numbers for Linted<'_> {
                             ("priority", package.priority.as_ref().map(|p| p.value.word())),
                             ("status", package.status.as_ref().map(|s| s.value.as_str())),
                         ];
-                        let value = if path == "package" { Some(one) } else { package.hours.as_ref().map(|h| h.value.0) };
+                        let value =
+                            if path == "package" { Some(one) } else { package.hours.as_ref().map(|h| h.value.0) };
                         all.extend(value.filter(|_| passes(&fields)));
                     }
                 }
@@ -60,10 +61,22 @@ impl Numbers for Linted<'_> {
                 }
             }
             "item.tests" => {
-                all.extend(self.plan.items.iter().flat_map(|i| &i.deliverables).filter_map(|d| Some(int(d.tests.as_ref()?.value.into()))));
+                all.extend(
+                    self.plan
+                        .items
+                        .iter()
+                        .flat_map(|i| &i.deliverables)
+                        .filter_map(|d| Some(int(d.tests.as_ref()?.value.into()))),
+                );
             }
             "item.lines" => {
-                all.extend(self.plan.items.iter().flat_map(|i| &i.deliverables).filter_map(|d| Some(int(d.lines.as_ref()?.value.into()))));
+                all.extend(
+                    self.plan
+                        .items
+                        .iter()
+                        .flat_map(|i| &i.deliverables)
+                        .filter_map(|d| Some(int(d.lines.as_ref()?.value.into()))),
+                );
             }
             "inventory.size" => {
                 for inventory in &self.plan.inventories {
@@ -160,8 +173,14 @@ pub(super) fn chain(linted: &Linted<'_>, report: &mut Report) {
             && !total.percent.value.could_print(real)
         {
             report
-                .find(total.percent.span, format!("{} is said to be {}", total.name.value, percent(total.percent.value)))
-                .against(total.to.span, format!("from {} to {} {}", costs.start.value, total.to.value, costs.unit.value))
+                .find(
+                    total.percent.span,
+                    format!("{} is said to be {}", total.name.value, percent(total.percent.value)),
+                )
+                .against(
+                    total.to.span,
+                    format!("from {} to {} {}", costs.start.value, total.to.value, costs.unit.value),
+                )
                 .numbers(percent(total.percent.value), format!("{} %", short(real)))
                 .fix("correct the percentage, or the amount");
         }
@@ -197,7 +216,9 @@ pub(super) fn scale(linted: &Linted<'_>, report: &mut Report) {
                 .numbers(format!("{}{unit}", scale.claim.value), format!("{}{unit}", short(real)))
                 .fix("correct the projection: it follows from numbers that the plan has itself"),
             Err(why) => {
-                report.find(scale.expr.span, format!("{} can't be computed: {why}", scale.expr.value)).fix("write a product such as 500 * 1000");
+                report
+                    .find(scale.expr.span, format!("{} can't be computed: {why}", scale.expr.value))
+                    .fix("write a product such as 500 * 1000");
             }
         }
     }
@@ -230,7 +251,10 @@ pub(super) fn claims(linted: &Linted<'_>, report: &mut Report) {
             && !stated.value.could_print(real)
         {
             report
-                .find(stated.span, format!("{} claims {} for {}", item.id.value, percent(stated.value), claim.what.value))
+                .find(
+                    stated.span,
+                    format!("{} claims {} for {}", item.id.value, percent(stated.value), claim.what.value),
+                )
                 .against(from.span, format!("from {} to {}", from.value, to.value))
                 .numbers(percent(stated.value), format!("{} %", short(real)))
                 .fix("correct the percentage, or the two numbers that it comes from");
@@ -246,7 +270,10 @@ pub(super) fn restated(linted: &Linted<'_>, report: &mut Report) {
             && here.value != there.value
         {
             report
-                .find(here.span, format!("{}: {} takes off {}", claim.r#where.value, step.name.value, percent(here.value)))
+                .find(
+                    here.span,
+                    format!("{}: {} takes off {}", claim.r#where.value, step.name.value, percent(here.value)),
+                )
                 .against(there.span, format!("{} in the chain", percent(there.value)))
                 .numbers(percent(here.value), percent(there.value))
                 .fix("tell it once, or tell it alike");
@@ -256,7 +283,15 @@ pub(super) fn restated(linted: &Linted<'_>, report: &mut Report) {
             && !whole.value.could_print(real)
         {
             report
-                .find(whole.span, format!("{}: {} in all once {} is done", claim.r#where.value, percent(whole.value), step.name.value))
+                .find(
+                    whole.span,
+                    format!(
+                        "{}: {} in all once {} is done",
+                        claim.r#where.value,
+                        percent(whole.value),
+                        step.name.value
+                    ),
+                )
                 .against(step.to.span, format!("from {} to {} {}", costs.start.value, step.to.value, costs.unit.value))
                 .numbers(percent(whole.value), format!("{} %", short(real)))
                 .fix("correct the percentage: the chain is not that far yet");
@@ -281,10 +316,14 @@ pub(super) fn parts(linted: &Linted<'_>, report: &mut Report) {
 pub(super) fn journey(linted: &Linted<'_>, report: &mut Report) {
     let Some(journey) = &linted.plan.journey else { return };
     let Some(month) = &journey.month else { return };
-    let elapsed = journey.years.value.mul(int(12)).and_then(|months| int(month.value.into()).mul(int(100))?.div(months, 9));
+    let elapsed =
+        journey.years.value.mul(int(12)).and_then(|months| int(month.value.into()).mul(int(100))?.div(months, 9));
     if let Some(elapsed) = elapsed.filter(|e| !journey.percent.value.0.could_print(*e)) {
         report
-            .find(journey.percent.span, format!("{} of {} years are said to be over", percent(journey.percent.value.0), journey.years.value))
+            .find(
+                journey.percent.span,
+                format!("{} of {} years are said to be over", percent(journey.percent.value.0), journey.years.value),
+            )
             .against(month.span, format!("month {}", month.value))
             .numbers(percent(journey.percent.value.0), format!("{} %", short(elapsed)))
             .fix("correct the percentage or the month, or say what else the percentage measures");

@@ -12,9 +12,10 @@ use crate::plan::source::{At, Span};
 /// A year in which all these dates are worked, when this one is not it.
 fn fitting_year(calendar: &Calendar, dates: &[Date]) -> Option<i16> {
     let year = dates.first()?.year();
-    [1, -1, 2, -2, 3, -3].into_iter().map(|off| year + off).find(|year| {
-        dates.iter().all(|date| in_year(*date, *year).is_some_and(|moved| calendar.works(moved)))
-    })
+    [1, -1, 2, -2, 3, -3]
+        .into_iter()
+        .map(|off| year + off)
+        .find(|year| dates.iter().all(|date| in_year(*date, *year).is_some_and(|moved| calendar.works(moved))))
 }
 
 pub(super) fn idle_dates(linted: &Linted<'_>, report: &mut Report) {
@@ -70,7 +71,10 @@ pub(super) fn length(linted: &Linted<'_>, report: &mut Report) {
         }
         let end = end.map_or("later".to_owned(), |d| d.to_string());
         report
-            .find(target.span, format!("from {} to {} there are {worked} days, and {last} are planned", start.value, target.value))
+            .find(
+                target.span,
+                format!("from {} to {} there are {worked} days, and {last} are planned", start.value, target.value),
+            )
             .against(place, format!("day {last}"))
             .numbers(format!("{last} days"), format!("{worked} days"))
             .fix(format!("set the target to {end}, or plan {worked} days"));
@@ -79,13 +83,17 @@ pub(super) fn length(linted: &Linted<'_>, report: &mut Report) {
 
 pub(super) fn declared_days(linted: &Linted<'_>, report: &mut Report) {
     let Some(calendar) = &linted.plan.calendar else { return };
-    let (Some(start), Some(target), Some(declared)) = (&calendar.start, &calendar.target, &calendar.declared_days) else {
+    let (Some(start), Some(target), Some(declared)) = (&calendar.start, &calendar.target, &calendar.declared_days)
+    else {
         return;
     };
     let Some(worked) = calendar.count(start.value, target.value) else { return };
     if worked != declared.value {
         report
-            .find(declared.span, format!("{} working days are declared from {} to {}", declared.value, start.value, target.value))
+            .find(
+                declared.span,
+                format!("{} working days are declared from {} to {}", declared.value, start.value, target.value),
+            )
             .against(start.span, "the first of them")
             .numbers(format!("{} days", declared.value), format!("{worked} days"))
             .fix("declare what the calendar has, or move start or target");
@@ -120,11 +128,13 @@ pub(super) fn windows(linted: &Linted<'_>, report: &mut Report) {
     };
     for phases in [&linted.plan.phases, &linted.plan.tiers] {
         for pair in phases.windows(2) {
-            let both = by_days(&pair[0]).zip(by_days(&pair[1])).or_else(|| by_window(&pair[0]).zip(by_window(&pair[1])));
+            let both =
+                by_days(&pair[0]).zip(by_days(&pair[1])).or_else(|| by_window(&pair[0]).zip(by_window(&pair[1])));
             let Some(((_, end, first, a), (begin, _, second, b))) = both else { continue };
             // Weeks, months and years don't begin on each other's days: what is left of a month is no gap.
             let slack = if pair[0].window.is_some() { 30 } else { 0 };
-            let (names, what) = ((&pair[0].id.value, &pair[1].id.value), if begin <= end { "overlap" } else { "leave a gap" });
+            let (names, what) =
+                ((&pair[0].id.value, &pair[1].id.value), if begin <= end { "overlap" } else { "leave a gap" });
             if begin + slack <= end || begin > end + 1 + slack {
                 report
                     .find(second, format!("{} and {} {what}: {a}, then {b}", names.0, names.1))
@@ -148,7 +158,8 @@ pub(super) fn times(linted: &Linted<'_>, report: &mut Report) {
                 let minutes = (i64::from(slot.to.value.hour()) - i64::from(slot.from.value.hour())) * 60
                     + i64::from(slot.to.value.minute())
                     - i64::from(slot.from.value.minute());
-                let real = crate::plan::decimal::Decimal::from_int(minutes).div(crate::plan::decimal::Decimal::from_int(60), 2);
+                let real = crate::plan::decimal::Decimal::from_int(minutes)
+                    .div(crate::plan::decimal::Decimal::from_int(60), 2);
                 if real.is_some_and(|real| real != hours.value.0) {
                     report
                         .find(hours.span, format!("“{}” is said to last {} h", slot.title.value, hours.value.0))
@@ -161,7 +172,10 @@ pub(super) fn times(linted: &Linted<'_>, report: &mut Report) {
         for pair in day.schedule.windows(2) {
             if pair[1].from.value < pair[0].to.value {
                 report
-                    .find(pair[1].from.span, format!("“{}” begins before “{}” ends", pair[1].title.value, pair[0].title.value))
+                    .find(
+                        pair[1].from.span,
+                        format!("“{}” begins before “{}” ends", pair[1].title.value, pair[0].title.value),
+                    )
                     .against(pair[0].to.span, "the end of the one before")
                     .numbers(clock(pair[1].from.value), clock(pair[0].to.value))
                     .fix("begin when the one before has ended");
@@ -177,13 +191,22 @@ pub(super) fn times(linted: &Linted<'_>, report: &mut Report) {
     {
         report
             .find(at.span, format!("the decision is due at {}", clock(at.value)))
-            .against(slot.from.span, format!("“{}” is from {} to {}", slot.title.value, clock(slot.from.value), clock(slot.to.value)))
+            .against(
+                slot.from.span,
+                format!("“{}” is from {} to {}", slot.title.value, clock(slot.from.value), clock(slot.to.value)),
+            )
             .numbers(clock(at.value), format!("{} to {}", clock(slot.from.value), clock(slot.to.value)))
             .fix("let the decision fall into the time that is set aside for it");
     }
     if let Some(zone) = go.zone.as_ref().filter(|z| z.value != linted.plan.timezone.value) {
         report
-            .find(zone.span, format!("the decision is timed in {}, and the plan's days in {}", zone.value.0, linted.plan.timezone.value.0))
+            .find(
+                zone.span,
+                format!(
+                    "the decision is timed in {}, and the plan's days in {}",
+                    zone.value.0, linted.plan.timezone.value.0
+                ),
+            )
             .against(linted.plan.timezone.span, "the zone of the plan")
             .numbers(&zone.value.0, &linted.plan.timezone.value.0)
             .fix("give all times in the zone of the plan");
@@ -210,9 +233,18 @@ pub(super) fn rollout(linted: &Linted<'_>, report: &mut Report) {
         let reached = pair[0].to.as_ref().unwrap_or(&pair[0].from);
         if pair[1].days.first != pair[0].days.last + 1 || pair[1].from.value != reached.value {
             report
-                .find(pair[1].span, format!("this step begins on day {} at {} %", pair[1].days.first, pair[1].from.value.0))
-                .against(pair[0].span, format!("the one before ends on day {} at {} %", pair[0].days.last, reached.value.0))
-                .numbers(format!("day {}, {} %", pair[1].days.first, pair[1].from.value.0), format!("day {}, {} %", pair[0].days.last + 1, reached.value.0))
+                .find(
+                    pair[1].span,
+                    format!("this step begins on day {} at {} %", pair[1].days.first, pair[1].from.value.0),
+                )
+                .against(
+                    pair[0].span,
+                    format!("the one before ends on day {} at {} %", pair[0].days.last, reached.value.0),
+                )
+                .numbers(
+                    format!("day {}, {} %", pair[1].days.first, pair[1].from.value.0),
+                    format!("day {}, {} %", pair[0].days.last + 1, reached.value.0),
+                )
                 .fix("let each step begin where the one before ended");
         }
     }

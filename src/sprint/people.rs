@@ -30,12 +30,15 @@ pub(super) fn capacity(linted: &Linted<'_>, report: &mut Report) {
             let limit = own.or(general);
             let most = limit.map_or(Decimal::from_int(8), |l| l.value.0);
             if sum > most {
-                let found = report.find(last, format!("{who} has {sum} h of work on day {}, in {pieces} pieces", day.n.value));
+                let found =
+                    report.find(last, format!("{who} has {sum} h of work on day {}, in {pieces} pieces", day.n.value));
                 let found = match limit {
                     Some(limit) => found.against(limit.span, "the hours of a day"),
                     None => found,
                 };
-                found.numbers(format!("{sum} h"), format!("{most} h")).fix("move work to another day or person, or raise the capacity");
+                found
+                    .numbers(format!("{sum} h"), format!("{most} h"))
+                    .fix("move work to another day or person, or raise the capacity");
             }
         }
     }
@@ -52,12 +55,16 @@ pub(super) fn owners_without_hours(linted: &Linted<'_>, report: &mut Report) {
     for item in &linted.plan.items {
         for person in involved(item) {
             let works = linted.plan.days.iter().flat_map(work).any(|w| {
-                let of_item = w.item.as_ref().and_then(|i| linted.item(&i.value.0)).is_some_and(|i| i.id.value == item.id.value);
+                let of_item =
+                    w.item.as_ref().and_then(|i| linted.item(&i.value.0)).is_some_and(|i| i.id.value == item.id.value);
                 of_item && w.who.iter().any(|who| who.value == person.value)
             });
             if !works {
                 report
-                    .find(person.span, format!("{} has a part in {}, and no day has hours for it", person.value, item.id.value))
+                    .find(
+                        person.span,
+                        format!("{} has a part in {}, and no day has hours for it", person.value, item.id.value),
+                    )
                     .numbers("a part", "0 h")
                     .fix("plan the hours, or take the name away");
             }
@@ -68,11 +75,15 @@ pub(super) fn owners_without_hours(linted: &Linted<'_>, report: &mut Report) {
 pub(super) fn outside_window(linted: &Linted<'_>, report: &mut Report) {
     for day in &linted.plan.days {
         for work in work(day) {
-            let Some(name) = &work.item else { continue };
+            // Who stands by does no work yet.
+            let Some(name) = work.item.as_ref().filter(|_| work.hours.is_some()) else { continue };
             let Some(item) = linted.item(&name.value.0) else { continue };
             let Some(window) = item.window.as_ref().filter(|w| !w.value.contains(day.n.value)) else { continue };
             report
-                .find(name.span, format!("{} is worked on on day {}: “{}”", item.id.value, day.n.value, work.text.value))
+                .find(
+                    name.span,
+                    format!("{} is worked on on day {}: “{}”", item.id.value, day.n.value, work.text.value),
+                )
                 .against(window.span, format!("its window is {}", window.value))
                 .numbers(format!("day {}", day.n.value), window.value)
                 .fix("widen the window, or move the work into it");
@@ -87,11 +98,16 @@ pub(super) fn budget(linted: &Linted<'_>, report: &mut Report) {
         let hours: Option<Vec<Decimal>> = item
             .effort
             .iter()
-            .map(|e| e.hours.as_ref().and_then(|h| if e.each.is_some_and(|x| x.value) { h.value.0.mul(pieces) } else { Some(h.value.0) }))
+            .map(|e| {
+                e.hours
+                    .as_ref()
+                    .and_then(|h| if e.each.is_some_and(|x| x.value) { h.value.0.mul(pieces) } else { Some(h.value.0) })
+            })
             .collect();
         let Some(planned) = hours.filter(|h| !h.is_empty()).and_then(Decimal::sum) else { continue };
         let scheduled = linted.plan.days.iter().flat_map(work).filter_map(|w| {
-            let of_item = w.item.as_ref().and_then(|i| linted.item(&i.value.0)).is_some_and(|i| i.id.value == item.id.value);
+            let of_item =
+                w.item.as_ref().and_then(|i| linted.item(&i.value.0)).is_some_and(|i| i.id.value == item.id.value);
             let people = Decimal::from_int(i64::try_from(w.who.len()).unwrap_or(0));
             if of_item { w.hours.as_ref()?.value.0.mul(people) } else { None }
         });
@@ -119,7 +135,10 @@ pub(super) fn roster(linted: &Linted<'_>, report: &mut Report) {
         if u32::try_from(items.len()) != Ok(stated.value) {
             report
                 .find(stated.span, format!("{} is said to have a part in {} items", person.id.value, stated.value))
-                .against(person.id.span, format!("named in {}", if items.is_empty() { "none".to_owned() } else { items.join(", ") }))
+                .against(
+                    person.id.span,
+                    format!("named in {}", if items.is_empty() { "none".to_owned() } else { items.join(", ") }),
+                )
                 .numbers(stated.value, items.len())
                 .fix("correct the number, or name the person where they have a part");
         }
@@ -133,7 +152,15 @@ pub(super) fn own_approval(linted: &Linted<'_>, report: &mut Report) {
         if let Some(first) = own.first() {
             let names: Vec<&str> = own.iter().map(|i| i.id.value.0.as_str()).collect();
             report
-                .find(approver.who.span, format!("{} approves as {} and has a part in {}", approver.who.value, approver.role.value, names.join(", ")))
+                .find(
+                    approver.who.span,
+                    format!(
+                        "{} approves as {} and has a part in {}",
+                        approver.who.value,
+                        approver.role.value,
+                        names.join(", ")
+                    ),
+                )
                 .against(first.id.span, "the first of these items")
                 .numbers(format!("{} own items", own.len()), "0")
                 .fix("let someone else approve these items, or ask for a second signature");
@@ -159,7 +186,13 @@ pub(super) fn focus(linted: &Linted<'_>, report: &mut Report) {
             let (Some(lead), Some(of)) = (lead, person.and_then(|p| p.team.as_ref())) else { continue };
             if of.value != team.id.value {
                 report
-                    .find(name.span, format!("{} is in the focus of {}, and led by {} of {}", name.value, team.name.value, lead.value, of.value))
+                    .find(
+                        name.span,
+                        format!(
+                            "{} is in the focus of {}, and led by {} of {}",
+                            name.value, team.name.value, lead.value, of.value
+                        ),
+                    )
                     .against(lead.span, "its lead")
                     .numbers(&team.id.value, &of.value)
                     .fix("put it into the focus of the team that leads it");
@@ -194,7 +227,8 @@ pub(super) fn declared(linted: &Linted<'_>, report: &mut Report) {
         }
     }
     for category in &plan.categories {
-        let items = plan.items.iter().filter(|i| i.category.as_ref().is_some_and(|c| c.value == category.id.value)).count();
+        let items =
+            plan.items.iter().filter(|i| i.category.as_ref().is_some_and(|c| c.value == category.id.value)).count();
         if let Some(count) = &category.count {
             compare(count, items, &format!("items of {}", category.name.value), category.id.span);
         }

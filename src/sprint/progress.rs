@@ -22,7 +22,10 @@ pub(super) fn counts(linted: &Linted<'_>, report: &mut Report) {
         {
             report
                 .find(stated.span, format!("day {} counts {} items as complete", day.n.value, stated.value))
-                .against(day.n.span, format!("at 100 % by then: {}", if done.is_empty() { "none".into() } else { done.join(", ") }))
+                .against(
+                    day.n.span,
+                    format!("at 100 % by then: {}", if done.is_empty() { "none".into() } else { done.join(", ") }),
+                )
                 .numbers(stated.value, done.len())
                 .fix("count items at 100 %, and only items of the plan");
         }
@@ -30,7 +33,8 @@ pub(super) fn counts(linted: &Linted<'_>, report: &mut Report) {
             let Some(item) = linted.item(&name.value.0) else { continue };
             let late = linted.completion(item).is_none_or(|n| n > day.n.value);
             if late {
-                let part = if item.id.value == name.value { String::new() } else { format!(", a part of {},", item.id.value) };
+                let part =
+                    if item.id.value == name.value { String::new() } else { format!(", a part of {},", item.id.value) };
                 let when = linted.completion(item).map_or("never".to_owned(), |n| format!("day {n}"));
                 report
                     .find(name.span, format!("day {} counts {}{part} as a complete item", day.n.value, name.value))
@@ -39,18 +43,33 @@ pub(super) fn counts(linted: &Linted<'_>, report: &mut Report) {
                     .fix("count the item once all of it is at 100 %");
             }
         }
-        if let (Some(complete), Some(active), Some(remaining)) = (&counts.complete, &counts.in_progress, &counts.remaining) {
+        if let (Some(complete), Some(active), Some(remaining)) =
+            (&counts.complete, &counts.in_progress, &counts.remaining)
+        {
             let sum = complete.value.saturating_add(active.value).saturating_add(remaining.value);
             if usize::try_from(sum) != Ok(linted.plan.items.len()) {
                 report
-                    .find(complete.span, format!("day {}: complete, in progress and remaining add up to {sum}", day.n.value))
+                    .find(
+                        complete.span,
+                        format!("day {}: complete, in progress and remaining add up to {sum}", day.n.value),
+                    )
                     .numbers(sum, linted.plan.items.len())
                     .fix("let the three add up to the items of the plan");
             }
         }
-        if let Some(stated) = counts.in_progress.as_ref().filter(|s| !counts.active.is_empty() && s.value as usize != counts.active.len()) {
+        if let Some(stated) =
+            counts.in_progress.as_ref().filter(|s| !counts.active.is_empty() && s.value as usize != counts.active.len())
+        {
             report
-                .find(stated.span, format!("day {} counts {} items in progress and names {}", day.n.value, stated.value, counts.active.len()))
+                .find(
+                    stated.span,
+                    format!(
+                        "day {} counts {} items in progress and names {}",
+                        day.n.value,
+                        stated.value,
+                        counts.active.len()
+                    ),
+                )
                 .numbers(stated.value, counts.active.len())
                 .fix("name as many as are counted");
         }
@@ -60,11 +79,18 @@ pub(super) fn counts(linted: &Linted<'_>, report: &mut Report) {
 pub(super) fn complete_category(linted: &Linted<'_>, report: &mut Report) {
     for day in &linted.plan.days {
         for category in day.counts.iter().flat_map(|c| &c.complete_categories) {
-            let items = linted.plan.items.iter().filter(|i| i.category.as_ref().is_some_and(|c| c.value == category.value));
+            let items =
+                linted.plan.items.iter().filter(|i| i.category.as_ref().is_some_and(|c| c.value == category.value));
             for item in items.filter(|i| linted.completion(i).is_none_or(|n| n > day.n.value)) {
                 let when = linted.completion(item).map_or("never".to_owned(), |n| format!("day {n}"));
                 report
-                    .find(category.span, format!("day {} calls all of {} complete, and {} is not", day.n.value, category.value, item.id.value))
+                    .find(
+                        category.span,
+                        format!(
+                            "day {} calls all of {} complete, and {} is not",
+                            day.n.value, category.value, item.id.value
+                        ),
+                    )
                     .against(item.id.span, format!("complete: {when}"))
                     .numbers(format!("day {}", day.n.value), when)
                     .fix("say which items are complete");
@@ -98,7 +124,10 @@ pub(super) fn falling(linted: &Linted<'_>, report: &mut Report) {
             let Some(name) = progress.part.as_ref().or(progress.item.as_ref()) else { continue };
             match reached.get(name.value.0.as_str()) {
                 Some((before, span, n)) if *before > progress.percent.value => report
-                    .find(progress.percent.span, format!("{} is at {} % on day {}", name.value, progress.percent.value.0, day.n.value))
+                    .find(
+                        progress.percent.span,
+                        format!("{} is at {} % on day {}", name.value, progress.percent.value.0, day.n.value),
+                    )
                     .against(*span, format!("it was at {} % on day {n}", before.0))
                     .numbers(format!("{} %", progress.percent.value.0), format!("at least {} %", before.0))
                     .fix("correct one of the two, or say in a note what was undone"),
@@ -141,7 +170,10 @@ pub(super) fn forgotten(linted: &Linted<'_>, report: &mut Report) {
             let named = counts.active.iter().chain(&counts.named).any(|name| own(&name.value));
             if let (Some(work), false, false) = (begun, done, named) {
                 report
-                    .find(counts.span, format!("day {} leaves {} out of what is in progress", day.n.value, item.id.value))
+                    .find(
+                        counts.span,
+                        format!("day {} leaves {} out of what is in progress", day.n.value, item.id.value),
+                    )
                     .against(work.span, "it has been begun")
                     .fix("name it among what is in progress");
             }

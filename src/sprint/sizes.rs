@@ -30,7 +30,9 @@ pub(super) fn sums(linted: &Linted<'_>, report: &mut Report) {
 
 pub(super) fn source(linted: &Linted<'_>, report: &mut Report) {
     let Some(lines) = linted.plan.source.as_ref().and_then(|s| s.lines.as_ref()) else { return };
-    for entry in linted.plan.inventories.iter().flat_map(|i| &i.entries).filter(|e| e.is_source.is_some_and(|s| s.value)) {
+    for entry in
+        linted.plan.inventories.iter().flat_map(|i| &i.entries).filter(|e| e.is_source.is_some_and(|s| s.value))
+    {
         let Some(size) = &entry.size else { continue };
         let real = Decimal::from_int(lines.value.into());
         let tolerance = match entry.approx.is_some_and(|a| a.value) {

@@ -8,6 +8,7 @@ use crate::plan;
 use crate::plan::schema::Plan;
 use crate::plan::source::Source;
 use crate::plan::tree::Tree;
+use crate::roadmap::{facts, import, render};
 
 /// The folders that plans are looked for in, below the root.
 pub const FOLDERS: [&str; 2] = ["roadmap", "sprints"];
@@ -52,9 +53,41 @@ pub fn read(shown: &Path, bytes: &[u8]) -> Result<Loaded, Vec<Error>> {
     let tree = yaml::parse(&source, 0).map_err(|e| vec![e])?;
     match plan::read(&tree, &source) {
         Ok(plan) => Ok(Loaded { source, tree, plan }),
-        Err(problems) if problems.is_empty() => {
-            Err(vec![Error::invalid("this is no plan").at(Place::file(shown))])
-        }
+        Err(problems) if problems.is_empty() => Err(vec![Error::invalid("this is no plan").at(Place::file(shown))]),
         Err(problems) => Err(problems),
     }
+}
+
+/// What has to hold between a document and the plan that is kept of it: each case with its name, and why it fails.
+pub fn conform(document: &[u8], kept: &[u8]) -> Vec<(&'static str, Result<(), String>)> {
+    let name = Path::new("document.md");
+    let text = match yaml::decode(name, document) {
+        Ok(source) => plan::text::repaired(&source.text).unwrap_or(source.text),
+        Err(error) => return vec![("the document is read", Err(error.to_string()))],
+    };
+    let origin = import::Origin { id: "draft".into(), zone: "UTC".into(), path: "document.md".into(), repaired: false };
+    let draft = import::draft(&text, &origin);
+    let told = |problems: Vec<Error>| problems.iter().map(Error::to_string).collect::<Vec<_>>().join("; ");
+    let whole = |yaml: &[u8], fits: fn(&facts::Lost) -> bool| -> Result<(), String> {
+        let loaded = read(name, yaml).map_err(told)?;
+        let shown = render::markdown(&loaded.plan, &loaded.tree) + &loaded.source.text;
+        let lost: Vec<String> = facts::lost(&text, &shown).iter().filter(|l| fits(l)).map(|l| l.text.clone()).collect();
+        if lost.is_empty() { Ok(()) } else { Err(format!("lost: {}", lost.join("; "))) }
+    };
+    let mut cases = vec![
+        ("an import loses nothing", whole(draft.as_bytes(), |_| true)),
+        ("the plan keeps every fact", whole(kept, facts::Lost::is_fact)),
+    ];
+    for (case, yaml) in
+        [("an import comes back line for line", draft.as_bytes()), ("the plan comes back line for line", kept)]
+    {
+        // Only roadmaps have a layout that gives every line back.
+        if let Ok(loaded) = read(name, yaml)
+            && loaded.plan.effort.is_some()
+        {
+            let same = render::markdown(&loaded.plan, &loaded.tree) == text;
+            cases.push((case, same.then_some(()).ok_or_else(|| "some lines differ".to_owned())));
+        }
+    }
+    cases
 }

@@ -71,10 +71,19 @@ impl Lint {
                     .hanging(4),
             );
             if let (Some(stated), Some(computed)) = (&finding.stated, &finding.computed) {
-                page.line(Line::new().toned(Tone::Dim, "    stated ").text(stated).toned(Tone::Dim, ", follows ").text(computed).hanging(8));
+                page.line(
+                    Line::new()
+                        .toned(Tone::Dim, "    stated ")
+                        .text(stated)
+                        .toned(Tone::Dim, ", follows ")
+                        .text(computed)
+                        .hanging(8),
+                );
             }
             if let Some((span, what)) = &finding.other {
-                page.line(Line::new().toned(Tone::Dim, format!("    {}: ", place(source, *span))).text(what).hanging(8));
+                page.line(
+                    Line::new().toned(Tone::Dim, format!("    {}: ", place(source, *span))).text(what).hanging(8),
+                );
             }
             page.line(Line::new().toned(Tone::Good, "    fix: ").text(&finding.fix).hanging(8));
         }

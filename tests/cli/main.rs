@@ -4,6 +4,8 @@ mod doctor;
 mod frame;
 mod harness;
 mod readme;
+mod roadmap;
+mod rules;
 
 /// A test file that no `mod` names would never run, and nobody would notice.
 #[test]
