@@ -3,7 +3,8 @@
 use super::super::{Outcome, Session};
 use super::browse::find;
 use crate::error::{Error, Exit, Result};
-use crate::receipts::predicates::{Attestation, KeyEvent, PolicyEvent, Predicate};
+use crate::receipts::predicates::{Attestation, GateDecision, KeyEvent, PolicyEvent, Predicate};
+use crate::view::Script;
 
 /// Run again what a receipt says, and say whether the outcome is the same
 ///
@@ -23,6 +24,13 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     let content = receipt.content.map_err(|reason| Error::new(Exit::Integrity, reason))?;
     let kind = content.statement.predicate_type.as_str();
     let undecided = |why: &str| Error::new(Exit::Undecided, format!("receipt {} can't be replayed: {why}", content.id));
+    if kind == GateDecision::TYPE {
+        return match super::super::roadmap::replay(session, &content)? {
+            Err(why) => Err(undecided(&why)),
+            Ok((true, what)) => Ok(Outcome::yes(Script { kind: "replay".into(), text: format!("identical: {what}\n") })),
+            Ok((false, what)) => Err(Error::new(Exit::No, format!("receipt {} says otherwise: {what}", content.id))),
+        };
+    }
     Err(match kind {
         Attestation::TYPE => undecided("it is a person's word, and nothing was run"),
         KeyEvent::TYPE => undecided("it tells of a change of keys, and nothing was run"),
