@@ -4,6 +4,7 @@ mod doctor;
 mod frame;
 mod harness;
 mod readme;
+mod roadmap_gate;
 mod roadmap;
 mod rules;
 

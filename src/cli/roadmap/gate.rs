@@ -91,11 +91,8 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     let rev = args.at.as_deref().map(|rev| files.at(rev)).transpose()?;
     let read = read_plans(args, session, &files, &root)?;
     let chosen = choose(args.phase.as_deref(), &read)?;
-    let given = session.config.get("now").map(str::to_owned);
-    let now = match &given {
-        Some(text) => text.parse().map_err(|e| Error::usage(format!("--now {text}: {e}")))?,
-        None => session.env.clock.wall(),
-    };
+    let given = session.config.now(&jiff::tz::TimeZone::UTC);
+    let now = given.unwrap_or_else(|| session.env.clock.wall());
     let horizon = if given.is_some() { now } else { now.checked_add(SKEW).unwrap_or(now) };
     let ledger = session.ledger_if_there()?;
     let policy = session.policy()?;
