@@ -7,7 +7,8 @@ use crate::error::{Error, Place, Result};
 use crate::receipts::fields::ShapeError;
 use crate::receipts::predicates::{Attestation, Score};
 use crate::receipts::statement::{Draft, Subject};
-use crate::sys::files;
+use crate::roadmap::gate;
+use crate::sys::{files, plans};
 use crate::view::attest::Attested;
 
 /// Sign a statement, a score or both, about files or about nothing but its own words
@@ -18,6 +19,7 @@ use crate::view::attest::Attested;
 #[command(after_help = "\
 Examples:
   bizra attest --role security-reviewer --score 9.5 --of 10 --subject docs/security.md
+  bizra attest --role lead --score 9 --criterion omega/unit_tests_passing
   bizra attest --role lead --statement 'The release notes are complete.'")]
 pub(super) struct Args {
     /// What you speak as: lower-case letters, digits and hyphens
@@ -35,6 +37,9 @@ pub(super) struct Args {
     /// A file that it is about, by its bytes; may be given several times
     #[arg(long = "subject", value_name = "PATH", value_hint = clap::ValueHint::FilePath)]
     subjects: Vec<PathBuf>,
+    /// A criterion of a plan's gate that it approves, as the plan has it now
+    #[arg(long, value_name = "PLAN/ID")]
+    criterion: Option<String>,
 }
 
 pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
@@ -50,6 +55,9 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     let mut subjects = Vec::new();
     for path in &args.subjects {
         subjects.push(subject(session, path)?);
+    }
+    if let Some(name) = &args.criterion {
+        subjects.push(criterion(session, name)?);
     }
     if subjects.is_empty() {
         subjects.push(word.own_subject());
@@ -93,4 +101,34 @@ fn subject(session: &Session, path: &Path) -> Result<Subject> {
     let name = name.to_str().ok_or_else(|| Error::invalid("the path is no valid UTF-8").at(Place::file(path)))?;
     let name = if cfg!(windows) { name.replace('\\', "/") } else { name.to_owned() };
     Ok(Subject::sha256(name, digest))
+}
+
+/// A criterion's subject: its place in the plan, and the digest of its text.
+fn criterion(session: &Session, name: &str) -> Result<Subject> {
+    let Some((wanted, id)) = name.split_once('/') else {
+        return Err(Error::usage(format!(
+            "--criterion {name}: name the plan and the criterion, as in omega/tests_pass"
+        )));
+    };
+    let mut known = Vec::new();
+    for path in plans::find(&session.root())? {
+        let loaded = plans::load(&path, &path).map_err(|mut problems| problems.swap_remove(0))?;
+        if loaded.plan.id.value.0 != wanted {
+            continue;
+        }
+        let phases = loaded.plan.phases.iter().chain(&loaded.plan.tiers);
+        let gates = phases.flat_map(|p| &p.gate).flat_map(|g| &g.criteria);
+        for criterion in gates.chain(loaded.plan.go_no_go.iter().flat_map(|g| &g.criteria)) {
+            if criterion.id.value.0 == id {
+                let text = gate::criterion_text(&loaded.source, criterion);
+                return Ok(Subject::of_bytes(gate::criterion_name(wanted, id), text));
+            }
+            known.push(criterion.id.value.0.clone());
+        }
+    }
+    let error = Error::usage(format!("--criterion {name}: no plan here has such a criterion"));
+    Err(match crate::error::nearest(id, known.iter().map(String::as_str)) {
+        Some(near) => error.hint(format!("did you mean {wanted}/{near}?")),
+        None => error,
+    })
 }

@@ -58,8 +58,8 @@ Examples:
   bizra infer -m model.gguf 'Name three primes.'      An answer, and a receipt for it
   bizra doctor                                        What can this machine do?
   bizra attest --role lead --statement 'It holds.'    Sign your word
-  bizra receipts list                                 What was claimed here, newest first
   bizra roadmap lint                                  What contradicts itself in the plans?
+  bizra receipts list                                 What was claimed here, newest first
 
 Exit codes: 0 yes, 1 no, 2 usage, 3 invalid input, 4 undecided, 5 integrity, 6 this machine cannot.";
 

@@ -1,5 +1,9 @@
 //! `bizra roadmap`: plans that are checked.
 
+mod gate;
+
+pub(super) use gate::replay;
+
 use std::path::{Path, PathBuf};
 
 use super::{Outcome, Session};
@@ -11,7 +15,7 @@ use crate::sprint;
 use crate::sys::plans::{self, Loaded};
 use crate::view::roadmap::{Checked, Format, Lint, Text};
 
-/// Check plans, and turn them into Markdown and back
+/// Check plans, decide their gates, and turn them into Markdown and back
 #[derive(clap::Args)]
 #[command(
     arg_required_else_help = true,
@@ -19,6 +23,7 @@ use crate::view::roadmap::{Checked, Format, Lint, Text};
 Examples:
   bizra roadmap lint                            Check every plan of the repository
   bizra roadmap lint roadmap/omega.yaml         Check one
+  bizra roadmap gate genesis                    Does the evidence open the gate?
   bizra roadmap import OLD.md --repair          A first draft of a plan from Markdown
   bizra roadmap render roadmap/omega.yaml       The plan as Markdown"
 )]
@@ -29,6 +34,7 @@ pub(super) struct Args {
 
 #[derive(clap::Subcommand)]
 enum Command {
+    Gate(gate::Args),
     Lint(LintArgs),
     Import(ImportArgs),
     Render(RenderArgs),
@@ -115,6 +121,7 @@ struct RenderArgs {
 
 pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     match &args.command {
+        Command::Gate(args) => gate::run(args, session),
         Command::Lint(args) => lint(args, session),
         Command::Import(args) => import(args, session),
         Command::Render(args) => render(args, session),

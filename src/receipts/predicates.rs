@@ -6,6 +6,7 @@ use super::fields::{Fields, ShapeError};
 use super::json::Object;
 
 mod attestation;
+mod gate_decision;
 mod inference;
 mod key_event;
 mod policy_event;
@@ -15,6 +16,7 @@ mod schema_check;
 mod tests;
 
 pub use attestation::{Attestation, Score};
+pub use gate_decision::{DecidedCriterion, GateDecision};
 pub use inference::{Engine, Finish, Inference, Model, Parameters, Text, Timings, digest_of_vocabulary};
 pub use key_event::KeyEvent;
 pub use policy_event::{PolicyAction, PolicyEvent};
@@ -38,7 +40,8 @@ pub struct Kind {
     check: fn(&Object) -> Result<(), ShapeError>,
 }
 
-pub const KINDS: &[Kind] = &[kind::<Attestation>(), kind::<Inference>(), kind::<KeyEvent>(), kind::<PolicyEvent>()];
+pub const KINDS: &[Kind] =
+    &[kind::<Attestation>(), kind::<GateDecision>(), kind::<Inference>(), kind::<KeyEvent>(), kind::<PolicyEvent>()];
 
 const fn kind<P: Predicate>() -> Kind {
     Kind { predicate_type: P::TYPE, schema: P::SCHEMA, check: |body| read::<P>(body).map(|_| ()) }

@@ -10,11 +10,15 @@ use sha2::{Digest as _, Sha256};
 use super::envelope::{Envelope, MAX_BYTES, ReceiptId};
 use super::fields::{Fields, ShapeError};
 use super::finding::Code;
-use super::json::{self, JsonError, Object, Value};
+use super::json::{self, JsonError};
 use super::keys::{SignError, Signer};
 use super::predicates::Predicate;
 use super::stamp::{self, Stamp};
 use super::{Hash, hex};
+
+/// What a statement's body is made of: whoever reads statements needs no more of this module's neighbours.
+pub use super::decimal::Decimal;
+pub use super::json::{Object, Value};
 
 #[cfg(test)]
 pub(super) mod tests;

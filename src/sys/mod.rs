@@ -4,11 +4,14 @@ pub mod exchange;
 pub mod files;
 pub mod folders;
 pub mod git;
+pub mod git_files;
+pub mod index;
 pub mod keyring;
 pub mod ledger;
 pub mod machine;
 pub mod models;
 pub mod plans;
+pub mod process;
 pub mod setup;
 pub mod ssh_agent;
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod readme;
 mod receipts;
 mod replay;
 mod roadmap;
+mod roadmap_gate;
 mod rules;
 mod said;
 mod tokens;

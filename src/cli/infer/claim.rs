@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::model::{Loaded, Setting, cell_word};
+use super::model::{Loaded, cell_word};
 use super::render::Rendered;
 use crate::cli::Session;
 use crate::cli::book::Prepared;

@@ -4,7 +4,8 @@ use super::super::infer::{InputArgs, replay};
 use super::super::{Outcome, Session};
 use super::browse::find;
 use crate::error::{Error, Exit, Result};
-use crate::receipts::predicates::{Attestation, Inference, KeyEvent, PolicyEvent, Predicate};
+use crate::receipts::predicates::{Attestation, GateDecision, Inference, KeyEvent, PolicyEvent, Predicate};
+use crate::view::Script;
 
 /// Run again what a receipt says, and say whether the outcome is the same
 ///
@@ -38,6 +39,15 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     if let Some(claim) = statement.predicate::<Inference>() {
         let again = replay::Again { model: args.model.as_deref(), prompt: args.prompt.as_deref(), input: &args.input };
         return replay::replay(session, &content.id.to_string(), &statement.stamp, &claim?, &again);
+    }
+    if statement.predicate_type == GateDecision::TYPE {
+        return match super::super::roadmap::replay(session, &content)? {
+            Err(why) => Err(undecided(&why)),
+            Ok((true, what)) => {
+                Ok(Outcome::yes(Script { kind: "replay".into(), text: format!("identical: {what}\n") }))
+            }
+            Ok((false, what)) => Err(Error::new(Exit::No, format!("receipt {} says otherwise: {what}", content.id))),
+        };
     }
     Err(match statement.predicate_type.as_str() {
         Attestation::TYPE => undecided("it is a person's word, and nothing was run"),

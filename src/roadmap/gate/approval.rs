@@ -1,0 +1,186 @@
+//! Approvals: a minimum per role, by people who are independent of the work, given after the evidence was there.
+//!
+//! An approval counts for a criterion when it is about the criterion itself (its text in the plan, byte for byte) or
+//! about files that the criterion's own evidence names. Words about something else approve nothing.
+
+use super::judge::{Court, Judged, short};
+use super::outcome::{Outcome, Pending};
+use super::receipt::Bound;
+use super::{About, Receipt, criterion_name, criterion_text, glob, value};
+use crate::error::Error;
+use crate::plan::decimal::Decimal;
+use crate::plan::evidence::{Approval, Evidence, Node};
+use crate::plan::schema::Criterion;
+use crate::receipts::statement::{Object, Subject, Value};
+
+impl<'a> Court<'a> {
+    pub(super) fn approval(&self, demand: &Approval, of: &'a Criterion, waiting: u32) -> Result<Judged, Error> {
+        let role = demand.role.value.0.as_str();
+        let threshold = demand.threshold.as_ref().map_or(1, |t| t.value as usize);
+        let scale = demand.of.as_ref().map_or(Decimal::from_int(10), |of| of.value);
+        let mut wanted = format!("approval by {role}");
+        if threshold > 1 {
+            wanted = format!("{threshold} approvals by {role}");
+        }
+        if let Some(least) = &demand.min_score {
+            wanted += &format!(", each at least {} of {scale}", least.value);
+        }
+        let score =
+            demand.min_score.as_ref().map(|s| format!(" --score {}", s.value)).unwrap_or(" --statement '…'".into());
+        let next = format!("bizra attest --role {role}{score} --criterion {}/{}", self.plan.id.value, of.id.value);
+
+        let independent_of = match &demand.independent_of {
+            None => Vec::new(),
+            Some(id) if id.value.0 == "owners" => self.owners(of),
+            Some(id) => vec![id.value.0.as_str()],
+        };
+        if demand.independent_of.is_some() && independent_of.is_empty() {
+            return Ok(Judged::missing(wanted, "nobody is named as owner, so independence can't be told")
+                .next("name the owners of the packages that the criterion covers"));
+        }
+        let mut not_before = None;
+        for id in &demand.after {
+            let Some(evidence) = self.evidence_of(&id.value.0, of, waiting)? else {
+                return Ok(Judged::missing(wanted, format!("`{}` is no metric or criterion of this gate", id.value))
+                    .next("correct `after` in the plan"));
+            };
+            if evidence.outcome != Outcome::Met {
+                let found = format!("it waits for {}, which is {}", id.value, evidence.outcome.words());
+                return Ok(Judged::missing(wanted, found).next(evidence.next.unwrap_or(next)));
+            }
+            not_before = not_before.max(evidence.time);
+        }
+
+        let places = self.inputs.receipts.find("attestation", About::Role(role));
+        let search = self.search(places, Some(role), true, &|receipt| {
+            if value::text(&receipt.statement.body, "role") != Some(role) {
+                return Ok(Bound::Elsewhere);
+            }
+            let bound = self.bound_to_criterion(&receipt.statement.subjects, of)?;
+            match not_before.filter(|after| receipt.time < *after) {
+                Some(after) if matches!(bound, Bound::Here) => Ok(Bound::Stale(format!(
+                    "it was given before its evidence of {}",
+                    after.strftime("%Y-%m-%d %H:%MZ")
+                ))),
+                _ => Ok(bound),
+            }
+        })?;
+        if search.admissible.is_empty() {
+            return Ok(self.nothing(search, wanted, next));
+        }
+        let mut warnings = search.warnings;
+        let mut counted: Vec<(&Receipt, String, bool)> = Vec::new();
+        for receipt in &search.admissible {
+            let name = receipt.signer.as_ref().map_or("", |s| s.name.as_str());
+            if independent_of.iter().any(|owner| owner.to_lowercase() == name.to_lowercase()) {
+                warnings.push(format!(
+                    "{name} owns the work, so this approval does not count (receipt {})",
+                    short(&receipt.id)
+                ));
+                continue;
+            }
+            let (enough, said) = match &demand.min_score {
+                None => (true, format!("{name} approves")),
+                Some(least) => match score_of(&receipt.statement.body) {
+                    None => (false, format!("{name} gives no score")),
+                    Some((value, of)) => {
+                        let enough = match (value.mul(scale), least.value.mul(of)) {
+                            (Some(theirs), Some(ours)) => theirs >= ours,
+                            _ => false,
+                        };
+                        (enough, format!("{name} gives {value} of {of}"))
+                    }
+                },
+            };
+            counted.push((receipt, said, enough));
+        }
+        let refusals: Vec<_> = counted.iter().filter(|(.., enough)| !enough).collect();
+        let (outcome, deciding) = if !refusals.is_empty() {
+            (Outcome::Failed, refusals)
+        } else if counted.len() >= threshold {
+            (Outcome::Met, counted.iter().collect())
+        } else {
+            (Outcome::Pending(Pending::Missing), counted.iter().collect())
+        };
+        let mut found: Vec<String> =
+            deciding.iter().map(|(r, said, _)| format!("{said} (receipt {})", short(&r.id))).collect();
+        if outcome == Outcome::Pending(Pending::Missing) {
+            found.push(format!("{} of {threshold}", counted.len()));
+        }
+        let mut judged = Judged::new(outcome, wanted, found.join("; "));
+        judged.time = deciding.iter().map(|(r, ..)| r.time).max();
+        judged.receipts = deciding.iter().map(|(r, ..)| r.id.clone()).collect();
+        judged.warnings = warnings;
+        Ok(if outcome == Outcome::Met { judged } else { judged.next(next) })
+    }
+
+    /// Whether an attestation is about this criterion as it stands.
+    fn bound_to_criterion(&self, subjects: &[Subject], of: &Criterion) -> Result<Bound, Error> {
+        let own = criterion_name(&self.plan.id.value.0, &of.id.value.0);
+        if let Some(subject) = subjects.iter().find(|s| s.name == own) {
+            let now = Subject::of_bytes(own, criterion_text(self.source, of));
+            if subject.digest("sha256") != now.digest("sha256") {
+                return Ok(Bound::Stale("the criterion has changed since".into()));
+            }
+            return Ok(Bound::Here);
+        }
+        let globs = of.evidence.as_ref().map(named_files).unwrap_or_default();
+        let ours: Vec<&Subject> = subjects.iter().filter(|s| globs.iter().any(|g| glob::fits(g, &s.name))).collect();
+        if ours.is_empty() {
+            return Ok(Bound::Elsewhere);
+        }
+        for subject in ours {
+            let files = self.inputs.files.matching(&[&subject.name], false)?;
+            match files.first() {
+                None => return Ok(Bound::Stale(format!("{} is gone since", subject.name))),
+                Some(file) if subject.digest("sha256") != Some(file.sha256.as_str()) => {
+                    return Ok(Bound::Stale(format!("{} has changed since", file.path)));
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(Bound::Here)
+    }
+
+    /// The evidence behind a metric or criterion of this gate.
+    fn evidence_of(&self, id: &str, of: &'a Criterion, waiting: u32) -> Result<Option<Judged>, Error> {
+        for criterion in std::iter::once(of).chain(&self.gate.criteria) {
+            let mut demand = None;
+            if let Some(evidence) = &criterion.evidence {
+                evidence.walk(&mut |node| {
+                    if let Node::Metric(metric) = &node.node
+                        && metric.id.value.0 == id
+                    {
+                        demand = Some(metric);
+                    }
+                });
+            }
+            if let Some(demand) = demand {
+                return self.metric(demand).map(Some);
+            }
+        }
+        match self.gate.criteria.iter().find(|c| c.id.value.0 == id) {
+            Some(criterion) => self.criterion(criterion, waiting + 1).map(Some),
+            None => Ok(None),
+        }
+    }
+}
+
+/// The paths that a criterion's evidence names.
+fn named_files(evidence: &Evidence) -> Vec<&str> {
+    let mut globs = Vec::new();
+    evidence.walk(&mut |node| match &node.node {
+        Node::File(file) => globs.push(file.path.value.as_str()),
+        Node::Receipt(receipt) => {
+            globs.extend(receipt.subject.iter().flat_map(|s| &s.paths).map(|p| p.value.as_str()));
+        }
+        _ => {}
+    });
+    globs
+}
+
+fn score_of(body: &Object) -> Option<(Decimal, Decimal)> {
+    let Some(Value::Object(score)) = body.get("score") else { return None };
+    let number = |member| Decimal::parse(value::text(score, member)?).ok();
+    Some((number("value")?, number("of")?))
+}

@@ -1,0 +1,282 @@
+//! Gates: whether what a plan asks for is shown by evidence, and never by a tick.
+//!
+//! [`decide`] takes a gate and looks through three small windows at the outside: [`Receipts`], [`Files`], [`Commands`].
+//! The latest admissible receipt decides; newer ones that are not admissible become warnings, so that a forged receipt
+//! can't close a gate. Admissible is what a trusted key signed, in this ledger, about the bytes that are there now.
+//! Recording the decision, and asking git, belong to others.
+
+mod approval;
+pub mod glob;
+mod judge;
+mod outcome;
+mod receipt;
+#[cfg(test)]
+mod tests;
+mod value;
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::error::Error;
+use crate::plan::evidence::{Evidence, Node};
+use crate::plan::schema::{Gate, Phase, Plan, Policy};
+use crate::plan::source::Source;
+use crate::receipts::statement::Statement;
+pub use judge::Judged;
+pub use outcome::{Outcome, Pending};
+
+/// A receipt, strictly verified or found wanting.
+#[derive(Clone, Debug)]
+pub struct Receipt {
+    pub id: String,
+    pub key: String,
+    /// Who the trust policy says this is; none without a policy.
+    pub signer: Option<Signer>,
+    pub time: Timestamp,
+    pub statement: Statement,
+    /// Why it can't be relied on.
+    pub fault: Option<Fault>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signer {
+    pub name: String,
+    pub roles: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Of another ledger.
+    Foreign(String),
+    Untrusted(String),
+}
+
+/// What a receipt is looked for by, beside its predicate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About<'a> {
+    Anything,
+    /// A subject of this name.
+    Named(&'a str),
+    /// A subject of this name and SHA-256.
+    Exactly(&'a str, &'a str),
+    /// A subject that is this git commit.
+    Commit(&'a str),
+    /// An attestation in this role.
+    Role(&'a str),
+    /// A member of its `metrics`.
+    Metric(&'a str),
+}
+
+/// The ledger as the gate sees it.
+pub trait Receipts {
+    /// The receipts of a predicate (`benchmark`, `benchmark/v0.1`, `*` for any), newest first. A smaller number is newer.
+    fn find(&self, predicate: &str, about: About<'_>) -> Vec<u32>;
+    /// The commits that receipts of this predicate have as subjects.
+    fn commits(&self, predicate: &str) -> Vec<String>;
+    /// Reads and verifies one. None for what is no receipt at all, or past the time that is looked from.
+    fn open(&self, place: u32) -> Result<Option<Rc<Receipt>>, Error>;
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileFacts {
+    pub path: String,
+    pub bytes: u64,
+    pub sha256: String,
+}
+
+/// The repository's files.
+pub trait Files {
+    /// Those that fit one of the patterns, sorted by path. `committed` asks for the last commit where the gate looks at
+    /// the work tree.
+    fn matching(&self, globs: &[&str], committed: bool) -> Result<Rc<Vec<FileFacts>>, Error>;
+    /// Whether the files that fit were the same at `commit`; none when the repository doesn't know it.
+    fn same_at(&self, commit: &str, globs: &[&str], committed: bool) -> Result<Option<bool>, Error>;
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ran {
+    /// Commands are not to be run, and why.
+    Refused(String),
+    CannotStart(String),
+    TimedOut {
+        output: String,
+    },
+    Ended {
+        code: Option<i32>,
+        output: String,
+    },
+}
+
+pub trait Commands {
+    fn run(&self, argv: &[&str], limit: Duration) -> Result<Ran, Error>;
+}
+
+pub struct Inputs<'a> {
+    pub receipts: &'a dyn Receipts,
+    pub files: &'a dyn Files,
+    pub commands: &'a dyn Commands,
+    pub now: Timestamp,
+    /// Without one no key has a role.
+    pub has_policy: bool,
+}
+
+/// One criterion, judged.
+#[derive(Clone, Debug)]
+pub struct Criterion {
+    pub id: String,
+    pub text: Option<String>,
+    /// Line of the plan, for those who annotate it.
+    pub line: usize,
+    pub ticked: bool,
+    pub judged: Judged,
+}
+
+#[derive(Clone, Debug)]
+pub struct Decision {
+    pub plan: String,
+    pub phase: String,
+    /// `all`, `any`, or `2 of 3`.
+    pub policy: String,
+    pub outcome: Outcome,
+    pub criteria: Vec<Criterion>,
+}
+
+impl Decision {
+    pub fn count(&self, word: &str) -> usize {
+        self.criteria.iter().filter(|c| c.judged.outcome.word() == word).count()
+    }
+}
+
+/// Decides the gate of one phase. Refuses a gate that would open without anybody showing anything.
+pub fn decide(plan: &Plan, source: &Source, phase: &Phase, inputs: &Inputs<'_>) -> Result<Decision, Error> {
+    let place = |span| source_place(source, span);
+    let Some(gate) = &phase.gate else {
+        return Err(Error::invalid(format!("the phase `{}` has no gate", phase.id.value))
+            .at(place(phase.id.span))
+            .hint("add `gate: {criteria: […]}` to it, or name another phase"));
+    };
+    check(gate, source)?;
+    let court = judge::Court { plan, source, gate, inputs };
+    let mut criteria = Vec::with_capacity(gate.criteria.len());
+    for criterion in &gate.criteria {
+        criteria.push(Criterion {
+            id: criterion.id.value.to_string(),
+            text: criterion.text.as_ref().map(|t| t.value.clone()),
+            line: source.position(criterion.id.span.start).0,
+            ticked: criterion.ticked.as_ref().is_some_and(|t| t.value),
+            judged: court.criterion(criterion, 0)?,
+        });
+    }
+    let outcomes: Vec<Outcome> = criteria.iter().map(|c| c.judged.outcome).collect();
+    let (policy, outcome) = match &gate.policy {
+        None | Some(Policy::All) => ("all".to_owned(), Outcome::all(&outcomes)),
+        Some(Policy::Any) => ("any".to_owned(), Outcome::any(&outcomes)),
+        Some(Policy::AtLeast(n)) => {
+            let wanted = n.value as usize;
+            (format!("{wanted} of {}", outcomes.len()), Outcome::at_least(wanted, &outcomes))
+        }
+    };
+    Ok(Decision { plan: plan.id.value.to_string(), phase: phase.id.value.to_string(), policy, outcome, criteria })
+}
+
+fn source_place(source: &Source, span: crate::plan::source::Span) -> crate::error::Place {
+    crate::error::Place::in_text(&source.path, &source.text, span.start as usize)
+}
+
+/// What a schema lets through and a gate can't decide.
+fn check(gate: &Gate, source: &Source) -> Result<(), Error> {
+    let refuse =
+        |span, message: String, hint: &str| Err(Error::invalid(message).at(source_place(source, span)).hint(hint));
+    if gate.criteria.is_empty() {
+        return refuse(gate.span, "a gate without criteria would open on nothing".into(), "list what has to be shown");
+    }
+    if let Some(Policy::AtLeast(n)) = &gate.policy
+        && (n.value == 0 || n.value as usize > gate.criteria.len())
+    {
+        let message = format!("{} of {} criteria can't be asked for", n.value, gate.criteria.len());
+        return refuse(n.span, message, "write a number from 1 to the number of criteria");
+    }
+    for evidence in gate.criteria.iter().filter_map(|c| c.evidence.as_ref()) {
+        let mut fault = Ok(());
+        evidence.walk(&mut |node| {
+            if fault.is_ok() {
+                fault = check_node(node, source);
+            }
+        });
+        fault?;
+    }
+    Ok(())
+}
+
+fn check_node(evidence: &Evidence, source: &Source) -> Result<(), Error> {
+    let refuse =
+        |span, message: String, hint: &str| Err(Error::invalid(message).at(source_place(source, span)).hint(hint));
+    let paths: Vec<_> = match &evidence.node {
+        Node::All(parts) | Node::Any(parts) if parts.is_empty() => {
+            return refuse(
+                evidence.span,
+                "an empty list would hold without any evidence".into(),
+                "list what has to hold",
+            );
+        }
+        Node::AtLeast(some) if some.n.value == 0 || some.n.value as usize > some.of.len() => {
+            let message = format!("{} of {} can't be asked for", some.n.value, some.of.len());
+            return refuse(some.n.span, message, "write a number from 1 to the length of `of`");
+        }
+        Node::Receipt(receipt) => {
+            if let Some(subject) = &receipt.subject {
+                if subject.paths.is_empty() {
+                    return refuse(
+                        subject.span,
+                        "a subject without paths binds to nothing".into(),
+                        "add `paths: [\"…\"]`",
+                    );
+                }
+                if let Some(at) = &subject.at
+                    && !matches!(at.value.as_str(), "head" | "worktree")
+                {
+                    return refuse(
+                        at.span,
+                        format!("`{}` is no place to take files from", at.value),
+                        "write head or worktree",
+                    );
+                }
+            }
+            if let Some(threshold) = receipt.signed_by.as_ref().and_then(|s| s.threshold.as_ref())
+                && threshold.value == 0
+            {
+                return refuse(threshold.span, "no signature at all would do".into(), "ask for one or more");
+            }
+            receipt.subject.iter().flat_map(|s| &s.paths).collect()
+        }
+        Node::Approval(approval) => {
+            if let Some(threshold) = &approval.threshold
+                && threshold.value == 0
+            {
+                return refuse(threshold.span, "no approval at all would do".into(), "ask for one or more");
+            }
+            Vec::new()
+        }
+        Node::File(file) => vec![&file.path],
+        _ => Vec::new(),
+    };
+    for path in paths {
+        if let Some(reason) = glob::fault(&path.value) {
+            return refuse(path.span, format!("`{}` {reason}", path.value), "name it from the repository's root");
+        }
+    }
+    Ok(())
+}
+
+/// The bytes of a criterion as the plan has them: what an approval of it is bound to.
+pub fn criterion_text<'a>(source: &'a Source, criterion: &crate::plan::schema::Criterion) -> &'a [u8] {
+    let (start, end) = (criterion.span.start as usize, criterion.span.end as usize);
+    source.text.get(start..end).unwrap_or_default().trim_end().as_bytes()
+}
+
+/// The subject of an approval: its name.
+pub fn criterion_name(plan: &str, criterion: &str) -> String {
+    format!("criterion:{plan}/{criterion}")
+}

@@ -1,0 +1,269 @@
+//! An index of the ledger's receipts, so that a gate finds the few it needs without reading them all.
+//!
+//! One file per log beside it, grown by what is new. It is only a way to places: what decides is read from the log and
+//! verified. A file that does not fit the log any more (another root, another last entry, damage) is made again.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use sha2::{Digest as _, Sha256};
+
+use super::files::{self, Access};
+use super::ledger::{Ledger, Log};
+use crate::error::Result;
+use crate::receipts::hex;
+use crate::receipts::json::Value;
+use crate::receipts::log::LogId;
+use crate::receipts::merkle::Frontier;
+use crate::receipts::predicates;
+use crate::receipts::receipt::Content;
+use crate::roadmap::gate::About;
+
+const HEADER: &str = "bizra-index/v1";
+
+/// One receipt: where it lies and what it can be found by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Entry {
+    index: u64,
+    /// Milliseconds since 1970, never less than those of an earlier entry: a log's own order outranks clocks.
+    time: i64,
+    /// `benchmark/v0.1`; empty for what can't be read.
+    kind: String,
+    keys: Vec<u64>,
+    commits: Vec<String>,
+}
+
+/// Where a receipt lies: which log, which entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub log: LogId,
+    pub index: u64,
+}
+
+/// All logs of a ledger, newest receipt first.
+#[derive(Debug, Default)]
+pub struct Index {
+    places: Vec<Place>,
+    by_kind: HashMap<String, Vec<u32>>,
+    by_key: HashMap<(String, u64), Vec<u32>>,
+    commits: HashMap<String, BTreeSet<String>>,
+    unreadable: Vec<u32>,
+}
+
+impl Index {
+    /// Reads what is cached, adds what is new, and writes the cache back where it grew and can be written.
+    pub fn of(ledger: &Ledger) -> Result<Index> {
+        let mut all = Vec::new();
+        for (number, id) in ledger.logs()?.into_iter().enumerate() {
+            let log = ledger.log(&id)?;
+            all.extend(entries(ledger, &log)?.into_iter().map(|entry| (entry.time, number, id.clone(), entry)));
+        }
+        all.sort_by_key(|row| std::cmp::Reverse((row.0, row.1, row.3.index)));
+        let mut index = Index::default();
+        for (place, (_, _, log, entry)) in (0..).zip(all) {
+            index.places.push(Place { log, index: entry.index });
+            if entry.kind.is_empty() {
+                index.unreadable.push(place);
+                continue;
+            }
+            let word = entry.kind.split('/').next().unwrap_or_default().to_owned();
+            for kind in [entry.kind.clone(), word, "*".to_owned()] {
+                for key in &entry.keys {
+                    index.by_key.entry((kind.clone(), *key)).or_default().push(place);
+                }
+                index.commits.entry(kind.clone()).or_default().extend(entry.commits.iter().cloned());
+                index.by_kind.entry(kind).or_default().push(place);
+            }
+        }
+        Ok(index)
+    }
+
+    pub fn find(&self, predicate: &str, about: About<'_>) -> Vec<u32> {
+        let found = match key(about) {
+            None => self.by_kind.get(predicate),
+            Some(key) => self.by_key.get(&(predicate.to_owned(), key)),
+        };
+        found.cloned().unwrap_or_default()
+    }
+
+    pub fn commits(&self, predicate: &str) -> Vec<String> {
+        self.commits.get(predicate).map(|all| all.iter().cloned().collect()).unwrap_or_default()
+    }
+
+    pub fn place(&self, number: u32) -> Option<&Place> {
+        self.places.get(number as usize)
+    }
+
+    /// How many entries hold nothing that can be read.
+    pub fn unreadable(&self) -> usize {
+        self.unreadable.len()
+    }
+
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+}
+
+fn key(about: About<'_>) -> Option<u64> {
+    let text = match about {
+        About::Anything => return None,
+        About::Named(name) => format!("name\0{name}"),
+        About::Exactly(name, digest) => format!("file\0{name}\0{digest}"),
+        About::Commit(id) => format!("commit\0{id}"),
+        About::Role(role) => format!("role\0{role}"),
+        About::Metric(id) => format!("metric\0{id}"),
+    };
+    let digest: [u8; 32] = Sha256::digest(text.as_bytes()).into();
+    Some(u64::from_le_bytes([digest[0], digest[1], digest[2], digest[3], digest[4], digest[5], digest[6], digest[7]]))
+}
+
+fn entry(index: u64, envelope: &[u8], before: i64) -> Entry {
+    let mut made = Entry { index, time: before, kind: String::new(), keys: Vec::new(), commits: Vec::new() };
+    let Ok(content) = Content::read(envelope) else { return made };
+    let statement = &content.statement;
+    made.time = statement.stamp.time.timestamp().as_millisecond().max(before);
+    made.kind = predicates::name_of(&statement.predicate_type).unwrap_or_default();
+    let mut found_by = Vec::new();
+    for subject in &statement.subjects {
+        found_by.push(About::Named(&subject.name));
+        found_by.extend(subject.digest("sha256").map(|digest| About::Exactly(&subject.name, digest)));
+        if let Some(commit) = subject.digest("gitCommit") {
+            found_by.push(About::Commit(commit));
+            made.commits.push(commit.to_owned());
+        }
+    }
+    if let Some(Value::String(role)) = statement.body.get("role") {
+        found_by.push(About::Role(role));
+    }
+    if let Some(Value::Object(metrics)) = statement.body.get("metrics") {
+        found_by.extend(metrics.iter().map(|(id, _)| About::Metric(id)));
+    }
+    made.keys = found_by.into_iter().filter_map(key).collect();
+    made
+}
+
+fn path(ledger: &Ledger, log: &LogId) -> PathBuf {
+    ledger.path().join("bizra").join(log.to_string()).join("index")
+}
+
+fn entries(ledger: &Ledger, log: &Log<'_>) -> Result<Vec<Entry>> {
+    let frontier = Frontier::decode(&log.frontier()?).map_err(crate::sys::ledger::LedgerError::from)?;
+    let (size, root) = (frontier.size(), hex::encode(&frontier.root()));
+    let path = path(ledger, log.id());
+    let cached = files::read_if_there(&path).ok().flatten().and_then(|bytes| Cached::read(&bytes));
+    let mut entries = match cached {
+        Some(cached) if cached.fits(log, size, &root)? => cached.entries,
+        _ => Vec::new(),
+    };
+    let known = entries.len() as u64;
+    let mut last = None;
+    let mut time = entries.last().map_or(i64::MIN, |e| e.time);
+    for bundle in log.bundles(known..size)? {
+        for (index, bytes) in bundle?.entries() {
+            let bytes = bytes?;
+            if index < known {
+                continue;
+            }
+            let made = entry(index, bytes, time);
+            time = made.time;
+            entries.push(made);
+            last = Some(hex::encode(&Sha256::digest(bytes)));
+        }
+    }
+    if let Some(last) = last {
+        // A ledger that can't be written is still read; the next run reads it again.
+        let _ = files::replace(&path, write(log.id(), size, &root, &last, &entries).as_bytes(), Access::Everyone);
+    }
+    for record in log.wal()?.pending {
+        let made = entry(record.index, &record.envelope, time);
+        time = made.time;
+        entries.push(made);
+    }
+    Ok(entries)
+}
+
+struct Cached {
+    log: String,
+    size: u64,
+    root: String,
+    last: String,
+    entries: Vec<Entry>,
+}
+
+impl Cached {
+    fn read(bytes: &[u8]) -> Option<Cached> {
+        let text = std::str::from_utf8(bytes).ok()?;
+        let (head, body) = text.split_once('\n')?;
+        let mut words = head.split(' ');
+        if words.next()? != HEADER {
+            return None;
+        }
+        let (log, size, root, last) = (words.next()?, words.next()?.parse().ok()?, words.next()?, words.next()?);
+        if words.next()? != hex::encode(&Sha256::digest(body.as_bytes())) {
+            return None;
+        }
+        let mut entries = Vec::new();
+        for (index, line) in (0..).zip(body.lines()) {
+            let mut parts = line.split('\t');
+            let (time, kind) = (parts.next()?.parse().ok()?, parts.next()?.to_owned());
+            let keys =
+                parts.next()?.split_whitespace().map(|k| u64::from_str_radix(k, 16).ok()).collect::<Option<_>>()?;
+            let commits = parts.next()?.split_whitespace().map(str::to_owned).collect();
+            entries.push(Entry { index, time, kind, keys, commits });
+        }
+        (entries.len() as u64 == size).then(|| Cached {
+            log: log.into(),
+            size,
+            root: root.into(),
+            last: last.into(),
+            entries,
+        })
+    }
+
+    /// Whether this was made from the beginning of `log` as it is.
+    fn fits(&self, log: &Log<'_>, size: u64, root: &str) -> Result<bool> {
+        if self.log != log.id().to_string() || self.size > size || self.size == 0 {
+            return Ok(false);
+        }
+        if self.size == size {
+            return Ok(self.root == root);
+        }
+        Ok(hex::encode(&Sha256::digest(log.entry(self.size - 1)?)) == self.last)
+    }
+}
+
+fn write(log: &LogId, size: u64, root: &str, last: &str, entries: &[Entry]) -> String {
+    let mut body = String::new();
+    for entry in entries {
+        let keys: Vec<String> = entry.keys.iter().map(|k| format!("{k:x}")).collect();
+        let _ = writeln!(body, "{}\t{}\t{}\t{}", entry.time, entry.kind, keys.join(" "), entry.commits.join(" "));
+    }
+    let digest = hex::encode(&Sha256::digest(body.as_bytes()));
+    format!("{HEADER} {log} {size} {root} {last} {digest}\n{body}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cache_reads_back_and_damage_is_seen() {
+        let log = LogId::of_prefix([7; 16]);
+        let keys = [About::Named("a"), About::Exactly("a", "00"), About::Role("lead")].map(|a| key(a).unwrap_or(0));
+        assert!(keys[0] != keys[1] && keys[1] != keys[2]);
+        let made =
+            Entry { index: 0, time: 5, kind: "trial/v0.1".into(), keys: keys.to_vec(), commits: vec!["c".into()] };
+        let unreadable = Entry { index: 1, time: 5, kind: String::new(), keys: vec![], commits: vec![] };
+        let text = write(&log, 2, "root", "last", &[made.clone(), unreadable.clone()]);
+        let read = Cached::read(text.as_bytes()).expect("it is whole");
+        assert_eq!((read.entries, read.size, read.root.as_str()), (vec![made, unreadable], 2, "root"));
+        assert!(Cached::read(text.replace("trial", "trail").as_bytes()).is_none());
+        assert!(Cached::read(text.replacen(" 2 ", " 3 ", 1).as_bytes()).is_none());
+        assert!(Cached::read(b"").is_none());
+    }
+}
