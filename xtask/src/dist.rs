@@ -93,7 +93,7 @@ fn command_texts(folder: &Path) -> Outcome {
             .map_err(|cause| format!("cannot write the completions for {shell}: {cause}"))?;
     }
     let man = made(folder.join("man"))?;
-    clap_mangen::generate_to(without_help(command), &man)
+    clap_mangen::generate_to(without_help(bizra::cli::command()), &man)
         .map_err(|cause| format!("cannot write the man pages: {cause}"))
 }
 
