@@ -50,7 +50,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         key: "color",
         kind: Kind::Choice(&["auto", "always", "never"]),
-        scope: Scope::Anywhere,
+        scope: Scope::NotByRepository("it decides what scripts read"),
         default: Some("auto"),
         about: "when to use colours",
     },
@@ -153,7 +153,10 @@ impl Setting {
             Kind::Path => Ok(()),
             Kind::Zone => match jiff::tz::TimeZone::get(value) {
                 Ok(_) => Ok(()),
-                Err(_) => Err(Flaw { what: "is no known time zone".into(), meant: nearest_zone(value) }),
+                Err(_) => Err(Flaw {
+                    what: "is no known time zone: write one as Asia/Riyadh or UTC".into(),
+                    meant: nearest_zone(value),
+                }),
             },
             Kind::Time => parse_time(value, &jiff::tz::TimeZone::UTC).map(drop),
         }
@@ -429,7 +432,7 @@ mod tests {
     fn the_stronger_source_wins_and_is_named() {
         let vars: Vars = [("BIZRA_COLOR", "always"), ("BIZRA_NO_RECEIPT", "1")].into_iter().collect();
         let files =
-            [repository("color = 'never'\ntz = 'Asia/Riyadh'\nquiet = true"), user("tz = 'UTC'\nquiet = false")];
+            [repository("tz = 'Asia/Riyadh'\nquiet = true"), user("color = 'never'\ntz = 'UTC'\nquiet = false")];
         let config = Config::resolve(&[("quiet", "false".into())], &vars, &files).expect("all sources are right");
         let check = |key: &str, value: &str, origin: &str| {
             assert_eq!(config.get(key), Some(value), "{key}");
@@ -438,7 +441,7 @@ mod tests {
         check("quiet", "false", "flag");
         check("color", "always", "BIZRA_COLOR");
         check("no-receipt", "true", "BIZRA_NO_RECEIPT");
-        check("tz", "Asia/Riyadh", "p/bizra.toml:2:6");
+        check("tz", "Asia/Riyadh", "p/bizra.toml:1:6");
         check("verbose", "0", "default");
         assert_eq!(config.get("ledger"), None);
     }
@@ -454,13 +457,13 @@ mod tests {
         check(repository("colour = 'never'"), "p/bizra.toml:1:1: unknown key `colour`", Some("did you mean `color`?"));
         check(repository("\n  quiet = 3"), "p/bizra.toml:2:11: `quiet` is a number, and true or false is needed", None);
         check(
-            repository("color = 'alwys'"),
-            "p/bizra.toml:1:9: `color`: `alwys` is none of auto, always, never",
+            user("color = 'alwys'"),
+            "c/config.toml:1:9: `color`: `alwys` is none of auto, always, never",
             Some("did you mean `always`?"),
         );
         check(
             repository("tz = 'Asia/Ryadh'"),
-            "p/bizra.toml:1:6: `tz`: `Asia/Ryadh` is no known time zone",
+            "p/bizra.toml:1:6: `tz`: `Asia/Ryadh` is no known time zone: write one as Asia/Riyadh or UTC",
             Some("did you mean `Asia/Riyadh`?"),
         );
         check(
@@ -491,7 +494,10 @@ mod tests {
     #[test]
     fn flags_and_variables_are_usage_errors() {
         let flag = Config::resolve(&[("tz", "Riyadh".into())], &Vars::default(), &[]).expect_err("no zone");
-        assert_eq!((flag.exit, flag.to_string().as_str()), (Exit::Usage, "--tz: `Riyadh` is no known time zone"));
+        assert_eq!(
+            (flag.exit, flag.to_string().as_str()),
+            (Exit::Usage, "--tz: `Riyadh` is no known time zone: write one as Asia/Riyadh or UTC")
+        );
         assert_eq!(flag.hints, ["did you mean `Asia/Riyadh`?"]);
         let vars: Vars = [("BIZRA_NOW", "tomorrow")].into_iter().collect();
         let variable = Config::resolve(&[], &vars, &[]).expect_err("no time");

@@ -192,6 +192,9 @@ fn list(session: &mut Session) -> Result<Outcome> {
             log: log(&key.public)?,
         });
     }
+    if keys.is_empty() && session.keyring().is_none() {
+        session.ui.warn("no home folder is known, so keys have no place: set HOME or XDG_DATA_HOME");
+    }
     Ok(Outcome::yes(Listed { keys }))
 }
 

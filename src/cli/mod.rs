@@ -192,14 +192,7 @@ impl Session {
             Ok(outcome) => (outcome.exit, self.say(command, outcome)),
             Err(error) => (error.exit, self.refuse(command, &error)),
         };
-        match said {
-            Ok(()) => exit,
-            Err(unsaid) if unsaid.exit == Exit::ClosedPipe => Exit::ClosedPipe,
-            Err(unsaid) => {
-                self.ui.refusal(&unsaid);
-                Exit::decide([exit, unsaid.exit])
-            }
-        }
+        after_saying(&mut self.ui, exit, said)
     }
 
     fn say(&mut self, command: &str, outcome: Outcome) -> Result<()> {
@@ -221,6 +214,18 @@ impl Session {
     fn refuse(&mut self, command: &str, error: &Error) -> Result<()> {
         self.ui.refusal(error);
         if self.json { self.ui.document(&refusal_document(command, error)) } else { Ok(()) }
+    }
+}
+
+/// The code of a run whose answer was `exit`, where writing it may have failed.
+fn after_saying(ui: &mut Ui, exit: Exit, said: Result<()>) -> Exit {
+    match said {
+        Ok(()) => exit,
+        Err(unsaid) if unsaid.exit == Exit::ClosedPipe => Exit::ClosedPipe,
+        Err(unsaid) => {
+            ui.refusal(&unsaid);
+            Exit::decide([exit, unsaid.exit])
+        }
     }
 }
 
@@ -250,19 +255,22 @@ pub fn run(mut env: Env, argv: impl IntoIterator<Item = OsString>) -> Exit {
         Ok(parsed) => parsed,
         Err(refused) => {
             let mut ui = Ui::new(stdout, stderr, Voice::default(), no_colour);
-            return answer_parser(&mut ui, &argv, &refused);
+            let flag = argv.iter().skip(1).take_while(|a| *a != "--").any(|a| a == "--json");
+            return answer_parser(&mut ui, flag || json_by_variable(&env), &refused);
         }
     };
     let name = command_name(&matches);
     let flags = command.global.given();
     let setup = setup::read(&env, command.global.repo.as_deref());
     let resolved = flags.and_then(|flags| {
+        // What was typed is wrong whatever the files hold.
+        Config::resolve(&flags, &env.vars, &[])?;
         let files = setup.files()?;
         Config::resolve(&flags, &env.vars, &files)
     });
     let json = match &resolved {
         Ok(config) => config.switch("json"),
-        Err(_) => command.global.json,
+        Err(_) => command.global.json || json_by_variable(&env),
     };
     let voice = voice(&command.global, resolved.as_ref().ok());
     let ui = Ui::new(stdout, stderr, voice, no_colour);
@@ -291,12 +299,18 @@ pub fn run(mut env: Env, argv: impl IntoIterator<Item = OsString>) -> Exit {
 fn refuse_early(mut ui: Ui, json: bool, command: &str, error: &Error) -> Exit {
     ui.refusal(error);
     let said = if json { ui.document(&refusal_document(command, error)) } else { Ok(()) };
-    said.map_or_else(|unsaid| unsaid.exit, |()| error.exit)
+    after_saying(&mut ui, error.exit, said)
+}
+
+/// Whether a document is wanted, where the settings could not be resolved.
+fn json_by_variable(env: &Env) -> bool {
+    matches!(env.vars.get("BIZRA_JSON"), Some("true" | "1"))
 }
 
 fn parse(argv: &[OsString], width: Option<usize>) -> Result<(Cli, clap::ArgMatches), clap::Error> {
     use clap::FromArgMatches;
-    let mut definition = Cli::command().term_width(width.unwrap_or(100).clamp(20, 100));
+    // On narrower terminals the parser's columns leave no room for words: there the terminal wraps.
+    let mut definition = Cli::command().term_width(width.unwrap_or(100).clamp(40, 100));
     let matches = definition.try_get_matches_from_mut(argv)?;
     let cli = Cli::from_arg_matches(&matches).map_err(|e| e.format(&mut definition))?;
     Ok((cli, matches))
@@ -327,37 +341,51 @@ fn voice(flags: &GlobalArgs, config: Option<&Config>) -> Voice {
 }
 
 /// Help and version are answers; everything else the parser says is a refusal.
-fn answer_parser(ui: &mut Ui, argv: &[OsString], said: &clap::Error) -> Exit {
+fn answer_parser(ui: &mut Ui, json: bool, said: &clap::Error) -> Exit {
     use clap::error::ErrorKind;
     let text = said.render().to_string();
-    if matches!(said.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-        return ui.raw(text.as_bytes()).map_or_else(|unsaid| unsaid.exit, |()| Exit::Yes);
-    }
-    ui.usage(&text);
-    let wants_json = argv.iter().skip(1).take_while(|a| *a != "--").any(|a| a == "--json");
-    if wants_json {
-        let document = refusal_document("usage", &parser_error(said, &text));
-        if let Err(unsaid) = ui.document(&document) {
-            return unsaid.exit;
+    let answer = match said.kind() {
+        ErrorKind::DisplayVersion => Some(("version", crate::view::version())),
+        ErrorKind::DisplayHelp => Some(("help", json!({ "text": text }))),
+        _ => None,
+    };
+    let (exit, said) = match answer {
+        Some((schema, result)) if json => (Exit::Yes, ui.document(&yes_document(schema, &result))),
+        Some(_) => (Exit::Yes, ui.raw(text.as_bytes())),
+        None => {
+            ui.usage(&text);
+            let document = || refusal_document("usage", &parser_error(said, &text));
+            (Exit::Usage, if json { ui.document(&document()) } else { Ok(()) })
         }
-    }
-    Exit::Usage
+    };
+    after_saying(ui, exit, said)
+}
+
+fn yes_document(schema: &str, result: &serde_json::Value) -> serde_json::Value {
+    json!({ "schema": format!("bizra.{schema}/v1"), "exit": 0, "reasons": [], "receipt": null, "result": result })
 }
 
 fn parser_error(said: &clap::Error, text: &str) -> Error {
     use clap::error::ErrorKind::{DisplayHelpOnMissingArgumentOrSubcommand, MissingSubcommand};
     if matches!(said.kind(), DisplayHelpOnMissingArgumentOrSubcommand | MissingSubcommand) {
-        return Error::usage("a command is needed").hint("bizra --help");
+        let usage = text.lines().find_map(|line| line.trim().strip_prefix("Usage: ")).unwrap_or("bizra");
+        let so_far = usage.split(['[', '<']).next().unwrap_or("bizra").trim();
+        return Error::usage("a command is needed").hint(format!("{so_far} --help"));
     }
     let mut paragraphs = text.split("\n\n").map(str::trim);
     let first = paragraphs.next().unwrap_or_default();
-    let mut error = Error::usage(first.strip_prefix("error: ").unwrap_or(first).replace('\n', " "));
+    let mut error = Error::usage(words(first.strip_prefix("error: ").unwrap_or(first)));
     for line in text.lines().map(str::trim) {
         if let Some(tip) = line.strip_prefix("tip: ") {
             error = error.hint(tip);
         }
     }
     error
+}
+
+/// One line with single blanks.
+fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

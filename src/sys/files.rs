@@ -113,10 +113,12 @@ pub fn sha256(path: &Path) -> Result<[u8; 32]> {
     }
 }
 
-/// A file that need not be there.
+/// A file that need not be there and that nobody named. Where a clone has a link to a device or a pipe in its place,
+/// reading would never end.
 pub fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>> {
-    match std::fs::read(path) {
-        Ok(bytes) => Ok(Some(bytes)),
+    match std::fs::metadata(path) {
+        Ok(found) if found.is_file() || found.is_dir() => read(path).map(Some),
+        Ok(_) => Err(Error::invalid("it is a device or a pipe, and a file is needed here").at(Place::file(path))),
         Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
         Err(e) => Err(Error::reading(path, &e)),
     }
@@ -154,5 +156,15 @@ mod tests {
         let digest = "5994471abb01112afcc18159f6cc74b4f511b99806da59b3caf5a9c173cacfc5";
         assert_eq!(crate::receipts::hex::encode(&sha256(&path).expect("there")), digest);
         assert_eq!(read_if_there(&folder.path().join("none")).expect("no error"), None);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_a_device_is_refused_before_it_is_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("f");
+        std::os::unix::fs::symlink("/dev/zero", &path).expect("linked");
+        assert_eq!(read_if_there(&path).expect_err("it never ends").exit, crate::error::Exit::Invalid);
+        assert!(read_if_there(folder.path()).is_err(), "a folder");
     }
 }

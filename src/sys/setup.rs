@@ -1,6 +1,5 @@
 //! What stands around the run: the repository and the configuration files.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{folders, git};
@@ -23,13 +22,25 @@ struct Candidate {
 
 /// Looks around; faults are kept and told by whoever needs what is missing.
 pub fn read(env: &Env, named: Option<&Path>) -> Setup {
-    let named = named.map(Path::to_owned).or_else(|| env.vars.get_os("BIZRA_REPO").map(PathBuf::from));
+    let by_variable = || env.vars.get_os("BIZRA_REPO").map(|path| (PathBuf::from(path), "unset BIZRA_REPO"));
+    let named = named.map(|path| (path.to_owned(), "leave --repo out")).or_else(by_variable);
     let repository = match &named {
-        Some(path) => git::discover(&env.cwd.join(path)).map_err(Error::from).and_then(|found| match found {
-            Some(found) => Ok(Some(found)),
-            None => Err(Error::cannot(format!("there is no git repository at {}", path.display()))
-                .hint("make one with `git init`, or leave --repo out")),
-        }),
+        Some((path, without)) => {
+            let none = || {
+                Error::cannot(format!("there is no git repository at {}", path.display()))
+                    .hint(format!("make one with `git init`, or {without}"))
+            };
+            let start = env.cwd.join(path);
+            if matches!(start.try_exists(), Ok(false)) {
+                Err(Error::cannot(format!("there is nothing at {}", path.display()))
+                    .hint(format!("name a folder that is there, or {without}")))
+            } else {
+                git::discover(&start).map_err(Error::from).and_then(|found| found.map(Some).ok_or_else(none))
+            }
+        }
+        None if env.cwd.as_os_str().is_empty() => {
+            Err(Error::cannot("the current folder is not there any more").hint("go to a folder that is there"))
+        }
         None => git::discover(&env.cwd).map_err(Error::from),
     };
     let mut candidates = Vec::new();
@@ -52,13 +63,9 @@ impl Setup {
         }
         let mut files = Vec::new();
         for candidate in &self.candidates {
-            match std::fs::read(&candidate.path) {
-                Ok(bytes) => {
-                    let text = String::from_utf8(bytes).map_err(|e| not_utf8(&candidate.path, &e))?;
-                    files.push(File { path: candidate.path.clone(), text, of_repository: candidate.of_repository });
-                }
-                Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {}
-                Err(e) => return Err(Error::reading(&candidate.path, &e)),
+            if let Some(bytes) = super::files::read_if_there(&candidate.path)? {
+                let text = String::from_utf8(bytes).map_err(|e| not_utf8(&candidate.path, &e))?;
+                files.push(File { path: candidate.path.clone(), text, of_repository: candidate.of_repository });
             }
         }
         Ok(files)

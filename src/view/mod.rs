@@ -17,6 +17,7 @@ pub(crate) mod trust;
 
 use serde_json::{Map, Value, json};
 
+use crate::about;
 use crate::error::Error;
 use crate::ui::Page;
 
@@ -41,6 +42,17 @@ impl View for Script {
     fn json(&self) -> Value {
         json!({ "kind": self.kind, "text": self.text })
     }
+}
+
+/// What `bizra --version` tells, for programs.
+pub(crate) fn version() -> Value {
+    json!({
+        "version": about::VERSION,
+        "commit": about::full_commit(),
+        "target": about::TARGET,
+        "features": about::FEATURES,
+        "instruction_sets": about::instruction_sets(),
+    })
 }
 
 /// `reasons` of the JSON document.

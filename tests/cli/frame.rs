@@ -23,6 +23,10 @@ fn refusals_are_documents_too() {
     insta::assert_snapshot!(env.run(&["docter", "--json"]).stdout);
     insta::assert_snapshot!(env.run(&["--json", "config", "colour"]).stdout);
     insta::assert_snapshot!(env.run(&["--json"]).stdout);
+    assert_eq!(json(&env.run(&["keys", "--json"]).stdout)["reasons"][0]["hints"][0], "bizra keys --help");
+    let by_variable = TestEnv::new().var("BIZRA_JSON", "1");
+    assert_eq!(json(&by_variable.run(&["docter"]).stdout)["exit"], 2);
+    assert_eq!(json(&by_variable.run(&["config", "--tz", "Mars"]).stdout)["schema"], "bizra.config/v1");
     let after_dashes = env.run(&["docter", "--", "--json"]);
     assert_eq!((after_dashes.code, after_dashes.stdout.as_str()), (2, ""), "what follows -- is no flag");
 }
@@ -32,6 +36,9 @@ fn zones_and_times_are_checked() {
     let env = TestEnv::new();
     insta::assert_snapshot!(env.run(&["config", "--tz", "Asia/Ryadh"]));
     insta::assert_snapshot!(env.run(&["config", "--now", "yesterday"]));
+    env.git(&["init", "-q"]);
+    env.write("bizra.toml", "colour = 1");
+    assert_eq!(env.run(&["config", "--tz", "Mars"]).code, 2, "usage comes before a broken file");
 }
 
 #[test]
@@ -79,6 +86,11 @@ fn a_config_that_can_not_be_read_is_the_machines_fault() {
         std::os::unix::fs::symlink(&folder, &folder).expect("a link to itself");
         let ran = env.run(&["config"]);
         assert_eq!(ran.code, 6, "{ran}");
+        std::fs::remove_file(&folder).expect("the link");
+        std::os::unix::fs::symlink("/dev/zero", &folder).expect("a link to what never ends");
+        let ran = env.run(&["config"]);
+        assert_eq!(ran.code, 3, "{ran}");
+        assert!(ran.stderr.contains("a device or a pipe"), "{ran}");
     }
 }
 
@@ -87,12 +99,20 @@ fn no_home_is_no_reason_to_fail() {
     let env = TestEnv::new().without("HOME").without("USERPROFILE");
     assert_eq!(env.run(&["config"]).code, 0);
     assert_eq!(env.process(&["config"]).code, 0);
+    assert!(env.run(&["keys", "list"]).stderr.contains("no home folder is known"));
 }
 
 #[test]
 fn a_named_repository_must_be_one() {
     let env = TestEnv::new();
     insta::assert_snapshot!(env.run(&["config", "--repo", "."]));
+    let nowhere = env.run(&["config", "--repo", "nowhere"]);
+    assert_eq!(
+        (nowhere.code, nowhere.stderr.as_str()),
+        (6, "error: there is nothing at nowhere\n  hint: name a folder that is there, or leave --repo out\n")
+    );
+    let by_variable = TestEnv::new().var("BIZRA_REPO", "nowhere").run(&["config"]);
+    assert!(by_variable.stderr.contains("unset BIZRA_REPO"), "{by_variable}");
     env.git(&["init", "-q"]);
     assert_eq!(env.run(&["config", "--repo", "."]).code, 0);
 }
@@ -103,6 +123,12 @@ fn narrow_terminals_are_served() {
     let ran = env.run(&["config", "--color", "never"]);
     insta::assert_snapshot!(ran);
     insta::assert_snapshot!(env.run(&["--color", "never", "config", "--tz", "Mars/Base"]));
+}
+
+#[test]
+fn help_stays_in_sentences_on_narrow_terminals() {
+    let help = TestEnv::new().terminal(20).run(&["--help"]).stdout;
+    assert!(help.contains("          Answer with one JSON document\n"), "{help}");
 }
 
 #[test]
@@ -126,6 +152,11 @@ fn version_tells_commit_features_and_instruction_sets() {
     for part in ["bizra $VERSION\n", "commit: ", "target: ", "features: ", "instruction sets: scalar"] {
         assert!(long.contains(part), "{long}");
     }
+    let document = json(&env.run(&["--version", "--json"]).stdout);
+    assert_eq!((&document["schema"], &document["exit"]), (&"bizra.version/v1".into(), &0.into()));
+    assert_eq!(document["result"]["version"], "$VERSION");
+    let help = json(&env.run(&["doctor", "--help", "--json"]).stdout);
+    assert!(help["result"]["text"].as_str().is_some_and(|text| text.contains("--require")), "{help}");
 }
 
 #[test]
@@ -158,6 +189,11 @@ fn closed_and_full_streams_are_told_apart() {
     let full = env.shell("config", ">/dev/full");
     assert_eq!(full.code, 6);
     assert!(full.stderr.contains("no space is left"), "{full}");
+    for answer in ["--help", "--version", "config nothing --json"] {
+        assert!(env.shell(answer, ">/dev/full").stderr.contains("no space is left"), "{answer}");
+    }
+    assert_eq!(env.shell("docter --json", ">/dev/full").code, 2, "usage comes before a full disk");
+    assert_eq!(env.shell("config --tz Mars --json", ">/dev/full").code, 2);
     assert_eq!(env.shell("config", "2>&-").code, 0, "a closed stderr withholds no answer");
     assert_eq!(env.shell("config nothing", "2>&-").code, 2);
     assert_eq!(env.shell("config nothing", "2>/dev/full").code, 2);

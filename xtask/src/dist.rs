@@ -27,6 +27,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         }
         None => build()?,
     };
+    smoke(&binary, version)?;
     let name = format!("bizra-{version}-{target}");
     let dist = tools::root().join("target/dist");
     if dist.exists() {
@@ -38,7 +39,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         tools::write_file(&folder.join(text), &tools::read_file(&tools::root().join(text))?)?;
     }
     strip(&binary, &folder.join("bizra"))?;
-    smoke(&folder.join("bizra"), version)?;
+    tools::read(tools::command(folder.join("bizra")).arg("--version"))?;
     command_texts(&folder)?;
     let bill = Bill::of_target(&target)?;
     tools::write_file(&folder.join("bizra.cdx.json"), bill.cyclonedx().as_bytes())?;
@@ -69,13 +70,19 @@ fn strip(from: &Path, to: &Path) -> Outcome {
     stripped.map_err(|message| format!("{message}\n`strip` comes with binutils"))
 }
 
-/// A release whose binary cannot say its own version is none.
+/// A release whose binary cannot say its own version is none. One of another commit than the texts beside it is told.
 fn smoke(binary: &Path, version: &str) -> Outcome {
     let said = tools::read(tools::command(binary).arg("--version"))?;
-    if said.contains(version) {
-        return Ok(());
+    if said.lines().next() != Some(&format!("bizra {version}")) {
+        let said = said.lines().next().unwrap_or("nothing");
+        return Err(format!("{} --version said `{said}`, not `bizra {version}`", binary.display()));
     }
-    Err(format!("{} --version said {said:?}, without {version}", binary.display()))
+    let head = tools::read(tools::command("git").args(["rev-parse", "HEAD"]))?;
+    let built = said.lines().find_map(|line| line.strip_prefix("commit:")).map(str::trim).unwrap_or("unknown");
+    if !head.starts_with(built) {
+        println!("warning: the binary is of commit {built}, and all else here is of {}", &head[..head.len().min(12)]);
+    }
+    Ok(())
 }
 
 fn command_texts(folder: &Path) -> Outcome {
@@ -86,7 +93,13 @@ fn command_texts(folder: &Path) -> Outcome {
             .map_err(|cause| format!("cannot write the completions for {shell}: {cause}"))?;
     }
     let man = made(folder.join("man"))?;
-    clap_mangen::generate_to(command, &man).map_err(|cause| format!("cannot write the man pages: {cause}"))
+    clap_mangen::generate_to(without_help(bizra::cli::command()), &man)
+        .map_err(|cause| format!("cannot write the man pages: {cause}"))
+}
+
+/// A page for each command, and none for asking for help about it.
+fn without_help(command: clap::Command) -> clap::Command {
+    command.disable_help_subcommand(true).mut_subcommands(without_help)
 }
 
 fn made(folder: PathBuf) -> Outcome<PathBuf> {

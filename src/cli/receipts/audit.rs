@@ -58,17 +58,11 @@ enum Format {
 pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     let path = session.ledger_path()?;
     let trust = trust(session, &path)?;
-    let pin_path = match &args.since {
-        Some(path) => files::from(&session.env.cwd, path),
-        None => session.root().join(pin::FILE_NAME),
+    let pins = match &args.since {
+        Some(path) => Some(files::read(&files::from(&session.env.cwd, path))?),
+        None => files::read_if_there(&session.root().join(pin::FILE_NAME))?,
     };
-    let pins = match files::read_if_there(&pin_path)? {
-        Some(bytes) => Some(Pins::parse(&bytes)),
-        None if args.since.is_some() => {
-            return Err(Error::reading(&pin_path, &std::io::ErrorKind::NotFound.into()));
-        }
-        None => None,
-    };
+    let pins = pins.map(|bytes| Pins::parse(&bytes));
     let request = Request {
         trust: trust.as_ref(),
         pins: pins.as_ref().map(|p| p.as_ref()),
