@@ -436,7 +436,8 @@ impl Walk<'_> {
         for damage in &wal.corrupt {
             self.say_wal(Code::WalCorrupt, format!("{} bytes at {}: {}", damage.bytes, damage.offset, damage.reason));
         }
-        if let Some(damage) = wal.torn {
+        // Without its header nobody knows what its bytes were.
+        if let Some(damage) = wal.torn.filter(|_| !wal.header_damaged) {
             let (bytes, reason) = (damage.bytes, damage.reason);
             let detail =
                 format!("{bytes} bytes at its end were never acknowledged ({reason}); the next append cuts them");
