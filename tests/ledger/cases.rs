@@ -270,6 +270,9 @@ const CASES: &[Case] = &[
         let tree = format!("{}^{{tree}}", lab.tip());
         lab.replace_tip(&lab.git(&["rev-parse", &tree]), 3);
     }),
+    case("a newest commit that says more than its tree has", &[HistoryInconsistent], 5, |lab| {
+        lab.replace_tip(&lab.tree(&[]), SIZE + 80);
+    }),
     case("an object damaged", &[ObjectCorrupt], 5, |lab| {
         lab.explode_packs();
         let file = lab.loose_file("tile/entries/001");

@@ -398,6 +398,9 @@ impl Walk<'_> {
     fn judge_end(&mut self, checkpoint: Option<&Checkpoint>, frontier: Option<&Frontier>) {
         let got = self.layout.size();
         let (incomplete, broken) = (self.layout.incomplete, self.tree.broken);
+        if let Some(finding) = self.history.check_tip(got, checkpoint).filter(|_| !incomplete) {
+            self.found.add(finding);
+        }
         if let Some(checkpoint) = checkpoint {
             let cp = checkpoint.size;
             if cp != got && !incomplete {
