@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Session;
 use crate::about;
+use crate::env::Clock;
 use crate::error::{Error, Exit, Place, Result};
 use crate::receipts::checkpoint::NoteSigner;
 use crate::receipts::envelope::{Envelope, ReceiptId};
@@ -123,7 +124,7 @@ impl Session {
     }
 
     pub(super) fn time(&self) -> Result<Time> {
-        Time::new(self.env.clock.wall()).ok_or_else(|| Error::cannot("the clock shows a year beyond 9999"))
+        clock_time(&*self.env.clock)
     }
 
     /// The key that signs: from the variables, else the keyring's, else a single key of an agent where there is no home,
@@ -307,6 +308,7 @@ impl Session {
             self.stamps = Some(stamp::Session::new(self.random()?));
         }
         let stamps = self.stamps.get_or_insert_with(|| unreachable!("set above"));
+        let clock = &*self.env.clock;
         let mut sealed_id = None;
         let appended = open.append(time.timestamp().as_second(), &mut |position: &Position<'_>| {
             let last = position.last.map(|bytes| Envelope::parse(bytes).map(|e| e.id())).transpose()?;
@@ -314,7 +316,8 @@ impl Session {
                 ledger: *position.genesis,
                 nonce,
                 position: stamps.position(last),
-                time,
+                // Read while the log is held: of two writers the later in the log is the later by the clock.
+                time: clock_time(clock)?,
                 tool: tool(),
                 host: machine::fingerprint(),
             };
@@ -398,6 +401,10 @@ pub(super) fn log_of(ledger: &Ledger, key: &KeyId) -> Result<Option<LogId>> {
         }
     }
     Ok(None)
+}
+
+fn clock_time(clock: &dyn Clock) -> Result<Time> {
+    Time::new(clock.wall()).ok_or_else(|| Error::cannot("the clock shows a year beyond 9999"))
 }
 
 fn tool() -> Tool {

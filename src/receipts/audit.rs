@@ -130,15 +130,15 @@ impl Report {
         let require_history = request.require_history;
         let mut report =
             Self { judged_by, logs: Vec::new(), findings: Vec::new(), faults: Vec::new(), require_history };
-        let mut say = |code: Option<Code>, path: &str, detail: String| match code {
-            Some(code) => report.findings.push(Finding::new(code, detail).at_path(path)),
-            None => report.findings.push(Finding::new(Code::LedgerMissing, detail).at_path(path)),
+        let mut say = |code: Code, path: &str, detail: String| {
+            report.findings.push(Finding::new(code, detail).at_path(path));
         };
+        // What cannot be read as a policy or as pins is signed by nobody.
         if let Err(error) = request.trust {
-            say(error.code(), policy::FILE_NAME, error.to_string());
+            say(error.code().unwrap_or(Code::PolicyUnsigned), policy::FILE_NAME, error.to_string());
         }
         if let Some(Err(error)) = request.pins {
-            say(error.code(), pin::FILE_NAME, error.to_string());
+            say(error.code().unwrap_or(Code::PinSignature), pin::FILE_NAME, error.to_string());
         }
         report
     }

@@ -212,6 +212,8 @@ fn many_processes_at_once_lose_nothing_and_write_nothing_twice() {
     assert_eq!(all.len(), 33, "32 words and one beginning: one key, one log");
     let keys = json(&env.run(&["keys", "list", "--json"]));
     assert_eq!(keys["result"]["keys"].as_array().map(Vec::len), Some(1), "the first use makes one key");
+    let audited = json(&env.run(&["receipts", "audit", "--json"]));
+    assert_eq!(audited["result"]["findings"], serde_json::json!([]), "one order, also by their times");
 }
 
 #[cfg(unix)]

@@ -156,6 +156,51 @@ fn an_envelope_is_verified_against_key_policy_or_own_key() {
 }
 
 #[test]
+fn a_policy_or_pin_file_that_cannot_be_read_is_a_finding_about_that_file() {
+    let env = repository();
+    say(&env, "It holds.");
+    assert_eq!(env.run(&["receipts", "pin"]).code, 0);
+    let pins = std::fs::read_to_string(env.work().join("bizra.pin")).expect("pins");
+    let codes = |env: &TestEnv| {
+        let ran = env.run(&["receipts", "audit", "--json"]);
+        let findings = json(&ran)["result"]["findings"].as_array().expect("a list").clone();
+        let codes: Vec<String> =
+            findings.iter().map(|finding| finding["code"].as_str().expect("a code").to_owned()).collect();
+        (ran.code, codes)
+    };
+    for broken in ["", &pins[..pins.len() - 9], &pins.replace("+", "-"), &pins.replace('\n', "\r\n")] {
+        env.write("bizra.pin", broken);
+        assert_eq!(codes(&env), (5, vec!["pin-signature".to_owned()]), "{broken}");
+    }
+    env.write("bizra.pin", &pins);
+    for broken in ["", "{", "null", "no policy"] {
+        env.write("bizra-trust.json", broken);
+        assert_eq!(codes(&env), (5, vec!["policy-unsigned".to_owned()]), "{broken}");
+    }
+}
+
+#[test]
+fn without_its_header_this_machines_log_is_still_its_own() {
+    let env = repository();
+    let id = say(&env, "It holds.");
+    let name = format!("refs/bizra/log/{}", log_of(&env, &id));
+    let git_dir = ledger(&env);
+    let git = |args: &[&str]| {
+        let who = ["-c", "user.name=m", "-c", "user.email=m@example.invalid"];
+        env.git(&[&["--git-dir", git_dir.to_str().expect("text")], &who[..], args].concat()).trim().to_owned()
+    };
+    git(&["read-tree", &name]);
+    git(&["rm", "-q", "--cached", "log.json"]);
+    let tree = git(&["write-tree"]);
+    let commit = git(&["commit-tree", &tree, "-p", &format!("{name}~1"), "-m", "append 1\n\nBizra-Size: 2"]);
+    git(&["update-ref", &name, &commit]);
+    let ran = env.run(&["receipts", "audit", "--json"]);
+    let findings = json(&ran)["result"]["findings"].as_array().expect("a list").clone();
+    let codes: Vec<_> = findings.iter().map(|finding| finding["code"].as_str().expect("a code")).collect();
+    assert_eq!((ran.code, codes), (5, vec!["ledger-id-mismatch", "checkpoint-key"]), "{ran}");
+}
+
+#[test]
 fn the_policy_says_who_may_speak_as_what() {
     let env = repository();
     let id = say(&env, "It holds.");

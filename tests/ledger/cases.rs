@@ -270,6 +270,9 @@ const CASES: &[Case] = &[
         let tree = format!("{}^{{tree}}", lab.tip());
         lab.replace_tip(&lab.git(&["rev-parse", &tree]), 3);
     }),
+    case("a newest commit that says more than its tree has", &[HistoryInconsistent], 5, |lab| {
+        lab.replace_tip(&lab.tree(&[]), SIZE + 80);
+    }),
     case("an object damaged", &[ObjectCorrupt], 5, |lab| {
         lab.explode_packs();
         let file = lab.loose_file("tile/entries/001");
@@ -324,6 +327,12 @@ const CASES: &[Case] = &[
         let file = file.replace("\"serial\": 1", "\"serial\": 2");
         lab.trust = Err(SignedPolicy::open(file.as_bytes(), None).unwrap_err());
     }),
+    case("a policy that cannot be read", &[PolicyUnsigned], 5, |lab| {
+        lab.trust = Err(SignedPolicy::open(b"{", None).unwrap_err());
+    }),
+    case("pins that cannot be read", &[PinSignature], 5, |lab| {
+        lab.pins = Some(Err(Pins::parse(b"bizra pin v1\nlog garbage\n").unwrap_err()));
+    }),
     case("the oldest bundle taken out, its hashes kept", &[PrunedNotAllowed], 4, |lab| {
         lab.change(&[("tile/entries/000", None)]);
     }),
@@ -345,6 +354,35 @@ const CASES: &[Case] = &[
         *lab = Lab::new();
         let bytes = fs::read(lab.wal_file()).unwrap();
         fs::write(lab.wal_file(), flipped(bytes, 300)).unwrap();
+    }),
+    case("a write-ahead log zeroed", &[WalCorrupt], 5, |lab| {
+        *lab = Lab::new();
+        let length = fs::metadata(lab.wal_file()).unwrap().len();
+        fs::write(lab.wal_file(), vec![0; length as usize]).unwrap();
+    }),
+    case("folders that multiply into a billion paths", &[UnexpectedPath], 5, |lab| {
+        let mut tree = lab.tree(&[("a", Some(("100644", b"x")))]);
+        for _ in 0..9 {
+            tree = lab.folder_of(&[tree.as_str(); 10]);
+        }
+        let top = lab.folder_beside("bomb", &tree);
+        lab.replace_tip(&top, SIZE);
+    }),
+    case(
+        "hashes' folders that multiply",
+        &[UnexpectedPath, SessionTruncated, SizeMismatch, FrontierMismatch],
+        5,
+        |lab| {
+            let mut tree = lab.folder_of(&[]);
+            for _ in 0..4 {
+                tree = lab.folder_of(&[tree.as_str(); 900]);
+            }
+            let top = lab.folder_beside("tile", &lab.folder_named(&[("0", &tree)]));
+            lab.replace_tip(&top, SIZE);
+        },
+    ),
+    case("a ref in a folder among the logs'", &[UnexpectedPath], 5, |lab| {
+        lab.git(&["update-ref", "refs/bizra/log/aside/copy", &lab.tip()]);
     }),
     case("the ref set back behind what was packed", &[Rollback, HistoryRewritten], 5, |lab| {
         *lab = Lab::new();

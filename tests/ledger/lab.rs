@@ -297,6 +297,27 @@ impl Lab {
         self.git_with(&["write-tree"], b"", &variables)
     }
 
+    /// A folder with these folders in it.
+    pub(crate) fn folder_named(&self, folders: &[(&str, &str)]) -> String {
+        let list: String = folders.iter().map(|(name, tree)| format!("040000 tree {tree}\t{name}\n")).collect();
+        self.git_with(&["mktree"], list.as_bytes(), &[])
+    }
+
+    /// The same, named `x000`, `x001`, …
+    pub(crate) fn folder_of(&self, folders: &[&str]) -> String {
+        let names: Vec<String> = (0..folders.len()).map(|number| format!("x{number:03}")).collect();
+        let named: Vec<_> = names.iter().map(String::as_str).zip(folders.iter().copied()).collect();
+        self.folder_named(&named)
+    }
+
+    /// The tip's tree with the folder `tree` at `name`.
+    pub(crate) fn folder_beside(&self, name: &str, tree: &str) -> String {
+        let listed = self.git(&["ls-tree", &self.tip()]);
+        let kept = listed.lines().filter(|line| !line.ends_with(&format!("\t{name}")));
+        let list: String = kept.map(|line| format!("{line}\n")).collect();
+        self.git_with(&["mktree"], format!("{list}040000 tree {tree}\t{name}\n").as_bytes(), &[])
+    }
+
     pub(crate) fn commit(&self, tree: &str, parents: &[&str], message: &str) -> String {
         let mut args = vec!["commit-tree", tree, "-m", message];
         for parent in parents {

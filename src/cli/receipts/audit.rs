@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use super::super::{Outcome, Session};
 use crate::error::{Error, Exit, Place, Result};
 use crate::receipts::audit::{Report, Request, formats};
+use crate::receipts::log::LogId;
 use crate::receipts::pin::{self, Pins};
 use crate::receipts::policy::{self, PolicyError, SignedPolicy, Trust};
 use crate::sys::ledger::Ledger;
@@ -107,13 +108,21 @@ fn trust(session: &Session, path: &std::path::Path) -> Result<std::result::Resul
     let mut logs = Vec::new();
     if let Ok(ledger) = Ledger::open(path, false) {
         for id in ledger.logs()? {
-            let writer = ledger.log(&id).and_then(|log| log.header()).map(|header| header.writer);
-            if writer.is_ok_and(|writer| keys.iter().any(|key| key.id().to_string() == writer)) {
+            if writer_of(&ledger, &id).is_some_and(|writer| keys.iter().any(|key| key.id().to_string() == writer)) {
                 logs.push(id.to_string());
             }
         }
     }
     Ok(Ok(Trust::Own { logs, keys }))
+}
+
+/// Who began the log. Its newest header may be damaged or another's, and an older commit's will do: the log's name binds it.
+fn writer_of(ledger: &Ledger, id: &LogId) -> Option<String> {
+    let log = ledger.log(id).ok()?;
+    log.history().map_while(std::result::Result::ok).find_map(|(commit, _)| {
+        let header = log.at_commit(commit).and_then(|log| log.header()).ok()?;
+        (header.id() == *id).then_some(header.writer)
+    })
 }
 
 /// One reason for each kind of exit: the findings themselves are the answer.

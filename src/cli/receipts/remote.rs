@@ -153,7 +153,7 @@ fn judge(ledger: &Ledger, id: &LogId, ours: Option<&Log<'_>>, theirs: &Log<'_>) 
 /// The log's checkpoint, where header, signature and frontier fit it. Its receipts are the audit's to check.
 fn sound(id: &LogId, log: &Log<'_>) -> Result<Checkpoint> {
     let damaged = |what: String| Error::new(Exit::Integrity, format!("log {id}: {what}"));
-    let header = log.header()?;
+    let header = log.header().map_err(|e| damaged(format!("ledger-id-mismatch: {e}")))?;
     if header.id() != *id {
         return Err(damaged(format!("ledger-id-mismatch: its log.json is that of log {}", header.id())));
     }

@@ -11,6 +11,8 @@ use super::source::{Commit, Fault, ObjectName, Source, Wal};
 pub(super) struct History {
     commits: Vec<(u64, ObjectName)>,
     next: usize,
+    /// The newest commit, where it says a size.
+    tip: Option<(u64, ObjectName)>,
 }
 
 impl History {
@@ -78,11 +80,22 @@ impl History {
             let detail = format!("the write-ahead log stands on commit {base}, which the history does not have");
             say(Finding::new(Code::HistoryRewritten, detail));
         }
+        let said_by_tip = commits.first().copied().filter(|(_, name)| Some(*name) == tip);
         // The tip's own checkpoint is the log's.
         let mut commits: Vec<_> = commits.into_iter().filter(|(_, name)| Some(*name) != tip).collect();
         commits.reverse();
         commits.sort_by_key(|(size, _)| *size);
-        Self { commits, next: 0 }
+        Self { commits, next: 0, tip: said_by_tip }
+    }
+
+    /// The newest commit must say the size of its own tree: of its entries, or of its checkpoint where these disagree.
+    pub(super) fn check_tip(&self, entries: u64, checkpoint: Option<&Checkpoint>) -> Option<Finding> {
+        let (said, name) = self.tip?;
+        let holds = said == entries || checkpoint.is_some_and(|checkpoint| checkpoint.size == said);
+        (!holds).then(|| {
+            let detail = format!("commit {name} says {said} entries, and its tree has {entries}");
+            Finding::new(Code::HistoryInconsistent, detail)
+        })
     }
 
     /// The next size at which [`History::check`] wants to know the root.

@@ -11,6 +11,8 @@ use super::source::{FILE_MODE, FOLDER_MODE, Fault, Node, ObjectName, Source};
 const LEVELS: u32 = 8;
 /// No log grows to 2^48 bundles, and below it no number overflows.
 const LAST_INDEX: u64 = 1 << 48;
+/// Folders such as `x281` on the way to the last of them.
+const MOST_THOUSANDS: usize = 4;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
@@ -52,6 +54,22 @@ fn place(path: &str) -> Option<Place> {
     (tile_path(level, index) == path).then_some(Place::Tile(level, index))
 }
 
+/// Whether files of a log can lie below `path`.
+fn is_folder(path: &str) -> bool {
+    let mut parts = path.split('/');
+    match (parts.next(), parts.next()) {
+        (Some("tail" | "tile"), None) => return true,
+        (Some("tile"), Some("entries")) => {}
+        (Some("tile"), Some(level)) if level.len() == 1 && level.parse().is_ok_and(|level: u32| level < LEVELS) => {}
+        _ => return false,
+    }
+    let thousands: Vec<&str> = parts.collect();
+    let is_thousand = |part: &&str| {
+        part.strip_prefix('x').is_some_and(|digits| digits.len() == 3 && digits.bytes().all(|b| b.is_ascii_digit()))
+    };
+    thousands.len() <= MOST_THOUSANDS && thousands.iter().all(is_thousand)
+}
+
 /// The files of one log, by what they are.
 #[derive(Debug, Default)]
 pub(super) struct Layout {
@@ -87,24 +105,41 @@ impl Layout {
         let mut layout = Self::default();
         let mut seen = HashSet::new();
         let mut empty = BTreeSet::new();
-        source.walk(&mut |node| match node {
-            Ok(node) => {
-                if let Some((parent, _)) = node.path.rsplit_once('/') {
-                    empty.remove(parent);
+        // Folders that stand in each other many times over can make a few objects into more paths than can be walked.
+        let mut entered = HashSet::new();
+        source.walk(&mut |node| {
+            let node = match node {
+                Ok(node) => node,
+                Err(fault) => {
+                    layout.incomplete = true;
+                    faults.push(fault);
+                    return false;
                 }
-                if !seen.insert(node.path.clone()) {
-                    let twice = "the tree has this path twice; git shows one of them";
-                    say(Finding::new(Code::UnexpectedPath, twice).at_path(node.path));
-                } else if node.mode == FOLDER_MODE {
-                    empty.insert(node.path);
-                } else {
-                    layout.add(&node, say);
-                }
+            };
+            if let Some((parent, _)) = node.path.rsplit_once('/') {
+                empty.remove(parent);
             }
-            Err(fault) => {
-                layout.incomplete = true;
-                faults.push(fault);
+            if !seen.insert(node.path.clone()) {
+                let twice = "the tree has this path twice; git shows one of them";
+                say(Finding::new(Code::UnexpectedPath, twice).at_path(node.path));
+                return false;
             }
+            if node.mode != FOLDER_MODE {
+                layout.add(&node, say);
+                return false;
+            }
+            let stray = if !is_folder(&node.path) {
+                Some("a log's tree has no such folder")
+            } else if !entered.insert(node.object) {
+                Some("the folder stands at another path too")
+            } else {
+                None
+            };
+            match stray {
+                Some(detail) => say(Finding::new(Code::UnexpectedPath, detail).at_path(node.path)),
+                None => drop(empty.insert(node.path)),
+            }
+            stray.is_none()
         });
         if !layout.incomplete {
             for path in empty {
@@ -266,6 +301,17 @@ mod tests {
         ] {
             assert_eq!(place(path), None, "{path}");
         }
+    }
+
+    #[test]
+    fn only_folders_of_a_log_are_entered() {
+        for path in ["tail", "tile", "tile/entries", "tile/7", "tile/0/x001", "tile/entries/x281/x474/x976/x710"] {
+            assert!(is_folder(path), "{path}");
+        }
+        for path in ["", "docs", "tail/00", "tile/8", "tile/+1", "tile/0/001", "tile/0/x1", "tile/0/x00a"] {
+            assert!(!is_folder(path), "{path}");
+        }
+        assert!(!is_folder("tile/0/x000/x000/x000/x000/x000"));
     }
 
     #[test]

@@ -398,6 +398,9 @@ impl Walk<'_> {
     fn judge_end(&mut self, checkpoint: Option<&Checkpoint>, frontier: Option<&Frontier>) {
         let got = self.layout.size();
         let (incomplete, broken) = (self.layout.incomplete, self.tree.broken);
+        if let Some(finding) = self.history.check_tip(got, checkpoint).filter(|_| !incomplete) {
+            self.found.add(finding);
+        }
         if let Some(checkpoint) = checkpoint {
             let cp = checkpoint.size;
             if cp != got && !incomplete {
@@ -436,7 +439,8 @@ impl Walk<'_> {
         for damage in &wal.corrupt {
             self.say_wal(Code::WalCorrupt, format!("{} bytes at {}: {}", damage.bytes, damage.offset, damage.reason));
         }
-        if let Some(damage) = wal.torn {
+        // Without its header nobody knows what its bytes were.
+        if let Some(damage) = wal.torn.filter(|_| !wal.header_damaged) {
             let (bytes, reason) = (damage.bytes, damage.reason);
             let detail =
                 format!("{bytes} bytes at its end were never acknowledged ({reason}); the next append cuts them");

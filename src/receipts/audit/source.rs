@@ -91,8 +91,9 @@ pub struct Wal {
 pub trait Source: Sync {
     fn id(&self) -> &LogId;
 
-    /// Every entry of the tree, folders first. A folder that cannot be read is a fault, and the rest goes on.
-    fn walk(&self, visit: &mut dyn FnMut(Result<Node, Fault>));
+    /// Every entry of the tree, folders first. A folder is gone into where `visit` answers true; one that cannot be read
+    /// is a fault, and the rest goes on.
+    fn walk(&self, visit: &mut dyn FnMut(Result<Node, Fault>) -> bool);
 
     fn blob(&self, object: ObjectName) -> Result<Vec<u8>, Fault>;
 

@@ -82,7 +82,7 @@ impl Source for Log<'_> {
         self.id()
     }
 
-    fn walk(&self, visit: &mut dyn FnMut(Result<Node, Fault>)) {
+    fn walk(&self, visit: &mut dyn FnMut(Result<Node, Fault>) -> bool) {
         let mut folders = vec![(String::new(), self.tree)];
         while let Some((prefix, tree)) = folders.pop() {
             let entries = match self.ledger.store.tree(tree) {
@@ -94,10 +94,9 @@ impl Source for Log<'_> {
             };
             for entry in entries {
                 let path = format!("{prefix}{}", String::from_utf8_lossy(&entry.name));
-                if entry.mode == FOLDER_MODE {
-                    folders.push((format!("{path}/"), entry.oid));
-                }
-                visit(Ok(Node { path, mode: entry.mode, object: name(entry.oid) }));
+                let inside = (entry.mode == FOLDER_MODE).then(|| format!("{path}/"));
+                let enter = visit(Ok(Node { path, mode: entry.mode, object: name(entry.oid) }));
+                folders.extend(inside.filter(|_| enter).map(|inside| (inside, entry.oid)));
             }
         }
     }

@@ -421,11 +421,17 @@ impl Store {
     pub(super) fn refs(&self, prefix: &str) -> Result<Vec<String>, LedgerError> {
         let mut names: Vec<_> =
             self.packed_refs()?.into_iter().map(|(name, _)| name).filter(|name| name.starts_with(prefix)).collect();
-        let folder = self.root.join(prefix);
-        if folder.is_dir() {
+        let mut folders = vec![prefix.to_owned()];
+        while let Some(prefix) = folders.pop() {
+            let folder = self.root.join(&prefix);
+            if !folder.is_dir() {
+                continue;
+            }
             for file in read_folder(&folder)? {
-                let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-                if !name.ends_with(".lock") && file.is_file() {
+                let name = file.file_name().unwrap_or_default().to_string_lossy();
+                if file.is_dir() && !file.is_symlink() {
+                    folders.push(format!("{prefix}{name}/"));
+                } else if !name.ends_with(".lock") && file.is_file() {
                     names.push(format!("{prefix}{name}"));
                 }
             }
