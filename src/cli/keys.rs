@@ -43,6 +43,10 @@ Examples:
         agent: Option<String>,
     },
     /// List the keys of this machine
+    #[command(after_help = "\
+Examples:
+  bizra keys list            Which keys are here, and which one signs
+  bizra keys list --json     With whole key ids, for a script")]
     List,
     /// Show a key's public half
     #[command(after_help = "\
@@ -60,6 +64,10 @@ Examples:
         pem: bool,
     },
     /// Make a new key; both the old and the new one sign a receipt of the change
+    #[command(after_help = "\
+Examples:
+  bizra keys rotate                                    Sign with a new key from now on
+  bizra keys rotate && bizra keys show --openssh       Then give its public half to others")]
     Rotate,
     /// Leave a receipt that a key is no longer to be believed
     ///

@@ -400,13 +400,10 @@ mod tests {
         fn check(command: &mut clap::Command, path: &str) {
             for inner in command.get_subcommands_mut().filter(|c| c.get_name() != "help") {
                 let path = format!("{path} {}", inner.get_name());
-                let takes_arguments = inner.get_arguments().any(|a| !a.is_global_set() && a.get_id() != "help");
                 let help = inner.render_long_help().to_string();
                 let examples = help.lines().filter(|line| line.trim_start().contains("bizra ")).count();
-                if takes_arguments || inner.has_subcommands() {
-                    assert!(help.contains("Examples:"), "`{path} --help` has no examples");
-                    assert!(examples >= 2, "`{path} --help` has {examples} examples");
-                }
+                assert!(help.contains("Examples:"), "`{path} --help` has no examples");
+                assert!(examples >= 2, "`{path} --help` has {examples} examples");
                 check(inner, &path);
             }
         }

@@ -284,6 +284,11 @@ const CASES: &[Case] = &[
         lab.explode_packs();
         fs::write(lab.loose_file("tail/03.json"), b"").unwrap();
     }),
+    case("an object emptied behind which the log was pinned", &[ObjectCorrupt, RootMismatch], 5, |lab| {
+        lab.pin(&signed(516, root(&entries()[..516])));
+        lab.explode_packs();
+        fs::write(lab.loose_file("tail/01.json"), b"").unwrap();
+    }),
     case("an object deleted", &[ObjectMissing], 5, |lab| {
         lab.explode_packs();
         fs::remove_file(lab.loose_file("tile/0/000")).unwrap();

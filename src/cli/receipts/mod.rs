@@ -43,8 +43,16 @@ enum Command {
     Fetch(remote::FetchArgs),
     Replay(replay::Args),
     /// Mend what a crash left in the ledger
+    #[command(after_help = "\
+Examples:
+  bizra receipts repair                                What was mended, and what is lost
+  bizra receipts repair && bizra receipts audit        Mend, then check everything")]
     Repair,
     /// Count the receipts by type and key, and the bytes that they take
+    #[command(after_help = "\
+Examples:
+  bizra receipts stats                                 The repository's own ledger
+  bizra receipts stats --ledger ../backup.git --json   Another one, for a script")]
     Stats,
 }
 

@@ -88,6 +88,7 @@ pub(super) fn audit_log(
         return Err(Stopped);
     }
     walk.judge_end(checkpoint.as_ref(), frontier.as_ref());
+    let hidden_behind = walk.tree.broken.then(|| walk.tree.frontier.size());
     let pending = wal.as_ref().map_or(0, |wal| walk.judge_wal(wal, &reader, verifier.as_ref()));
 
     let Walk { chain, judged, roots, .. } = walk;
@@ -96,7 +97,13 @@ pub(super) fn audit_log(
         &forks,
         request,
         pinned,
-        &Seen { verifier: verifier.as_ref(), checkpoint: checkpoint.as_ref(), note: note.as_deref(), roots: &roots },
+        &Seen {
+            verifier: verifier.as_ref(),
+            checkpoint: checkpoint.as_ref(),
+            note: note.as_deref(),
+            roots: &roots,
+            hidden_behind,
+        },
     );
     let report = LogReport {
         id: id.clone(),
@@ -504,6 +511,8 @@ struct Seen<'a> {
     checkpoint: Option<&'a Checkpoint>,
     note: Option<&'a str>,
     roots: &'a [(u64, Hash)],
+    /// The last size whose root could be computed, where damage hides what comes after.
+    hidden_behind: Option<u64>,
 }
 
 fn judge_pins(
@@ -529,7 +538,9 @@ fn judge_pins(
         0 => Some(empty_root()),
         _ => seen.roots.iter().find(|(other, _)| *other == size).map(|(_, root)| *root),
     };
-    for finding in pinned.judge(current, |pin| root_at(pin.size) == Some(pin.root)) {
+    // A root that damage hides contradicts nothing; the damage itself is told.
+    let is_hidden = |size| seen.hidden_behind.is_some_and(|last| size > last);
+    for finding in pinned.judge(current, |pin| is_hidden(pin.size) || root_at(pin.size) == Some(pin.root)) {
         if finding.code == Code::Fork
             && let (Some(old), Some(new)) = (pinned.note(current.size), seen.note)
             && let Some(pin) = pinned.checkpoints().find(|pin| pin.size == current.size)
