@@ -39,14 +39,24 @@ const SUITES: &[Suite] = &[
     Suite { folder: "crypto/dsse", run: receipts::dsse },
     Suite { folder: "crypto/merkle", run: receipts::merkle },
     Suite { folder: "crypto/wycheproof", run: receipts::wycheproof },
-    Suite { folder: "lm/llama-2-tiny-random", run: infer::language_model },
-    Suite { folder: "lm/stories260K", run: infer::language_model },
+    Suite { folder: "lm", run: infer::language_models },
     Suite { folder: "tokenizers", run: infer::tokenizers },
 ];
 
 pub(crate) fn run(args: &Args) -> Outcome {
     let dir = tools::root().join(&args.dir);
-    if dir.is_dir() { check(&dir).map(|_| ()) } else { Err(format!("there is no folder {}", args.dir.display())) }
+    if !dir.is_dir() {
+        return Err(format!("there is no folder {}", args.dir.display()));
+    }
+    if SUITES.iter().all(|suite| !dir.join(suite.folder).is_dir()) {
+        let known: Vec<&str> = SUITES.iter().map(|suite| suite.folder).collect();
+        return Err(format!(
+            "{} holds none of the folders that the suites read: {}",
+            args.dir.display(),
+            known.join(", ")
+        ));
+    }
+    check(&dir).map(|_| ())
 }
 
 /// Runs every suite; returns what was skipped, a line for each folder.

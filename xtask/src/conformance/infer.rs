@@ -37,8 +37,21 @@ pub(super) fn chat_templates(folder: &Path) -> Vec<Case> {
     cases(folder, "json", |path, _| Ok(conformance::templates(&tools::read_file(path)?, &now)))
 }
 
+/// Every folder is a model.
+pub(super) fn language_models(folder: &Path) -> Vec<Case> {
+    let folders = match tools::entries(folder) {
+        Ok(entries) => entries.into_iter().filter(|entry| entry.is_dir()),
+        Err(reason) => return cases_of("folder", Err(reason)),
+    };
+    let named = |folder: PathBuf| {
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        language_model(&folder).into_iter().map(move |case| Case { name: format!("{name}: {}", case.name), ..case })
+    };
+    folders.flat_map(named).collect()
+}
+
 /// A model in F32 with `ref/`, its other formats in `quant/` with `ref/once-FORMAT.json`, and its folder `hf/`.
-pub(super) fn language_model(folder: &Path) -> Vec<Case> {
+fn language_model(folder: &Path) -> Vec<Case> {
     let mut all = cases(folder, "gguf", |path, name| {
         let file = tools::read_file(path)?;
         let mut cases = conformance::header(name, &file, CUTS);
