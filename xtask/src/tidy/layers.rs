@@ -23,6 +23,9 @@ pub(crate) enum Layer<'a> {
 
 impl<'a> Layer<'a> {
     pub(crate) fn of(path: &'a str) -> Self {
+        if path.ends_with("/tests.rs") && path.starts_with("src/") {
+            return Layer::Trial;
+        }
         let Some(inside) = path.strip_prefix("src/") else {
             return match path.split('/').next() {
                 Some("kernels") => Layer::Kernels,
@@ -87,7 +90,7 @@ impl<'a> Layer<'a> {
             Layer::Error => is_domain || module == "sys",
             Layer::Domain("roadmap" | "sprint" | "entropy") if module == "plan" => true,
             // A plan's refusals are places in its text, which is what error is made for.
-            Layer::Domain("plan") if module == "error" => true,
+            Layer::Domain("plan" | "roadmap" | "sprint") if module == "error" => true,
             Layer::Domain(_) => module == "receipts" && inner == "statement",
             Layer::Kernels => false,
             Layer::Lib | Layer::Xtask | Layer::Trial => true,
