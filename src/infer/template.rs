@@ -17,7 +17,7 @@ use serde_json::Value as Json;
 
 use super::gguf::Gguf;
 
-const MOST_STEPS: u64 = 5_000_000;
+const MOST_STEPS: u64 = 2_000_000;
 const DEEPEST: usize = 100;
 const MOST_OUTPUT: usize = 64 << 20;
 const LONGEST_SOURCE: usize = 4 << 20;

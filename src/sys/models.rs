@@ -229,10 +229,15 @@ impl Opened {
 
 impl MappedFile {
     fn open(path: &Path, name: &str) -> Result<Self> {
+        let no_file = || Error::invalid("this is no plain file").at(Place::file(path));
+        // Opening a pipe would wait for a writer.
+        if !std::fs::metadata(path).map_err(|e| Error::reading(path, &e))?.is_file() {
+            return Err(no_file());
+        }
         let file = File::open(path).map_err(|e| Error::reading(path, &e))?;
         let metadata = file.metadata().map_err(|e| Error::reading(path, &e))?;
         let bytes = Mapped::of(&file).map_err(|e| match e.kind() {
-            std::io::ErrorKind::InvalidInput => Error::invalid("this is no plain file").at(Place::file(path)),
+            std::io::ErrorKind::InvalidInput => no_file(),
             _ => Error::reading(path, &e),
         })?;
         Ok(MappedFile { name: name.to_owned(), path: path.to_owned(), bytes, seen: Seen::of(&metadata) })

@@ -117,6 +117,14 @@ fn the_template_is_the_models_own_or_a_named_one() {
 }
 
 #[test]
+fn a_template_that_nests_values_deeply_does_not_break_the_run() {
+    let env = scene();
+    let nest = "{% set all = namespace(it=[]) %}{% for i in range(100000) %}{% set all.it = [all.it] %}{% endfor %}hi";
+    env.write("deep.jinja", nest);
+    assert_eq!(infer(&env, &["hi", "--template", "deep.jinja"]).code, 0);
+}
+
+#[test]
 fn templates_that_refuse_loop_or_break_end_the_run() {
     let env = scene();
     env.write("raise.jinja", "{{ raise_exception('no such talk') }}");

@@ -1,6 +1,7 @@
 //! What the model reads: the conversation through its template, as tokens that fit the context.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
@@ -9,11 +10,15 @@ use super::model::Loaded;
 use super::prompt::Content;
 use crate::cli::Session;
 use crate::error::{Error, Place, Result};
-use crate::infer::template::{ChatTemplate, Conversation, TemplateError};
+use crate::infer::template::{ChatTemplate, Conversation};
 use crate::infer::tokenizer::{EncodeOpts, Tokenizer};
 use crate::receipts::Hash;
 use crate::receipts::stamp::Time;
+use crate::sys::confined::{self, Bounds, GivenUp};
 use crate::sys::files;
+
+/// A template takes milliseconds and little more than the conversation itself.
+const BOUNDS: Bounds = Bounds { time: Duration::from_secs(10), memory: 1 << 30 };
 
 /// What the model reads.
 pub(in crate::cli) struct Rendered {
@@ -37,26 +42,35 @@ pub(in crate::cli) fn render(
         }
         Content::Messages(messages) => {
             let (source, place) = template_source(session, loaded, input)?;
-            let refuse = |e: TemplateError| match &place {
-                Some(path) => Error::invalid(e.to_string()).at(Place::file(path)),
-                None => Error::invalid(e.to_string()),
+            let refuse = |reason: String| match &place {
+                Some(path) => Error::invalid(reason).at(Place::file(path)),
+                None => Error::invalid(reason),
             };
-            let template = ChatTemplate::parse(&source).map_err(refuse)?;
             let (zone, _) = session.env.machine_zone();
             let now = clock.timestamp().to_zoned(session.config.zone(zone));
-            let special = |id: Option<u32>| id.and_then(|id| tokenizer.text(id)).unwrap_or_default();
-            let conversation = Conversation {
-                messages,
-                tools: None,
-                add_generation_prompt: true,
-                bos_token: special(tokenizer.roles().bos),
-                eos_token: special(tokenizer.roles().eos),
-                now: &now,
-                extra: &[],
-            };
-            let text = template.render(&conversation).map_err(refuse)?;
-            let ids = encode_rendered(tokenizer, &text)?;
+            let special = |id: Option<u32>| id.and_then(|id| tokenizer.text(id)).unwrap_or_default().to_owned();
+            let (bos, eos) = (special(tokenizer.roles().bos), special(tokenizer.roles().eos));
             let hash = Sha256::digest(&source).into();
+            let messages = messages.clone();
+            let rendering = confined::run(BOUNDS, move || {
+                ChatTemplate::parse(&source)?.render(&Conversation {
+                    messages: &messages,
+                    tools: None,
+                    add_generation_prompt: true,
+                    bos_token: &bos,
+                    eos_token: &eos,
+                    now: &now,
+                    extra: &[],
+                })
+            });
+            let text = match rendering {
+                Ok(rendered) => rendered.map_err(|e| refuse(e.to_string()))?,
+                Err(GivenUp::NoThread(reason)) => {
+                    return Err(Error::cannot(format!("no thread can be started for the chat template: {reason}")));
+                }
+                Err(given_up) => return Err(refuse(format!("chat template: {given_up}"))),
+            };
+            let ids = encode_rendered(tokenizer, &text)?;
             Ok(Rendered { text, ids, template: Some(hash), clock: Some(clock) })
         }
     }
