@@ -4,6 +4,7 @@
 //! case is never a passed one, and a folder that no suite reads is a skipped case too.
 
 mod infer;
+mod peers;
 mod receipts;
 
 use std::path::{Path, PathBuf};
@@ -15,6 +16,9 @@ pub(crate) struct Args {
     /// The folder with the known answers
     #[arg(default_value = "../shared/data")]
     dir: PathBuf,
+    /// A program built from xtask/peers/llama.cpp: also compare models of random weights with llama.cpp
+    #[arg(long, value_name = "PROGRAM")]
+    llama: Option<PathBuf>,
 }
 
 pub(crate) enum Verdict {
@@ -56,12 +60,17 @@ pub(crate) fn run(args: &Args) -> Outcome {
             known.join(", ")
         ));
     }
-    check(&dir).map(|_| ())
+    judge(&dir, args.llama.as_deref()).map(|_| ())
 }
 
 /// Runs every suite; returns what was skipped, a line for each folder.
 pub(crate) fn check(dir: &Path) -> Outcome<Vec<String>> {
-    let results = results(dir, SUITES)?;
+    judge(dir, None)
+}
+
+fn judge(dir: &Path, llama: Option<&Path>) -> Outcome<Vec<String>> {
+    let mut results = results(dir, SUITES)?;
+    results.push(("peers".into(), peers::run(llama, dir)));
     let (text, failed) = report(&results);
     print!("{text}");
     if failed == 0 {
@@ -235,7 +244,7 @@ mod tests {
 
     #[test]
     fn a_missing_folder_is_an_error() {
-        let error = run(&Args { dir: "no/such/folder".into() }).unwrap_err();
+        let error = run(&Args { dir: "no/such/folder".into(), llama: None }).unwrap_err();
         assert_eq!(error, "there is no folder no/such/folder");
     }
 }

@@ -17,7 +17,7 @@ use crate::tools;
 const CUTS: usize = 64;
 
 /// As the records were made: keys and values in single precision.
-fn options() -> Options<'static> {
+pub(super) fn options() -> Options<'static> {
     Options { cell: Cell::F32, ..Options::default() }
 }
 
@@ -139,7 +139,7 @@ fn cases(
     files.flat_map(|path| cases_of(&stem(&path), judge(&path, &stem(&path)))).collect()
 }
 
-fn cases_of(name: &str, judged: Result<Vec<conformance::Case>, String>) -> Vec<Case> {
+pub(super) fn cases_of(name: &str, judged: Result<Vec<conformance::Case>, String>) -> Vec<Case> {
     match judged {
         Ok(cases) => cases.into_iter().map(case).collect(),
         Err(reason) => vec![Case { name: name.into(), outcome: Verdict::Failed(reason) }],

@@ -1,0 +1,91 @@
+// Prints what llama.cpp makes of a model: the record that `cargo xtask conformance --llama PROGRAM` compares with.
+// Arguments: model, prompt, number of greedy tokens, context. Link with libllama; everything runs in f32 on the CPU.
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "llama.h"
+
+static void fail(const char *what) {
+    std::fprintf(stderr, "%s\n", what);
+    std::exit(1);
+}
+
+static std::string quoted(const std::string &text) {
+    std::string out = "\"";
+    for (unsigned char c : text) {
+        char escaped[8];
+        if (c == '"' || c == '\\' || c < 0x20) {
+            std::snprintf(escaped, sizeof escaped, "\\u%04x", c);
+            out += escaped;
+        } else {
+            out += static_cast<char>(c);
+        }
+    }
+    return out + "\"";
+}
+
+template <typename T> static void list(const char *name, const char *format, const std::vector<T> &items) {
+    std::printf(",\"%s\":[", name);
+    for (size_t i = 0; i < items.size(); i++) {
+        if (i > 0) std::putchar(',');
+        std::printf(format, items[i]);
+    }
+    std::putchar(']');
+}
+
+int main(int argc, char **argv) {
+    if (argc != 5) fail("arguments: MODEL PROMPT TOKENS CONTEXT");
+    const std::string prompt = argv[2];
+    const int count = std::atoi(argv[3]);
+    llama_log_set([](ggml_log_level level, const char *text, void *) {
+        if (level == GGML_LOG_LEVEL_ERROR) std::fputs(text, stderr);
+    }, nullptr);
+    llama_backend_init();
+
+    llama_model_params loading = llama_model_default_params();
+    loading.n_gpu_layers = 0;
+    loading.use_extra_bufts = false;
+    llama_model *model = llama_model_load_from_file(argv[1], loading);
+    if (!model) fail("llama.cpp refuses the model");
+    const llama_vocab *vocab = llama_model_get_vocab(model);
+    const int size = llama_vocab_n_tokens(vocab);
+
+    llama_context_params running = llama_context_default_params();
+    running.n_ctx = std::atoi(argv[4]);
+    running.type_k = GGML_TYPE_F32;
+    running.type_v = GGML_TYPE_F32;
+    running.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED;
+    running.n_threads = running.n_threads_batch = 1;
+    llama_context *context = llama_init_from_model(model, running);
+    if (!context) fail("llama.cpp makes no context");
+
+    std::vector<llama_token> ids(prompt.size() + 8);
+    const int length = llama_tokenize(vocab, prompt.data(), prompt.size(), ids.data(), ids.size(), true, false);
+    if (length <= 0) fail("llama.cpp makes no tokens of the prompt");
+    ids.resize(length);
+
+    std::vector<llama_token> greedy;
+    std::vector<float> first;
+    std::vector<llama_token> next = ids;
+    while (static_cast<int>(greedy.size()) < count) {
+        if (llama_decode(context, llama_batch_get_one(next.data(), next.size())) != 0) fail("llama.cpp does not decode");
+        const float *logits = llama_get_logits_ith(context, -1);
+        if (first.empty()) first.assign(logits, logits + size);
+        llama_token best = 0;
+        for (int id = 1; id < size; id++) {
+            if (logits[id] > logits[best]) best = id;
+        }
+        greedy.push_back(best);
+        next.assign(1, best);
+    }
+
+    std::printf("{\"prompt\":%s,\"add_special\":true", quoted(prompt).c_str());
+    list("prompt_ids", "%d", ids);
+    list("greedy_ids", "%d", greedy);
+    list("first_step_logits", "%.9g", first);
+    std::puts("}");
+}
