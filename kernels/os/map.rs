@@ -9,7 +9,8 @@ use std::path::Path;
 /// A file's bytes, read from disk where they are touched.
 ///
 /// While it is mapped, the file belongs to others too. One that is changed underneath shows its new bytes at any time;
-/// one that is cut short ends the process (SIGBUS) when bytes beyond its new end are touched. So whoever maps a file
+/// one that is cut short ends the process (with a sentence and exit code 3, on Unix) when bytes beyond its new end are
+/// touched. So whoever maps a file
 /// keeps its length and time of change, asks again afterwards, and calls the answer void if they differ. Nothing in
 /// this crate relies on two reads of a byte giving the same.
 #[derive(Debug)]
@@ -32,6 +33,7 @@ impl Mapped {
         if about.len() == 0 {
             return Ok(Mapped { map: None });
         }
+        super::cut_short::expect();
         // SAFETY: the bytes are only read. That others may change them is documented above, and no code here draws
         // conclusions about memory from a byte that it could read again.
         let map = unsafe { Mmap::map(file)? };

@@ -1,6 +1,7 @@
 //! What the operating system gives and withholds: streams, limits, memory.
 
 mod bandwidth;
+mod cut_short;
 mod limits;
 mod map;
 mod pages;

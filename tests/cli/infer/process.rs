@@ -137,3 +137,15 @@ fn an_answer_of_a_model_that_changed_meanwhile_is_void() {
     assert_eq!(code, Some(3), "{told}");
     assert!(told.contains("changed while it was in use"), "{told}");
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_answer_of_a_model_that_was_cut_short_is_void() {
+    let env = endless();
+    let (child, said) = speaking(env.command(&ENDLESS));
+    let model = std::fs::OpenOptions::new().write(true).open(env.work().join("endless.gguf")).expect("the model");
+    model.set_len(4096).expect("cut");
+    let (code, _, told) = ended(child, said);
+    assert_eq!(code, Some(3), "{told}");
+    assert!(told.contains("cut short while it was in use"), "{told}");
+}
