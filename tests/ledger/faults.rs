@@ -6,7 +6,7 @@ use super::lab::{COMMITS, Folder, Lab, append_all, codes, entries, id, note_sign
 
 /// Offsets over `length` bytes: the first and last few, and a spread between.
 fn offsets(length: usize) -> impl Iterator<Item = usize> {
-    (0..length).filter(move |at| *at < 2 || at + 2 > length || at % (length / 4).max(1) == 0)
+    (0..length).filter(move |at| *at < 5 || at + 5 > length || at % (length / 10).max(1) == 0)
 }
 
 fn assert_found(lab: &Lab, path: &str, bytes: &[u8], what: &str) {

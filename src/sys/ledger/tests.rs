@@ -556,12 +556,12 @@ fn a_full_disk_at_each_step_is_told_and_loses_nothing() {
 
 #[test]
 fn a_disk_that_stays_full_from_any_step_loses_nothing() {
-    told_and_nothing_lost(io::ErrorKind::StorageFull, false, 5);
+    told_and_nothing_lost(io::ErrorKind::StorageFull, false, 3);
 }
 
 #[test]
 fn a_disk_that_turns_read_only_at_any_step_loses_nothing() {
-    told_and_nothing_lost(io::ErrorKind::ReadOnlyFilesystem, false, 5);
+    told_and_nothing_lost(io::ErrorKind::ReadOnlyFilesystem, false, 3);
 }
 
 /// Injects a fault at every `stride`th step of three appends: one that passes, or one that stays.
