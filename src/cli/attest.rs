@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::{Outcome, Session};
 use crate::error::{Error, Place, Result};
+use crate::plan::gate::Matter;
 use crate::receipts::fields::ShapeError;
 use crate::receipts::predicates::{Attestation, Score};
 use crate::receipts::statement::{Draft, Subject};
-use crate::roadmap::gate;
 use crate::sys::{files, plans};
 use crate::view::attest::Attested;
 
@@ -37,7 +37,7 @@ pub(super) struct Args {
     /// A file that it is about, by its bytes; may be given several times
     #[arg(long = "subject", value_name = "PATH", value_hint = clap::ValueHint::FilePath)]
     subjects: Vec<PathBuf>,
-    /// A criterion of a plan's gate that it approves, as the plan has it now
+    /// A criterion, package or item of a plan that it approves, as the plan has it now
     #[arg(long, value_name = "PLAN/ID")]
     criterion: Option<String>,
 }
@@ -103,7 +103,7 @@ fn subject(session: &Session, path: &Path) -> Result<Subject> {
     Ok(Subject::sha256(name, digest))
 }
 
-/// A criterion's subject: its place in the plan, and the digest of its text.
+/// The subject of an approval: a criterion's, package's or item's place in the plan, and the digest of its text.
 fn criterion(session: &Session, name: &str) -> Result<Subject> {
     let Some((wanted, id)) = name.split_once('/') else {
         return Err(Error::usage(format!(
@@ -116,14 +116,11 @@ fn criterion(session: &Session, name: &str) -> Result<Subject> {
         if loaded.plan.id.value.0 != wanted {
             continue;
         }
-        let phases = loaded.plan.phases.iter().chain(&loaded.plan.tiers);
-        let gates = phases.flat_map(|p| &p.gate).flat_map(|g| &g.criteria);
-        for criterion in gates.chain(loaded.plan.go_no_go.iter().flat_map(|g| &g.criteria)) {
-            if criterion.id.value.0 == id {
-                let text = gate::criterion_text(&loaded.source, criterion);
-                return Ok(Subject::of_bytes(gate::criterion_name(wanted, id), text));
+        for matter in Matter::all(&loaded.plan) {
+            if matter.id.0 == id {
+                return Ok(Subject::of_bytes(matter.name(&loaded.plan), matter.text(&loaded.source)));
             }
-            known.push(criterion.id.value.0.clone());
+            known.push(matter.id.0.clone());
         }
     }
     let error = Error::usage(format!("--criterion {name}: no plan here has such a criterion"));

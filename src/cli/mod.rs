@@ -13,6 +13,7 @@ mod book;
 mod completions;
 mod config;
 mod doctor;
+mod evidence;
 mod infer;
 mod keys;
 mod pick;

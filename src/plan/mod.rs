@@ -2,13 +2,14 @@
 //!
 //! A plan is read in two steps. The tree (made by whoever knows the format) becomes a [`schema::Plan`], whose fields
 //! are of the right kind; then `resolve` sees that every name that is used exists, once. What comes out can be judged
-//! by rules ([`finding`]) without a thought for form. Deciding gates and asking ledgers is left to others.
+//! by rules ([`finding`]) without a thought for form, and its gates decided ([`gate`]).
 
 pub mod calendar;
 pub mod decimal;
 pub mod evidence;
 pub mod expr;
 pub mod finding;
+pub mod gate;
 pub mod lint;
 mod names;
 pub mod read;

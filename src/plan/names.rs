@@ -65,9 +65,15 @@ pub(super) fn tasks(plan: &Plan) -> impl Iterator<Item = &Task> {
 }
 
 pub(super) fn criteria(plan: &Plan) -> impl Iterator<Item = &Criterion> {
-    let gates = plan.phases.iter().chain(&plan.tiers).filter_map(|p| p.gate.as_ref()).flat_map(|g| &g.criteria);
-    let go = plan.go_no_go.iter().flat_map(|g| &g.criteria);
-    gates.chain(go).chain(plan.horizons.iter().flat_map(|h| &h.criteria)).chain(&plan.definition_of_done)
+    criteria_lists(plan).flatten()
+}
+
+/// The criteria that stand together, list by list.
+pub(super) fn criteria_lists(plan: &Plan) -> impl Iterator<Item = &[Criterion]> {
+    let gates = plan.phases.iter().chain(&plan.tiers).filter_map(|p| p.gate.as_ref()).map(|g| &g.criteria);
+    let go = plan.go_no_go.iter().map(|g| &g.criteria);
+    let horizons = plan.horizons.iter().map(|h| &h.criteria);
+    gates.chain(go).chain(horizons).chain([&plan.definition_of_done]).map(Vec::as_slice)
 }
 
 fn work(plan: &Plan) -> impl Iterator<Item = &Work> {

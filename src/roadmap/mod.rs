@@ -1,11 +1,10 @@
 //! Roadmaps: the lint rules that any plan is held to, import from Markdown, and rendering.
 //!
 //! Rules about days, people and sizes are in [`crate::sprint`]; those here are about text, status, arithmetic, order
-//! and coverage. Gates are decided in [`gate`].
+//! and coverage. Gates are decided in [`crate::plan::gate`].
 
 mod coverage;
 pub mod facts;
-pub mod gate;
 pub mod import;
 mod markdown;
 mod order;

@@ -9,8 +9,8 @@ use git2::{ObjectType, Oid, Repository, TreeWalkMode, TreeWalkResult};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, Result};
+use crate::plan::gate::{FileFacts, Files, glob};
 use crate::receipts::hex;
-use crate::roadmap::gate::{FileFacts, Files, glob};
 
 type Facts = Rc<Vec<FileFacts>>;
 

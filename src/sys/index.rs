@@ -12,13 +12,13 @@ use sha2::{Digest as _, Sha256};
 use super::files::{self, Access};
 use super::ledger::{Ledger, Log};
 use crate::error::Result;
+use crate::plan::gate::About;
 use crate::receipts::hex;
 use crate::receipts::json::Value;
 use crate::receipts::log::LogId;
 use crate::receipts::merkle::Frontier;
 use crate::receipts::predicates;
 use crate::receipts::receipt::Content;
-use crate::roadmap::gate::About;
 
 const HEADER: &str = "bizra-index/v1";
 

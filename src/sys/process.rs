@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use crate::env::{Clock, Vars};
-use crate::roadmap::gate::Ran;
+use crate::plan::gate::Ran;
 
 /// What is kept of each stream.
 const MOST_BYTES: usize = 1 << 16;

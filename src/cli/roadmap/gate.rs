@@ -1,38 +1,23 @@
 //! `bizra roadmap gate`: does the evidence open the gate?
 
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::path::PathBuf;
-use std::rc::Rc;
 use std::time::Duration;
 
-use jiff::Timestamp;
-
+use super::super::evidence::{Evidence, Moment, files_of};
 use super::super::{Outcome, Session};
 use crate::env::{Clock, Vars};
 use crate::error::{Error, Exit, Result};
-use crate::receipts::finding::Code;
+use crate::plan::gate::{self, Commands, Decision, Inputs, Outcome as Verdict, Ran};
 use crate::receipts::hex;
-use crate::receipts::keys::PublicKey;
-use crate::receipts::log::LogId;
-use crate::receipts::policy::{Roles, SignedPolicy, Trust};
+use crate::receipts::policy::SignedPolicy;
 use crate::receipts::predicates::{DecidedCriterion, GateDecision};
 use crate::receipts::receipt::Content;
 use crate::receipts::stamp::Time;
 use crate::receipts::statement::{Draft, Subject};
-use crate::receipts::verify;
-use crate::roadmap::gate::{
-    self, About, Commands, Decision, Fault, Inputs, Outcome as Verdict, Ran, Receipt, Receipts, Signer,
-};
 use crate::sys::git_files::RepositoryFiles;
-use crate::sys::index::Index;
-use crate::sys::ledger::{Ledger, Log};
 use crate::sys::plans::{self, Loaded};
 use crate::sys::process;
 use crate::view::roadmap::gate::{Decided, Format, Gated};
-
-/// Clocks of machines differ a little: a receipt from this far ahead still counts.
-const SKEW: jiff::SignedDuration = jiff::SignedDuration::from_mins(5);
 
 /// Decide whether a phase's gate opens, by evidence and never by ticks
 ///
@@ -93,22 +78,22 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     let rev = args.at.as_deref().map(|rev| files.at(rev)).transpose()?;
     let read = read_plans(args, session, &files, &root)?;
     let chosen = choose(args.phase.as_deref(), &read)?;
-    let given = session.config.now(&jiff::tz::TimeZone::UTC);
-    let now = given.unwrap_or_else(|| session.env.clock.wall());
-    let horizon = if given.is_some() { now } else { now.checked_add(SKEW).unwrap_or(now) };
+    let moment = Moment::of(session);
     let ledger = session.ledger_if_there()?;
     let policy = session.policy()?;
-    let book = Book::open(session, ledger.as_ref(), policy.as_ref(), horizon)?;
-    if book.index.unreadable() > 0 {
-        let message =
-            format!("{} entries of the ledger can't be read: `bizra receipts audit`", book.index.unreadable());
-        session.ui.warn(message);
-    }
+    let evidence = Evidence::open(session, ledger.as_ref(), policy.as_ref(), moment)?;
+    evidence.warn(session);
     let mut decided = Vec::new();
     for (read, phase) in chosen {
         let refused = may_run(args, &files, read)?;
         let runner = Runner { refused, root: &root, vars: &session.env.vars, clock: &*session.env.clock };
-        let inputs = Inputs { receipts: &book, files: &files, commands: &runner, now, has_policy: policy.is_some() };
+        let inputs = Inputs {
+            receipts: &evidence,
+            files: &files,
+            commands: &runner,
+            now: moment.now,
+            has_policy: policy.is_some(),
+        };
         let phase = &read.loaded.plan.phases.iter().chain(&read.loaded.plan.tiers).nth(phase);
         let Some(phase) = phase else { continue };
         let decision = gate::decide(&read.loaded.plan, &read.loaded.source, phase, &inputs)?;
@@ -119,7 +104,7 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     for (read, decision) in decided {
         let receipt = match decision.outcome {
             Verdict::Met | Verdict::Failed if !args.dry_run => {
-                let claim = claim(&decision, now, given.is_some(), rev.clone(), policy.as_ref(), args.allow_commands)?;
+                let claim = claim(&decision, moment, rev.clone(), policy.as_ref(), args.allow_commands)?;
                 let draft = Draft::new(vec![Subject::of_bytes(read.path.as_str(), &read.bytes)], &claim)?;
                 session.record(&draft)?.map(|id| id.to_string())
             }
@@ -135,14 +120,8 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
         FormatArg::Github => Format::Github,
         FormatArg::Md => Format::Markdown,
     };
-    let view = Gated { decided: answer, explain: args.explain, format, now: now.to_string(), rev };
+    let view = Gated { decided: answer, explain: args.explain, format, now: moment.now.to_string(), rev };
     Ok(Outcome { receipt, ..Outcome::because(view, reasons) })
-}
-
-fn files_of(session: &Session) -> Result<(RepositoryFiles, PathBuf)> {
-    let root = session.root();
-    let in_repository = matches!(&session.setup.repository, Ok(Some(found)) if found.work_dir.is_some());
-    Ok((RepositoryFiles::open(&root, in_repository)?, root))
 }
 
 fn read_plans(args: &Args, session: &Session, files: &RepositoryFiles, root: &std::path::Path) -> Result<Vec<Read>> {
@@ -257,8 +236,7 @@ fn outcomes(decision: &Decision) -> Vec<DecidedCriterion> {
 
 fn claim(
     decision: &Decision,
-    now: Timestamp,
-    now_given: bool,
+    moment: Moment,
     rev: Option<String>,
     policy: Option<&SignedPolicy>,
     commands: bool,
@@ -269,8 +247,8 @@ fn claim(
         phase: decision.phase.clone(),
         policy: decision.policy.clone(),
         passed: decision.outcome == Verdict::Met,
-        now: Time::new(now).ok_or_else(|| Error::usage("--now lies outside the years 0 to 9999"))?,
-        now_given,
+        now: Time::new(moment.now).ok_or_else(|| Error::usage("--now lies outside the years 0 to 9999"))?,
+        now_given: moment.given,
         rev,
         trust: policy.map(|p| p.digest),
         criteria: criteria.len() as u64,
@@ -316,10 +294,10 @@ pub(in crate::cli) fn replay(
     };
     let ledger = session.ledger_if_there()?;
     let now = said.now.timestamp();
-    let book = Book::open(session, ledger.as_ref(), policy.as_ref(), now)?;
+    let evidence = Evidence::open(session, ledger.as_ref(), policy.as_ref(), Moment { now, given: true })?;
     let refused = Some("commands are not run again".to_owned());
     let runner = Runner { refused, root: &root, vars: &session.env.vars, clock: &*session.env.clock };
-    let inputs = Inputs { receipts: &book, files: &files, commands: &runner, now, has_policy: policy.is_some() };
+    let inputs = Inputs { receipts: &evidence, files: &files, commands: &runner, now, has_policy: policy.is_some() };
     let decision = gate::decide(&loaded.plan, &loaded.source, phase, &inputs)?;
     let same = GateDecision::digest_of(&outcomes(&decision)) == said.digest
         && (decision.outcome == Verdict::Met) == said.passed;
@@ -327,99 +305,6 @@ pub(in crate::cli) fn replay(
         return Ok(Err("the work tree that was looked at may have changed since".into()));
     }
     Ok(Ok((same, format!("the gate of {} is {}", decision.phase, decision.outcome.words()))))
-}
-
-/// The ledger's receipts, found by the index and verified one by one.
-struct Book<'a> {
-    index: Index,
-    logs: HashMap<LogId, OpenLog<'a>>,
-    horizon: Timestamp,
-    opened: RefCell<HashMap<u32, Option<Rc<Receipt>>>>,
-}
-
-struct OpenLog<'a> {
-    log: Log<'a>,
-    genesis: crate::receipts::Hash,
-    trust: Trust,
-    pending: HashMap<u64, Vec<u8>>,
-}
-
-impl<'a> Book<'a> {
-    fn open(
-        session: &Session,
-        ledger: Option<&'a Ledger>,
-        policy: Option<&SignedPolicy>,
-        horizon: Timestamp,
-    ) -> Result<Self> {
-        let (mut index, mut logs) = (Index::default(), HashMap::new());
-        if let Some(ledger) = ledger {
-            let own = session.own_keys()?;
-            for id in ledger.logs()? {
-                let log = ledger.log(&id)?;
-                let header = log.header()?;
-                let pending = log.wal()?.pending.into_iter().map(|r| (r.index, r.envelope)).collect();
-                let trust = match policy {
-                    Some(policy) => Trust::Policy(policy.clone()),
-                    None => own_trust(&id, &header.writer, &own),
-                };
-                logs.insert(id, OpenLog { log, genesis: header.genesis(), trust, pending });
-            }
-            index = Index::of(ledger)?;
-        }
-        Ok(Book { index, logs, horizon, opened: RefCell::default() })
-    }
-
-    fn read(&self, place: u32) -> Result<Option<Receipt>> {
-        let Some(place) = self.index.place(place) else { return Ok(None) };
-        let Some(open) = self.logs.get(&place.log) else { return Ok(None) };
-        let bytes = match open.pending.get(&place.index) {
-            Some(bytes) => bytes.clone(),
-            None => open.log.entry(place.index)?,
-        };
-        let name = place.log.to_string();
-        let at = verify::Place { log: &name, ledger: open.genesis, index: place.index };
-        let judged = verify::at_place(&bytes, &open.trust, at);
-        let Ok(content) = Content::read(&bytes) else { return Ok(None) };
-        let time = content.statement.stamp.time.timestamp();
-        if time > self.horizon {
-            return Ok(None);
-        }
-        let fault = judged.findings.first().map(|finding| match finding.code {
-            Code::LedgerIdMismatch if judged.findings.len() == 1 => Fault::Foreign(finding.detail.clone()),
-            _ => Fault::Untrusted(format!("{}: {}", finding.code, finding.detail)),
-        });
-        let signer = match judged.roles {
-            Some(Roles::Listed { name, roles }) => Some(Signer { name: name.to_owned(), roles: roles.to_vec() }),
-            _ => None,
-        };
-        let key = content.envelope.keyid.to_string();
-        Ok(Some(Receipt { id: content.id.to_string(), key, signer, time, statement: content.statement, fault }))
-    }
-}
-
-/// Without a policy this machine's keys count, in their own logs only.
-fn own_trust(log: &LogId, writer: &str, own: &[PublicKey]) -> Trust {
-    let mine = own.iter().any(|key| key.id().to_string() == writer);
-    Trust::Own { logs: vec![log.to_string()], keys: if mine { own.to_vec() } else { Vec::new() } }
-}
-
-impl Receipts for Book<'_> {
-    fn find(&self, predicate: &str, about: About<'_>) -> Vec<u32> {
-        self.index.find(predicate, about)
-    }
-
-    fn commits(&self, predicate: &str) -> Vec<String> {
-        self.index.commits(predicate)
-    }
-
-    fn open(&self, place: u32) -> Result<Option<Rc<Receipt>>> {
-        if let Some(known) = self.opened.borrow().get(&place) {
-            return Ok(known.clone());
-        }
-        let read = self.read(place)?.map(Rc::new);
-        self.opened.borrow_mut().insert(place, read.clone());
-        Ok(read)
-    }
 }
 
 struct Runner<'a> {

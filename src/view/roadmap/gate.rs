@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::View;
 use super::{data, property, verbatim};
-use crate::roadmap::gate::{Criterion, Decision, Judged, Outcome};
+use crate::plan::gate::{Criterion, Decision, Judged, Outcome};
 use crate::ui::{Line, Page, Tone, clean};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,9 @@
 mod approval;
 pub mod glob;
 mod judge;
+mod matter;
 mod outcome;
+pub mod proof;
 mod receipt;
 #[cfg(test)]
 mod tests;
@@ -21,10 +23,12 @@ use jiff::Timestamp;
 
 use crate::error::Error;
 use crate::plan::evidence::{Evidence, Node};
-use crate::plan::schema::{Gate, Phase, Plan, Policy};
+use crate::plan::schema::{self, Gate, Phase, Plan, Policy};
 use crate::plan::source::Source;
+use crate::plan::source::Span;
 use crate::receipts::statement::Statement;
 pub use judge::Judged;
+pub use matter::Matter;
 pub use outcome::{Outcome, Pending};
 
 /// A receipt, strictly verified or found wanting.
@@ -151,25 +155,13 @@ impl Decision {
 
 /// Decides the gate of one phase. Refuses a gate that would open without anybody showing anything.
 pub fn decide(plan: &Plan, source: &Source, phase: &Phase, inputs: &Inputs<'_>) -> Result<Decision, Error> {
-    let place = |span| source_place(source, span);
     let Some(gate) = &phase.gate else {
         return Err(Error::invalid(format!("the phase `{}` has no gate", phase.id.value))
-            .at(place(phase.id.span))
+            .at(source_place(source, phase.id.span))
             .hint("add `gate: {criteria: […]}` to it, or name another phase"));
     };
-    check(gate, source)?;
-    let court = judge::Court { plan, source, gate, inputs };
-    let mut criteria = Vec::with_capacity(gate.criteria.len());
-    for criterion in &gate.criteria {
-        criteria.push(Criterion {
-            id: criterion.id.value.to_string(),
-            text: criterion.text.as_ref().map(|t| t.value.clone()),
-            line: source.position(criterion.id.span.start).0,
-            ticked: criterion.ticked.as_ref().is_some_and(|t| t.value),
-            judged: court.criterion(criterion, 0)?,
-        });
-    }
-    let outcomes: Vec<Outcome> = criteria.iter().map(|c| c.judged.outcome).collect();
+    check_policy(gate, source)?;
+    let (criteria, outcomes) = judge_all(plan, source, &gate.criteria, gate.span, inputs)?;
     let (policy, outcome) = match &gate.policy {
         None | Some(Policy::All) => ("all".to_owned(), Outcome::all(&outcomes)),
         Some(Policy::Any) => ("any".to_owned(), Outcome::any(&outcomes)),
@@ -181,33 +173,76 @@ pub fn decide(plan: &Plan, source: &Source, phase: &Phase, inputs: &Inputs<'_>) 
     Ok(Decision { plan: plan.id.value.to_string(), phase: phase.id.value.to_string(), policy, outcome, criteria })
 }
 
-fn source_place(source: &Source, span: crate::plan::source::Span) -> crate::error::Place {
+/// Decides a list of criteria that must all hold, called `name`: a go/no-go, a definition of done.
+pub fn decide_all(
+    plan: &Plan,
+    source: &Source,
+    name: &str,
+    criteria: &[schema::Criterion],
+    span: Span,
+    inputs: &Inputs<'_>,
+) -> Result<Decision, Error> {
+    let (criteria, outcomes) = judge_all(plan, source, criteria, span, inputs)?;
+    let outcome = Outcome::all(&outcomes);
+    Ok(Decision { plan: plan.id.value.to_string(), phase: name.into(), policy: "all".into(), outcome, criteria })
+}
+
+fn judge_all(
+    plan: &Plan,
+    source: &Source,
+    listed: &[schema::Criterion],
+    span: Span,
+    inputs: &Inputs<'_>,
+) -> Result<(Vec<Criterion>, Vec<Outcome>), Error> {
+    if listed.is_empty() {
+        return Err(Error::invalid("a gate without criteria would open on nothing")
+            .at(source_place(source, span))
+            .hint("list what has to be shown"));
+    }
+    for evidence in listed.iter().filter_map(|c| c.evidence.as_ref()) {
+        check_evidence(evidence, source)?;
+    }
+    let court = judge::Court { plan, source, beside: listed, inputs };
+    let mut criteria = Vec::with_capacity(listed.len());
+    for criterion in listed {
+        criteria.push(Criterion {
+            id: criterion.id.value.to_string(),
+            text: criterion.text.as_ref().map(|t| t.value.clone()),
+            line: source.position(criterion.id.span.start).0,
+            ticked: criterion.ticked.as_ref().is_some_and(|t| t.value),
+            judged: court.judge(&criterion.into(), 0)?,
+        });
+    }
+    let outcomes = criteria.iter().map(|c| c.judged.outcome).collect();
+    Ok((criteria, outcomes))
+}
+
+fn source_place(source: &Source, span: Span) -> crate::error::Place {
     crate::error::Place::in_text(&source.path, &source.text, span.start as usize)
 }
 
 /// What a schema lets through and a gate can't decide.
-fn check(gate: &Gate, source: &Source) -> Result<(), Error> {
-    let refuse =
-        |span, message: String, hint: &str| Err(Error::invalid(message).at(source_place(source, span)).hint(hint));
-    if gate.criteria.is_empty() {
-        return refuse(gate.span, "a gate without criteria would open on nothing".into(), "list what has to be shown");
-    }
+fn check_policy(gate: &Gate, source: &Source) -> Result<(), Error> {
     if let Some(Policy::AtLeast(n)) = &gate.policy
+        && !gate.criteria.is_empty()
         && (n.value == 0 || n.value as usize > gate.criteria.len())
     {
         let message = format!("{} of {} criteria can't be asked for", n.value, gate.criteria.len());
-        return refuse(n.span, message, "write a number from 1 to the number of criteria");
-    }
-    for evidence in gate.criteria.iter().filter_map(|c| c.evidence.as_ref()) {
-        let mut fault = Ok(());
-        evidence.walk(&mut |node| {
-            if fault.is_ok() {
-                fault = check_node(node, source);
-            }
-        });
-        fault?;
+        return Err(Error::invalid(message)
+            .at(source_place(source, n.span))
+            .hint("write a number from 1 to the number of criteria"));
     }
     Ok(())
+}
+
+fn check_evidence(evidence: &Evidence, source: &Source) -> Result<(), Error> {
+    let mut fault = Ok(());
+    evidence.walk(&mut |node| {
+        if fault.is_ok() {
+            fault = check_node(node, source);
+        }
+    });
+    fault
 }
 
 fn check_node(evidence: &Evidence, source: &Source) -> Result<(), Error> {
@@ -268,15 +303,4 @@ fn check_node(evidence: &Evidence, source: &Source) -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-/// The bytes of a criterion as the plan has them: what an approval of it is bound to.
-pub fn criterion_text<'a>(source: &'a Source, criterion: &crate::plan::schema::Criterion) -> &'a [u8] {
-    let (start, end) = (criterion.span.start as usize, criterion.span.end as usize);
-    source.text.get(start..end).unwrap_or_default().trim_end().as_bytes()
-}
-
-/// The subject of an approval: its name.
-pub fn criterion_name(plan: &str, criterion: &str) -> String {
-    format!("criterion:{plan}/{criterion}")
 }

@@ -2,11 +2,12 @@
 
 use jiff::Timestamp;
 
+use super::matter::Matter;
 use super::outcome::{Outcome, Pending};
 use super::{Inputs, Ran};
 use crate::error::Error;
 use crate::plan::evidence::{Command, Evidence, File, Node};
-use crate::plan::schema::{Criterion, Gate, Plan};
+use crate::plan::schema::{Criterion, Plan};
 use crate::plan::source::Source;
 
 /// How long a command may take where the plan doesn't say.
@@ -70,29 +71,29 @@ impl Judged {
 pub(super) struct Court<'a> {
     pub(super) plan: &'a Plan,
     pub(super) source: &'a Source,
-    pub(super) gate: &'a Gate,
+    /// What approvals may wait for, beside the evidence of their own criterion.
+    pub(super) beside: &'a [Criterion],
     pub(super) inputs: &'a Inputs<'a>,
 }
 
 impl<'a> Court<'a> {
     /// `waiting` counts the criteria whose approvals wait for this one.
-    pub(super) fn criterion(&self, criterion: &'a Criterion, waiting: u32) -> Result<Judged, Error> {
+    pub(super) fn judge(&self, matter: &Matter<'a>, waiting: u32) -> Result<Judged, Error> {
         if waiting > MAX_WAITING {
             return Ok(Judged::missing("evidence that rests on something", "the criteria wait for each other")
                 .next("remove one of the `after` that lead in a circle"));
         }
-        match &criterion.evidence {
-            Some(evidence) => self.evidence(evidence, criterion, waiting),
+        match matter.evidence {
+            Some(evidence) => self.evidence(evidence, matter, waiting),
             None => {
-                let ticked = criterion.ticked.as_ref().is_some_and(|t| t.value);
-                let found = if ticked { "a tick, which is no evidence" } else { "nothing" };
+                let found = if matter.ticked { "a tick, which is no evidence" } else { "nothing" };
                 Ok(Judged::missing("evidence", found)
-                    .next(format!("say in the plan what would show `{}`: `evidence: …`", criterion.id.value)))
+                    .next(format!("say in the plan what would show `{}`: `evidence: …`", matter.id)))
             }
         }
     }
 
-    fn evidence(&self, evidence: &'a Evidence, of: &'a Criterion, waiting: u32) -> Result<Judged, Error> {
+    fn evidence(&self, evidence: &'a Evidence, of: &Matter<'a>, waiting: u32) -> Result<Judged, Error> {
         let several = |parts: &'a [Evidence]| -> Result<Vec<Judged>, Error> {
             parts.iter().map(|part| self.evidence(part, of, waiting)).collect()
         };
@@ -169,16 +170,6 @@ impl<'a> Court<'a> {
                     .next(format!("run `{}` and mend what it says", argv.join(" ")))
             }
         })
-    }
-
-    /// What is owned by whom among the work that a criterion covers.
-    pub(super) fn owners(&self, of: &Criterion) -> Vec<&'a str> {
-        let packages = self.plan.phases.iter().chain(&self.plan.tiers).flat_map(|p| &p.packages);
-        let covered = |id: &crate::plan::scalars::Id| of.covers.iter().any(|c| c.value == *id);
-        let owners = packages.filter(|p| covered(&p.id.value)).flat_map(|p| &p.owners);
-        let items = self.plan.items.iter().filter(|i| covered(&i.id.value));
-        let leads = items.flat_map(|i| i.lead.iter().chain(i.support.iter().map(|s| &s.who)));
-        owners.chain(leads).map(|id| id.value.0.as_str()).collect()
     }
 }
 

@@ -4,17 +4,17 @@
 //! about files that the criterion's own evidence names. Words about something else approve nothing.
 
 use super::judge::{Court, Judged, short};
+use super::matter::Matter;
 use super::outcome::{Outcome, Pending};
 use super::receipt::Bound;
-use super::{About, Receipt, criterion_name, criterion_text, glob, value};
+use super::{About, Receipt, glob, value};
 use crate::error::Error;
 use crate::plan::decimal::Decimal;
 use crate::plan::evidence::{Approval, Evidence, Node};
-use crate::plan::schema::Criterion;
 use crate::receipts::statement::{Object, Subject, Value};
 
 impl<'a> Court<'a> {
-    pub(super) fn approval(&self, demand: &Approval, of: &'a Criterion, waiting: u32) -> Result<Judged, Error> {
+    pub(super) fn approval(&self, demand: &Approval, of: &Matter<'a>, waiting: u32) -> Result<Judged, Error> {
         let role = demand.role.value.0.as_str();
         let threshold = demand.threshold.as_ref().map_or(1, |t| t.value as usize);
         let scale = demand.of.as_ref().map_or(Decimal::from_int(10), |of| of.value);
@@ -27,11 +27,11 @@ impl<'a> Court<'a> {
         }
         let score =
             demand.min_score.as_ref().map(|s| format!(" --score {}", s.value)).unwrap_or(" --statement '…'".into());
-        let next = format!("bizra attest --role {role}{score} --criterion {}/{}", self.plan.id.value, of.id.value);
+        let next = format!("bizra attest --role {role}{score} --criterion {}/{}", self.plan.id.value, of.id);
 
         let independent_of = match &demand.independent_of {
             None => Vec::new(),
-            Some(id) if id.value.0 == "owners" => self.owners(of),
+            Some(id) if id.value.0 == "owners" => of.owners(self.plan),
             Some(id) => vec![id.value.0.as_str()],
         };
         if demand.independent_of.is_some() && independent_of.is_empty() {
@@ -115,16 +115,16 @@ impl<'a> Court<'a> {
     }
 
     /// Whether an attestation is about this criterion as it stands.
-    fn bound_to_criterion(&self, subjects: &[Subject], of: &Criterion) -> Result<Bound, Error> {
-        let own = criterion_name(&self.plan.id.value.0, &of.id.value.0);
+    fn bound_to_criterion(&self, subjects: &[Subject], of: &Matter<'_>) -> Result<Bound, Error> {
+        let own = of.name(self.plan);
         if let Some(subject) = subjects.iter().find(|s| s.name == own) {
-            let now = Subject::of_bytes(own, criterion_text(self.source, of));
+            let now = Subject::of_bytes(own, of.text(self.source));
             if subject.digest("sha256") != now.digest("sha256") {
                 return Ok(Bound::Stale("the criterion has changed since".into()));
             }
             return Ok(Bound::Here);
         }
-        let globs = of.evidence.as_ref().map(named_files).unwrap_or_default();
+        let globs = of.evidence.map(named_files).unwrap_or_default();
         let ours: Vec<&Subject> = subjects.iter().filter(|s| globs.iter().any(|g| glob::fits(g, &s.name))).collect();
         if ours.is_empty() {
             return Ok(Bound::Elsewhere);
@@ -143,24 +143,23 @@ impl<'a> Court<'a> {
     }
 
     /// The evidence behind a metric or criterion of this gate.
-    fn evidence_of(&self, id: &str, of: &'a Criterion, waiting: u32) -> Result<Option<Judged>, Error> {
-        for criterion in std::iter::once(of).chain(&self.gate.criteria) {
+    fn evidence_of(&self, id: &str, of: &Matter<'a>, waiting: u32) -> Result<Option<Judged>, Error> {
+        let beside: Vec<Matter<'a>> = self.beside.iter().map(Matter::from).collect();
+        for evidence in std::iter::once(of).chain(&beside).filter_map(|matter| matter.evidence) {
             let mut demand = None;
-            if let Some(evidence) = &criterion.evidence {
-                evidence.walk(&mut |node| {
-                    if let Node::Metric(metric) = &node.node
-                        && metric.id.value.0 == id
-                    {
-                        demand = Some(metric);
-                    }
-                });
-            }
+            evidence.walk(&mut |node| {
+                if let Node::Metric(metric) = &node.node
+                    && metric.id.value.0 == id
+                {
+                    demand = Some(metric);
+                }
+            });
             if let Some(demand) = demand {
                 return self.metric(demand).map(Some);
             }
         }
-        match self.gate.criteria.iter().find(|c| c.id.value.0 == id) {
-            Some(criterion) => self.criterion(criterion, waiting + 1).map(Some),
+        match beside.iter().find(|matter| matter.id.0 == id) {
+            Some(matter) => self.judge(matter, waiting + 1).map(Some),
             None => Ok(None),
         }
     }

@@ -1,0 +1,177 @@
+//! The ledger as evidence: its receipts found by the index, and verified one by one as they are asked for.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::Session;
+use crate::error::Result;
+use crate::plan::gate::{About, Commands, Fault, Inputs, Ran, Receipt, Receipts, Signer};
+use crate::receipts::finding::Code;
+use crate::receipts::keys::PublicKey;
+use crate::receipts::log::LogId;
+use crate::receipts::policy::{Roles, SignedPolicy, Trust};
+use crate::receipts::receipt::Content;
+use crate::receipts::verify;
+use crate::sys::git_files::RepositoryFiles;
+use crate::sys::index::Index;
+use crate::sys::ledger::{Ledger, Log};
+
+/// Judges by this ledger and the files of the work tree, running no commands.
+pub(super) fn judge<T>(session: &mut Session, by: impl FnOnce(&Inputs<'_>) -> Result<T>) -> Result<T> {
+    let (files, _) = files_of(session)?;
+    let moment = Moment::of(session);
+    let ledger = session.ledger_if_there()?;
+    let policy = session.policy()?;
+    let evidence = Evidence::open(session, ledger.as_ref(), policy.as_ref(), moment)?;
+    evidence.warn(session);
+    by(&Inputs {
+        receipts: &evidence,
+        files: &files,
+        commands: &NoCommands,
+        now: moment.now,
+        has_policy: policy.is_some(),
+    })
+}
+
+struct NoCommands;
+
+impl Commands for NoCommands {
+    fn run(&self, _: &[&str], _: Duration) -> Result<Ran> {
+        Ok(Ran::Refused("commands are run by `bizra roadmap gate --allow-commands` only".into()))
+    }
+}
+
+pub(super) fn files_of(session: &Session) -> Result<(RepositoryFiles, PathBuf)> {
+    let root = session.root();
+    let in_repository = matches!(&session.setup.repository, Ok(Some(found)) if found.work_dir.is_some());
+    Ok((RepositoryFiles::open(&root, in_repository)?, root))
+}
+
+/// Clocks of machines differ a little: a receipt from this far ahead still counts.
+const SKEW: jiff::SignedDuration = jiff::SignedDuration::from_mins(5);
+
+/// The time that a judgement is made for.
+#[derive(Clone, Copy)]
+pub(super) struct Moment {
+    pub now: Timestamp,
+    /// By the user, with --now.
+    pub given: bool,
+}
+
+impl Moment {
+    pub(super) fn of(session: &Session) -> Moment {
+        match session.config.now(&jiff::tz::TimeZone::UTC) {
+            Some(now) => Moment { now, given: true },
+            None => Moment { now: session.env.clock.wall(), given: false },
+        }
+    }
+
+    fn horizon(self) -> Timestamp {
+        if self.given { self.now } else { self.now.checked_add(SKEW).unwrap_or(self.now) }
+    }
+}
+
+pub(super) struct Evidence<'a> {
+    index: Index,
+    logs: HashMap<LogId, OpenLog<'a>>,
+    horizon: Timestamp,
+    opened: RefCell<HashMap<u32, Option<Rc<Receipt>>>>,
+}
+
+struct OpenLog<'a> {
+    log: Log<'a>,
+    genesis: crate::receipts::Hash,
+    trust: Trust,
+    pending: HashMap<u64, Vec<u8>>,
+}
+
+impl<'a> Evidence<'a> {
+    pub(super) fn open(
+        session: &Session,
+        ledger: Option<&'a Ledger>,
+        policy: Option<&SignedPolicy>,
+        moment: Moment,
+    ) -> Result<Self> {
+        let (mut index, mut logs) = (Index::default(), HashMap::new());
+        if let Some(ledger) = ledger {
+            let own = session.own_keys()?;
+            for id in ledger.logs()? {
+                let log = ledger.log(&id)?;
+                let header = log.header()?;
+                let pending = log.wal()?.pending.into_iter().map(|r| (r.index, r.envelope)).collect();
+                let trust = match policy {
+                    Some(policy) => Trust::Policy(policy.clone()),
+                    None => own_trust(&id, &header.writer, &own),
+                };
+                logs.insert(id, OpenLog { log, genesis: header.genesis(), trust, pending });
+            }
+            index = Index::of(ledger)?;
+        }
+        Ok(Evidence { index, logs, horizon: moment.horizon(), opened: RefCell::default() })
+    }
+
+    /// Says what of the ledger could not be looked at.
+    pub(super) fn warn(&self, session: &mut Session) {
+        if self.index.unreadable() > 0 {
+            let entries = self.index.unreadable();
+            session.ui.warn(format!("{entries} entries of the ledger can't be read: `bizra receipts audit`"));
+        }
+    }
+
+    fn read(&self, place: u32) -> Result<Option<Receipt>> {
+        let Some(place) = self.index.place(place) else { return Ok(None) };
+        let Some(open) = self.logs.get(&place.log) else { return Ok(None) };
+        let bytes = match open.pending.get(&place.index) {
+            Some(bytes) => bytes.clone(),
+            None => open.log.entry(place.index)?,
+        };
+        let name = place.log.to_string();
+        let at = verify::Place { log: &name, ledger: open.genesis, index: place.index };
+        let judged = verify::at_place(&bytes, &open.trust, at);
+        let Ok(content) = Content::read(&bytes) else { return Ok(None) };
+        let time = content.statement.stamp.time.timestamp();
+        if time > self.horizon {
+            return Ok(None);
+        }
+        let fault = judged.findings.first().map(|finding| match finding.code {
+            Code::LedgerIdMismatch if judged.findings.len() == 1 => Fault::Foreign(finding.detail.clone()),
+            _ => Fault::Untrusted(format!("{}: {}", finding.code, finding.detail)),
+        });
+        let signer = match judged.roles {
+            Some(Roles::Listed { name, roles }) => Some(Signer { name: name.to_owned(), roles: roles.to_vec() }),
+            _ => None,
+        };
+        let key = content.envelope.keyid.to_string();
+        Ok(Some(Receipt { id: content.id.to_string(), key, signer, time, statement: content.statement, fault }))
+    }
+}
+
+/// Without a policy this machine's keys count, in their own logs only.
+fn own_trust(log: &LogId, writer: &str, own: &[PublicKey]) -> Trust {
+    let mine = own.iter().any(|key| key.id().to_string() == writer);
+    Trust::Own { logs: vec![log.to_string()], keys: if mine { own.to_vec() } else { Vec::new() } }
+}
+
+impl Receipts for Evidence<'_> {
+    fn find(&self, predicate: &str, about: About<'_>) -> Vec<u32> {
+        self.index.find(predicate, about)
+    }
+
+    fn commits(&self, predicate: &str) -> Vec<String> {
+        self.index.commits(predicate)
+    }
+
+    fn open(&self, place: u32) -> Result<Option<Rc<Receipt>>> {
+        if let Some(known) = self.opened.borrow().get(&place) {
+            return Ok(known.clone());
+        }
+        let read = self.read(place)?.map(Rc::new);
+        self.opened.borrow_mut().insert(place, read.clone());
+        Ok(read)
+    }
+}
