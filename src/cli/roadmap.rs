@@ -1,6 +1,9 @@
 //! `bizra roadmap`: plans that are checked.
 
 mod gate;
+mod graph;
+mod next;
+mod status;
 
 pub(super) use gate::replay;
 
@@ -24,6 +27,8 @@ Examples:
   bizra roadmap lint                            Check every plan of the repository
   bizra roadmap lint roadmap/omega.yaml         Check one
   bizra roadmap gate genesis                    Does the evidence open the gate?
+  bizra roadmap status                          What is claimed, and what is proven?
+  bizra roadmap next                            What to do now
   bizra roadmap import OLD.md --repair          A first draft of a plan from Markdown
   bizra roadmap render roadmap/omega.yaml       The plan as Markdown"
 )]
@@ -35,7 +40,10 @@ pub(super) struct Args {
 #[derive(clap::Subcommand)]
 enum Command {
     Gate(gate::Args),
+    Graph(graph::Args),
     Lint(LintArgs),
+    Next(next::Args),
+    Status(status::Args),
     Import(ImportArgs),
     Render(RenderArgs),
 }
@@ -122,7 +130,10 @@ struct RenderArgs {
 pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     match &args.command {
         Command::Gate(args) => gate::run(args, session),
+        Command::Graph(args) => graph::run(args, session),
         Command::Lint(args) => lint(args, session),
+        Command::Next(args) => next::run(args, session),
+        Command::Status(args) => status::run(args, session),
         Command::Import(args) => import(args, session),
         Command::Render(args) => render(args, session),
     }
@@ -148,19 +159,28 @@ fn shown(path: &Path, cwd: &Path) -> PathBuf {
     path.strip_prefix(cwd).unwrap_or(path).to_owned()
 }
 
+/// The files that were named, else all plans of the repository: as the user would type them, and where they are.
+fn files_or_all(files: &[PathBuf], session: &Session) -> Result<Vec<(PathBuf, PathBuf)>> {
+    let cwd = &session.env.cwd;
+    if !files.is_empty() {
+        return Ok(files.iter().map(|path| (path.clone(), cwd.join(path))).collect());
+    }
+    let found = plans::find(&root(session)?)?;
+    if found.is_empty() {
+        return Err(Error::invalid(format!("there is no plan in {}", plans::FOLDERS.join("/ or ") + "/"))
+            .hint("name a file, or import one: `bizra roadmap import FILE.md`"));
+    }
+    Ok(found.into_iter().map(|path| (shown(&path, cwd), path)).collect())
+}
+
+/// The same, read. The first problem of the first that is no valid plan is told.
+fn load_all(files: &[PathBuf], session: &Session) -> Result<Vec<Loaded>> {
+    let load = |(shown, path): (PathBuf, PathBuf)| plans::load(&path, &shown).map_err(|mut p| p.swap_remove(0));
+    files_or_all(files, session)?.into_iter().map(load).collect()
+}
+
 fn lint(args: &LintArgs, session: &mut Session) -> Result<Outcome> {
-    let cwd = session.env.cwd.clone();
-    let files = if args.files.is_empty() {
-        let root = root(session)?;
-        let found = plans::find(&root)?;
-        if found.is_empty() {
-            return Err(Error::invalid(format!("there is no plan in {}", plans::FOLDERS.join("/ or ") + "/"))
-                .hint("name a file, or import one: `bizra roadmap import FILE.md`"));
-        }
-        found.into_iter().map(|path| (shown(&path, &cwd), path)).collect()
-    } else {
-        args.files.iter().map(|path| (path.clone(), cwd.join(path))).collect::<Vec<_>>()
-    };
+    let files = files_or_all(&args.files, session)?;
     let mut reasons = Vec::new();
     let mut loaded: Vec<Loaded> = Vec::new();
     for (shown, path) in &files {
