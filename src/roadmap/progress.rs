@@ -9,7 +9,8 @@ use crate::plan::effort;
 use crate::plan::gate::proof::Proofs;
 use crate::plan::gate::{self, Decision, Inputs, Outcome};
 use crate::plan::lint::Linted;
-use crate::plan::schema::{Class, Item, Package};
+use crate::plan::scalars::DayRange;
+use crate::plan::schema::{Class, Item, Package, Task};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum By {
@@ -59,6 +60,14 @@ pub struct Row {
     pub title: Option<String>,
     pub sum: Sum,
     pub gate: Option<Decision>,
+    pub boxes: Boxes,
+}
+
+/// Boxes of days, weeks and lists. They prove nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Boxes {
+    pub ticked: usize,
+    pub all: usize,
 }
 
 /// One plan.
@@ -68,8 +77,7 @@ pub struct Progress {
     pub title: String,
     pub whole: Sum,
     pub by: Vec<(By, Vec<Row>)>,
-    /// Boxes of days, weeks and lists, ticked and in all. They prove nothing.
-    pub boxes: (usize, usize),
+    pub boxes: Boxes,
 }
 
 /// One piece of work, as the sums want it.
@@ -98,18 +106,19 @@ pub fn of(linted: &Linted<'_>, proofs: &Proofs<'_>, inputs: &Inputs<'_>) -> Resu
                 Some(phase) => Some(gate::decide(plan, linted.source, phase, inputs)?),
                 None => None,
             };
-            let (name, title) = (name.map(str::to_owned), title.map(str::to_owned));
-            rows.push(Row { name, title, sum, gate });
+            let days = |range: DayRange| plan.days.iter().filter(move |d| range.contains(d.n.value));
+            let tasks = phase.and_then(|p| p.days.as_ref()).into_iter().flat_map(|r| days(r.value));
+            let boxes = Boxes::of(tasks.flat_map(|day| &day.tasks));
+            rows.push(Row { name: name.map(str::to_owned), title: title.map(str::to_owned), sum, gate, boxes });
         }
         by.push((kind, rows));
     }
-    let ticked = linted.tasks().filter(|t| t.done.as_ref().is_some_and(|d| d.value)).count();
     Ok(Progress {
         plan: plan.id.value.to_string(),
         title: plan.title.value.clone(),
         whole: Sum::of(&pieces).ok_or_else(too_large)?,
         by,
-        boxes: (ticked, linted.tasks().filter(|t| t.done.is_some()).count()),
+        boxes: Boxes::of(linted.tasks()),
     })
 }
 
@@ -214,6 +223,15 @@ impl Sum {
             sum.unsized_works += usize::from(piece.hours.is_none());
         }
         Some(sum)
+    }
+}
+
+impl Boxes {
+    fn of<'a>(tasks: impl Iterator<Item = &'a Task>) -> Boxes {
+        tasks.filter_map(|task| task.done.as_ref()).fold(Boxes::default(), |boxes, done| Boxes {
+            ticked: boxes.ticked + usize::from(done.value),
+            all: boxes.all + 1,
+        })
     }
 }
 

@@ -87,7 +87,7 @@ impl View for Steps {
         if next.is_over() {
             page.text(match &self.owner {
                 Some(owner) => format!("nothing is left to do for {owner}"),
-                None => format!("nothing is left to do: all {} pieces of work are proven", next.proven),
+                None => format!("nothing is left to do: all pieces of work ({}) are proven", next.proven),
             });
             return page;
         }

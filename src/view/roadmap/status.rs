@@ -6,7 +6,7 @@ use super::super::View;
 use super::{cell, verbatim};
 use crate::plan::decimal::Decimal;
 use crate::plan::gate::{Decision, Outcome};
-use crate::roadmap::progress::{Amount, By, Progress, Row, Sum};
+use crate::roadmap::progress::{Amount, Boxes, By, Progress, Row, Sum};
 use crate::ui::{Align, Grid, Line, Page, Tone};
 
 pub(crate) struct Status {
@@ -116,15 +116,23 @@ impl Status {
                 text += &format!("{line}\n\n");
             }
             for (by, rows) in progress.by.iter().filter(|(by, rows)| self.by.contains(by) && !rows.is_empty()) {
+                let shown = Shown::of(rows);
                 text += &format!("| {} | proven | claimed | all |", by.word());
-                text +=
-                    if *by == By::Phase { " gate |\n|---|---:|---:|---:|---|\n" } else { "\n|---|---:|---:|---:|\n" };
+                text += if shown.boxes { " ticked |" } else { "" };
+                text += if shown.gates { " gate |" } else { "" };
+                text += "\n|---|---:|---:|---:|";
+                text += if shown.boxes { "---:|" } else { "" };
+                text += if shown.gates { "---|\n" } else { "\n" };
                 for row in rows {
                     let Sum { proven, claimed, all, .. } = row.sum;
-                    let amounts = [proven, claimed, all].map(|a| format!("{} ({})", hours(a), a.works));
+                    let amounts = [proven, claimed, all]
+                        .map(|a| if shown.hours { format!("{} ({})", hours(a), a.works) } else { a.works.to_string() });
                     text += &format!("| {} | {} |", cell(&of_whole(row)), amounts.join(" | "));
-                    if *by == By::Phase {
-                        text += &format!(" {} |", row.gate.as_ref().map_or("no gate".into(), gate));
+                    if shown.boxes {
+                        text += &format!(" {} |", ticks(row.boxes));
+                    }
+                    if shown.gates {
+                        text += &format!(" {} |", gate_of(row));
                     }
                     text.push('\n');
                 }
@@ -144,9 +152,9 @@ fn remarks(progress: &Progress) -> Vec<String> {
     if sum.unsized_works > 0 && !sum.all.hours.is_zero() {
         remarks.push(format!("{} without hours", pieces(sum.unsized_works)));
     }
-    let (ticked, boxes) = progress.boxes;
-    if boxes > 0 {
-        remarks.push(format!("{ticked} of {boxes} boxes ticked; a tick proves nothing"));
+    let Boxes { ticked, all } = progress.boxes;
+    if all > 0 {
+        remarks.push(format!("{ticked} of {all} boxes ticked; a tick proves nothing"));
     }
     remarks
 }
@@ -155,50 +163,100 @@ fn pieces(n: usize) -> String {
     if n == 1 { "1 piece of work is".into() } else { format!("{n} pieces of work are") }
 }
 
+/// What the rows of one kind have to show.
+struct Shown {
+    work: bool,
+    hours: bool,
+    boxes: bool,
+    gates: bool,
+}
+
+impl Shown {
+    fn of(rows: &[Row]) -> Shown {
+        Shown {
+            work: rows.iter().any(|row| row.sum.all.works > 0),
+            hours: rows.iter().any(|row| !row.sum.all.hours.is_zero()),
+            boxes: rows.iter().any(|row| row.boxes.all > 0),
+            gates: rows.iter().any(|row| row.gate.is_some()),
+        }
+    }
+}
+
+fn ticks(boxes: Boxes) -> String {
+    format!("{} of {}", boxes.ticked, boxes.all)
+}
+
+fn gate_of(row: &Row) -> String {
+    row.gate.as_ref().map_or("no gate".into(), gate)
+}
+
 fn wide(by: By, rows: &[Row]) -> Page {
-    let mut page = Page::new();
-    let columns = [
-        (by.word(), Align::Left),
-        ("", Align::Left),
-        ("proven", Align::Right),
-        ("claimed", Align::Right),
-        ("all", Align::Right),
-        ("count", Align::Right),
-    ];
-    let gates = rows.iter().any(|row| row.gate.is_some());
-    let mut grid = Grid::new(columns.into_iter().chain(gates.then_some(("gate", Align::Left))));
+    let shown = Shown::of(rows);
+    let mut header = vec![(by.word(), Align::Left)];
+    if shown.work {
+        header.push(("", Align::Left));
+        if shown.hours {
+            header.extend(["proven", "claimed", "all"].map(|word| (word, Align::Right)));
+        }
+        header.push((if shown.hours { "count" } else { "proven/claimed/all" }, Align::Right));
+    }
+    header.extend(shown.boxes.then_some(("ticked", Align::Right)));
+    header.extend(shown.gates.then_some(("gate", Align::Left)));
+    let mut grid = Grid::new(header);
     for row in rows {
         let Sum { proven, claimed, all, .. } = row.sum;
-        let mut cells = vec![of_whole(row), bar(&row.sum), hours(proven), hours(claimed), hours(all)];
-        cells.push(format!("{}/{}/{}", proven.works, claimed.works, all.works));
-        if gates {
-            cells.push(row.gate.as_ref().map_or("no gate".into(), gate));
+        let mut cells = vec![of_whole(row)];
+        if shown.work {
+            cells.push(bar(&row.sum));
+            if shown.hours {
+                cells.extend([proven, claimed, all].map(hours));
+            }
+            cells.push(format!("{}/{}/{}", proven.works, claimed.works, all.works));
         }
+        cells.extend(shown.boxes.then(|| ticks(row.boxes)));
+        cells.extend(shown.gates.then(|| gate_of(row)));
         grid.row(cells);
     }
+    let mut page = Page::new();
     page.grid(grid);
     page
 }
 
 fn narrow(by: By, rows: &[Row]) -> Page {
+    let shown = Shown::of(rows);
     let mut page = Page::new();
     page.heading(format!("by {}", by.word()));
     for row in rows {
         let Sum { proven, claimed, all, .. } = row.sum;
         let mut head = Line::new().text(of_whole(row));
-        if let Some(decision) = &row.gate {
-            head = head.toned(Tone::Dim, format!("  gate: {}", gate(decision)));
+        if shown.boxes {
+            head = head.toned(Tone::Dim, format!("  ticked: {}", ticks(row.boxes)));
+        }
+        if shown.gates {
+            head = head.toned(Tone::Dim, format!("  gate: {}", gate_of(row)));
         }
         page.line(head.hanging(4));
-        let numbers = format!(" {}/{} of {}", proven.hours, claimed.hours, hours(all));
-        page.line(toned_bar(Line::new().text("  "), &row.sum).text(numbers).hanging(4));
+        if shown.work {
+            let numbers = if shown.hours {
+                format!(" {}/{}/{}", proven.hours, claimed.hours, hours(all))
+            } else {
+                format!(" {}/{}/{}", proven.works, claimed.works, all.works)
+            };
+            page.line(toned_bar(Line::new().text("  "), &row.sum).text(numbers).hanging(4));
+        }
     }
-    page.line(Line::new().toned(Tone::Dim, "(proven/claimed of all)"));
+    if shown.work {
+        page.line(Line::new().toned(Tone::Dim, "(proven/claimed/all)"));
+    }
     page
 }
 
 fn amount(amount: Amount) -> Value {
     json!({ "works": amount.works, "hours": amount.hours.to_string() })
+}
+
+fn boxes(boxes: Boxes) -> Value {
+    json!({ "ticked": boxes.ticked, "all": boxes.all })
 }
 
 fn sum(sum: &Sum) -> Value {
@@ -234,6 +292,7 @@ impl View for Status {
             value["name"] = row.name.as_deref().into();
             value["title"] = row.title.as_deref().into();
             if by == By::Phase {
+                value["boxes"] = boxes(row.boxes);
                 value["gate"] = row.gate.as_ref().map_or(Value::Null, |decision| {
                     json!({
                         "outcome": decision.outcome.word(),
@@ -256,7 +315,7 @@ impl View for Status {
                 "title": progress.title,
                 "whole": sum(&progress.whole),
                 "by": by,
-                "boxes": { "ticked": progress.boxes.0, "all": progress.boxes.1 },
+                "boxes": boxes(progress.boxes),
             })
         };
         json!({ "plans": self.plans.iter().map(plan).collect::<Vec<_>>() })
