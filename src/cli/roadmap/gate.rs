@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::super::evidence::{Evidence, Moment, files_of};
 use super::super::{Outcome, Session};
-use crate::env::{Clock, Vars};
+use crate::env::Env;
 use crate::error::{Error, Exit, Result};
 use crate::plan::gate::{self, Commands, Decision, Inputs, Outcome as Verdict, Ran};
 use crate::receipts::hex;
@@ -14,9 +14,11 @@ use crate::receipts::predicates::{DecidedCriterion, GateDecision};
 use crate::receipts::receipt::Content;
 use crate::receipts::stamp::Time;
 use crate::receipts::statement::{Draft, Subject};
+use crate::sys::folders;
 use crate::sys::git_files::RepositoryFiles;
+use crate::sys::index::Index;
 use crate::sys::plans::{self, Loaded};
-use crate::sys::process;
+use crate::sys::process::{self, Around};
 use crate::view::roadmap::gate::{Decided, Format, Gated};
 
 /// Decide whether a phase's gate opens, by evidence and never by ticks
@@ -53,6 +55,9 @@ pub(super) struct Args {
     /// Run them although the plan differs from the default branch's
     #[arg(long, requires = "allow_commands")]
     force_commands: bool,
+    /// Read every receipt again, and refuse where the index that finds them did not agree with the ledger
+    #[arg(long)]
+    verify_index: bool,
     /// How to print the decision
     #[arg(long, value_enum, default_value = "table")]
     format: FormatArg,
@@ -81,12 +86,21 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     let moment = Moment::of(session);
     let ledger = session.ledger_if_there()?;
     let policy = session.policy()?;
+    let mut reasons = Vec::new();
+    if let Some(ledger) = ledger.as_ref().filter(|_| args.verify_index)
+        && let Some(cache) = folders::cache(&session.env.vars)
+    {
+        reasons.extend(Index::verify(ledger, &cache)?.into_iter().map(|path| {
+            Error::new(Exit::Integrity, format!("the index {} was not what the ledger holds", path.display()))
+                .hint("it is made again now: decide once more, and ask who can write there")
+        }));
+    }
     let evidence = Evidence::open(session, ledger.as_ref(), policy.as_ref(), moment)?;
     evidence.warn(session);
     let mut decided = Vec::new();
     for (read, phase) in chosen {
         let refused = may_run(args, &files, read)?;
-        let runner = Runner { refused, root: &root, vars: &session.env.vars, clock: &*session.env.clock };
+        let runner = Runner { refused, env: &session.env, root: &root };
         let inputs = Inputs {
             receipts: &evidence,
             files: &files,
@@ -99,7 +113,6 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
         let decision = gate::decide(&read.loaded.plan, &read.loaded.source, phase, &inputs)?;
         decided.push((read, decision));
     }
-    let mut reasons = Vec::new();
     let mut answer = Vec::new();
     for (read, decision) in decided {
         let receipt = match decision.outcome {
@@ -296,7 +309,7 @@ pub(in crate::cli) fn replay(
     let now = said.now.timestamp();
     let evidence = Evidence::open(session, ledger.as_ref(), policy.as_ref(), Moment { now, given: true })?;
     let refused = Some("commands are not run again".to_owned());
-    let runner = Runner { refused, root: &root, vars: &session.env.vars, clock: &*session.env.clock };
+    let runner = Runner { refused, env: &session.env, root: &root };
     let inputs = Inputs { receipts: &evidence, files: &files, commands: &runner, now, has_policy: policy.is_some() };
     let decision = gate::decide(&loaded.plan, &loaded.source, phase, &inputs)?;
     let same = GateDecision::digest_of(&outcomes(&decision)) == said.digest
@@ -309,16 +322,16 @@ pub(in crate::cli) fn replay(
 
 struct Runner<'a> {
     refused: Option<String>,
+    env: &'a Env,
     root: &'a std::path::Path,
-    vars: &'a Vars,
-    clock: &'a dyn Clock,
 }
 
 impl Commands for Runner<'_> {
     fn run(&self, argv: &[&str], limit: Duration) -> Result<Ran> {
-        match &self.refused {
-            Some(why) => Ok(Ran::Refused(why.clone())),
-            None => Ok(process::run(argv, self.root, self.vars, self.clock, limit)),
+        if let Some(why) = &self.refused {
+            return Ok(Ran::Refused(why.clone()));
         }
+        let Env { vars, clock, interrupt, .. } = self.env;
+        process::run(argv, &Around { folder: self.root, vars, clock: &**clock, interrupt }, limit)
     }
 }
