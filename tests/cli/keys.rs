@@ -13,7 +13,7 @@ fn repository() -> TestEnv {
     env
 }
 
-fn keygen(env: &TestEnv, name: &str, args: &[&str]) -> String {
+pub fn keygen(env: &TestEnv, name: &str, args: &[&str]) -> String {
     let path = env.home().join(name);
     let mut command = Command::new("ssh-keygen");
     command.args(["-q", "-C", "ada@laptop"]).args(args).arg("-f").arg(&path);

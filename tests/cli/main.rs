@@ -1,6 +1,8 @@
 //! The command line as its users meet it. One binary for all of these, a file per command.
 
 mod attest;
+#[cfg(unix)]
+mod ci;
 mod doctor;
 mod frame;
 mod harness;

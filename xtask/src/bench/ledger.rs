@@ -31,9 +31,7 @@ const OF_A_KIND: u64 = 8192;
 
 pub(super) fn run(clock: &Stopwatch, full: bool) -> Outcome<Vec<Figure>> {
     let (sizes, rounds) = if full { FULL } else { QUICK };
-    let home = tools::root().join(format!("target/bench/ledger/v{VERSION}"));
-    fs::create_dir_all(&home).map_err(|cause| format!("cannot create {}: {cause}", home.display()))?;
-    let bench = Bench { clock, home, workload: Workload::new(Mix::Usual) };
+    let bench = Bench::new(clock)?;
     for size in sizes {
         bench.build(*size)?;
     }
@@ -60,7 +58,19 @@ fn quantile(samples: &[Duration], share: f64) -> f64 {
     sorted[at - 1] * 1e3
 }
 
-impl Bench<'_> {
+/// A ledger of the usual workload, built once and kept. For reading only.
+pub(super) fn of_size(clock: &Stopwatch, size: u64) -> Outcome<PathBuf> {
+    let bench = Bench::new(clock)?;
+    bench.build(size).map(|()| bench.at(size))
+}
+
+impl<'a> Bench<'a> {
+    fn new(clock: &'a Stopwatch) -> Outcome<Self> {
+        let home = tools::root().join(format!("target/bench/ledger/v{VERSION}"));
+        fs::create_dir_all(&home).map_err(|cause| format!("cannot create {}: {cause}", home.display()))?;
+        Ok(Bench { clock, home, workload: Workload::new(Mix::Usual) })
+    }
+
     fn at(&self, size: u64) -> PathBuf {
         self.home.join(format!("at-{size}.git"))
     }
