@@ -1,11 +1,14 @@
-//! Sprints: the lint rules about days, people, progress and sizes.
+//! Sprints: where they stand by what is proven, and the lint rules about days, people, progress and sizes.
 //!
-//! They hold for any plan that speaks of such things. Standups and go/no-go decisions are made elsewhere.
+//! The rules hold for any plan that speaks of such things.
 
 mod calendar;
 mod people;
 mod progress;
 mod sizes;
+#[cfg(test)]
+mod tests;
+pub mod timeline;
 
 use crate::plan::finding::{Code, Report, Rule, Severity};
 
