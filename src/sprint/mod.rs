@@ -3,12 +3,19 @@
 //! The rules hold for any plan that speaks of such things.
 
 mod calendar;
+pub mod day;
+pub mod gonogo;
+pub mod metrics;
+pub mod next;
 mod people;
 mod progress;
+pub mod risks;
 mod sizes;
+pub mod status;
 #[cfg(test)]
 mod tests;
 pub mod timeline;
+pub mod work;
 
 use crate::plan::finding::{Code, Report, Rule, Severity};
 
