@@ -12,6 +12,7 @@ mod receipts;
 mod replay;
 mod roadmap;
 mod roadmap_gate;
+mod roadmap_views;
 mod rules;
 mod said;
 mod sprint;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::View;
-use super::{data, property, verbatim};
+use super::{cell, data, property, verbatim};
 use crate::plan::gate::{Criterion, Decision, Judged, Outcome};
 use crate::ui::{Line, Page, Tone, clean};
 
@@ -183,10 +183,6 @@ fn explain(judged: &Judged, depth: usize, page: &mut Page) {
 fn xml(text: &str) -> String {
     let text = clean::one_line(text);
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
-fn cell(text: &str) -> String {
-    clean::one_line(text).replace('\\', "\\\\").replace('|', "\\|").replace('<', "&lt;")
 }
 
 fn judged_json(judged: &Judged) -> Value {
