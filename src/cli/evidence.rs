@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::Session;
 use crate::error::Result;
@@ -24,8 +25,17 @@ use crate::sys::ledger::{Ledger, Log};
 
 /// Judges by this ledger and the files of the work tree, running no commands.
 pub(super) fn judge<T>(session: &mut Session, by: impl FnOnce(&Inputs<'_>) -> Result<T>) -> Result<T> {
-    let (files, _) = files_of(session)?;
     let moment = Moment::of(session);
+    judge_at(session, moment, by)
+}
+
+/// The same for a time that was read in a plan's own zone.
+pub(super) fn judge_at<T>(
+    session: &mut Session,
+    moment: Moment,
+    by: impl FnOnce(&Inputs<'_>) -> Result<T>,
+) -> Result<T> {
+    let (files, _) = files_of(session)?;
     let ledger = session.ledger_if_there()?;
     let policy = session.policy()?;
     let evidence = Evidence::open(session, ledger.as_ref(), policy.as_ref(), moment)?;
@@ -66,7 +76,12 @@ pub(super) struct Moment {
 
 impl Moment {
     pub(super) fn of(session: &Session) -> Moment {
-        match session.config.now(&jiff::tz::TimeZone::UTC) {
+        Moment::in_zone(session, &TimeZone::UTC)
+    }
+
+    /// A date or time that --now gives without an offset is meant in `zone`.
+    pub(super) fn in_zone(session: &Session, zone: &TimeZone) -> Moment {
+        match session.config.now(zone) {
             Some(now) => Moment { now, given: true },
             None => Moment { now: session.env.clock.wall(), given: false },
         }

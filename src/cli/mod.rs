@@ -12,14 +12,17 @@ mod attest;
 mod book;
 mod completions;
 mod config;
+mod decision;
 mod doctor;
 mod evidence;
 mod infer;
 mod keys;
+mod lint;
 mod pick;
 mod receipts;
 mod roadmap;
 mod schema;
+mod sprint;
 mod tokens;
 mod trust;
 
@@ -134,6 +137,7 @@ enum Command {
     Receipts(receipts::Args),
     Roadmap(roadmap::Args),
     Schema(schema::Args),
+    Sprint(sprint::Args),
     Tokens(tokens::Args),
     Trust(trust::Args),
 }
@@ -150,6 +154,7 @@ impl Command {
             Command::Receipts(args) => receipts::run(args, session),
             Command::Roadmap(args) => roadmap::run(args, session),
             Command::Schema(args) => schema::run(args, session),
+            Command::Sprint(args) => sprint::run(args, session),
             Command::Tokens(args) => tokens::run(args, session),
             Command::Trust(args) => trust::run(args, session),
         }

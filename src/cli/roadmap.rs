@@ -5,18 +5,14 @@ mod graph;
 mod next;
 mod status;
 
-pub(super) use gate::replay;
+use std::path::PathBuf;
 
-use std::path::{Path, PathBuf};
-
+use super::lint::{self, Scope};
 use super::{Outcome, Session};
-use crate::error::{Error, Exit, Place, Result};
-use crate::plan::finding::{Rule, Severity};
-use crate::plan::lint::{self, Linted};
+use crate::error::{Error, Place, Result};
 use crate::roadmap;
-use crate::sprint;
 use crate::sys::plans::{self, Loaded};
-use crate::view::roadmap::{Checked, Format, Lint, Text};
+use crate::view::roadmap::Text;
 
 /// Check plans, decide their gates, and turn them into Markdown and back
 #[derive(clap::Args)]
@@ -63,32 +59,8 @@ struct LintArgs {
     /// Plan files [default: all in roadmap/ and sprints/]
     #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     files: Vec<PathBuf>,
-    /// How to print the findings
-    #[arg(long, value_enum, default_value = "table")]
-    format: FormatArg,
-    /// Let warnings fail as errors do
-    #[arg(long)]
-    strict: bool,
-    /// Leave out what only informs
-    #[arg(long)]
-    no_info: bool,
-}
-
-#[derive(Clone, Copy, clap::ValueEnum)]
-enum FormatArg {
-    Table,
-    Github,
-    Sarif,
-}
-
-impl From<FormatArg> for Format {
-    fn from(format: FormatArg) -> Self {
-        match format {
-            FormatArg::Table => Format::Table,
-            FormatArg::Github => Format::Github,
-            FormatArg::Sarif => Format::Sarif,
-        }
-    }
+    #[command(flatten)]
+    flags: lint::Flags,
 }
 
 /// Make a first draft of a plan from Markdown
@@ -131,7 +103,7 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     match &args.command {
         Command::Gate(args) => gate::run(args, session),
         Command::Graph(args) => graph::run(args, session),
-        Command::Lint(args) => lint(args, session),
+        Command::Lint(args) => lint::run(&args.files, Scope::AllPlans, &args.flags, session),
         Command::Next(args) => next::run(args, session),
         Command::Status(args) => status::run(args, session),
         Command::Import(args) => import(args, session),
@@ -139,81 +111,11 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     }
 }
 
-/// All rules, in the order of their codes.
-fn rules() -> Vec<Rule> {
-    let mut rules: Vec<Rule> = roadmap::RULES.iter().chain(sprint::RULES).copied().collect();
-    rules.sort_by_key(|rule| rule.code);
-    rules
-}
-
-fn root(session: &Session) -> Result<PathBuf> {
-    match &session.setup.repository {
-        Ok(Some(place)) => Ok(place.work_dir.clone().unwrap_or_else(|| session.env.cwd.clone())),
-        Ok(None) => Ok(session.env.cwd.clone()),
-        Err(error) => Err(error.clone()),
-    }
-}
-
-/// The path as the user would type it.
-fn shown(path: &Path, cwd: &Path) -> PathBuf {
-    path.strip_prefix(cwd).unwrap_or(path).to_owned()
-}
-
-/// The files that were named, else all plans of the repository: as the user would type them, and where they are.
-fn files_or_all(files: &[PathBuf], session: &Session) -> Result<Vec<(PathBuf, PathBuf)>> {
-    let cwd = &session.env.cwd;
-    if !files.is_empty() {
-        return Ok(files.iter().map(|path| (path.clone(), cwd.join(path))).collect());
-    }
-    let found = plans::find(&root(session)?)?;
-    if found.is_empty() {
-        return Err(Error::invalid(format!("there is no plan in {}", plans::FOLDERS.join("/ or ") + "/"))
-            .hint("name a file, or import one: `bizra roadmap import FILE.md`"));
-    }
-    Ok(found.into_iter().map(|path| (shown(&path, cwd), path)).collect())
-}
-
-/// The same, read. The first problem of the first that is no valid plan is told.
+/// The plans that were named, else all of the repository, read. The first problem of the first that is no valid plan is
+/// told.
 fn load_all(files: &[PathBuf], session: &Session) -> Result<Vec<Loaded>> {
     let load = |(shown, path): (PathBuf, PathBuf)| plans::load(&path, &shown).map_err(|mut p| p.swap_remove(0));
-    files_or_all(files, session)?.into_iter().map(load).collect()
-}
-
-fn lint(args: &LintArgs, session: &mut Session) -> Result<Outcome> {
-    let files = files_or_all(&args.files, session)?;
-    let mut reasons = Vec::new();
-    let mut loaded: Vec<Loaded> = Vec::new();
-    for (shown, path) in &files {
-        match plans::load(path, shown) {
-            Ok(plan) => loaded.push(plan),
-            Err(problems) => reasons.extend(problems),
-        }
-    }
-    let pairs: Vec<_> = loaded.iter().map(|l| (&l.source, &l.plan)).collect();
-    reasons.extend(crate::plan::shared_ids(&pairs));
-    let rules = rules();
-    let mut checked = Vec::new();
-    for plan in loaded {
-        let mut verdict = lint::run(&Linted::new(&plan.plan, &plan.source), &plan.tree.comments, &rules);
-        if args.no_info {
-            verdict.findings.retain(|f| f.severity != Severity::Info);
-        }
-        checked.push(Checked { source: plan.source, verdict });
-    }
-    let count = |severity| checked.iter().flat_map(|c| &c.verdict.findings).filter(|f| f.severity == severity).count();
-    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
-    if errors > 0 {
-        reasons.push(Error::new(Exit::No, format!("lint found {}", plural(errors, "error"))));
-    }
-    if args.strict && warnings > 0 {
-        reasons
-            .push(Error::new(Exit::No, format!("lint found {}, and --strict was given", plural(warnings, "warning"))));
-    }
-    Ok(Outcome::because(Lint { checked, rules, format: args.format.into() }, reasons))
-}
-
-fn plural(n: usize, what: &str) -> String {
-    if n == 1 { format!("one {what}") } else { format!("{n} {what}s") }
+    lint::files(files, Scope::AllPlans, session)?.into_iter().map(load).collect()
 }
 
 fn import(args: &ImportArgs, session: &mut Session) -> Result<Outcome> {

@@ -44,9 +44,18 @@ impl Calendar {
 
     /// The first day after `date` that is worked; none where no day ever is.
     pub fn next_workday(&self, date: Date) -> Option<Date> {
+        self.workday(date, 1)
+    }
+
+    /// The last day before `date` that is worked.
+    pub fn workday_before(&self, date: Date) -> Option<Date> {
+        self.workday(date, -1)
+    }
+
+    fn workday(&self, date: Date, step: i32) -> Option<Date> {
         let mut day = date;
         for _ in 0..3660 {
-            day = day.checked_add(1.day()).ok()?;
+            day = day.checked_add(step.days()).ok()?;
             if self.works(day) {
                 return Some(day);
             }

@@ -1,11 +1,21 @@
-//! Sprints: the lint rules about days, people, progress and sizes.
+//! Sprints: where they stand by what is proven, and the lint rules about days, people, progress and sizes.
 //!
-//! They hold for any plan that speaks of such things. Standups and go/no-go decisions are made elsewhere.
+//! The rules hold for any plan that speaks of such things.
 
 mod calendar;
+pub mod day;
+pub mod gonogo;
+pub mod metrics;
+pub mod next;
 mod people;
 mod progress;
+pub mod risks;
 mod sizes;
+pub mod status;
+#[cfg(test)]
+mod tests;
+pub mod timeline;
+pub mod work;
 
 use crate::plan::finding::{Code, Report, Rule, Severity};
 

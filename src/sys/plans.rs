@@ -11,7 +11,8 @@ use crate::plan::tree::Tree;
 use crate::roadmap::{facts, import, render};
 
 /// The folders that plans are looked for in, below the root.
-pub const FOLDERS: [&str; 2] = ["roadmap", "sprints"];
+pub const FOLDERS: [&str; 2] = ["roadmap", SPRINTS];
+pub const SPRINTS: &str = "sprints";
 
 /// A plan, and what it was read from.
 pub struct Loaded {
@@ -22,8 +23,13 @@ pub struct Loaded {
 
 /// Plans of a repository: YAML files directly in its plan folders, by name.
 pub fn find(root: &Path) -> Result<Vec<PathBuf>> {
+    find_in(root, &FOLDERS)
+}
+
+/// The same in some of them.
+pub fn find_in(root: &Path, folders: &[&str]) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
-    for folder in FOLDERS {
+    for folder in folders {
         let path = root.join(folder);
         let entries = match std::fs::read_dir(&path) {
             Ok(entries) => entries,

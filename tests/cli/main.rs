@@ -17,6 +17,7 @@ mod roadmap_gate;
 mod roadmap_views;
 mod rules;
 mod said;
+mod sprint;
 mod tokens;
 mod trust;
 

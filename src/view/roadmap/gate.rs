@@ -27,6 +27,8 @@ pub(crate) struct Gated {
     pub(crate) format: Format,
     pub(crate) now: String,
     pub(crate) rev: Option<String>,
+    /// How a decision is told in one line.
+    pub(crate) headline: fn(&Decision) -> String,
 }
 
 fn tone(outcome: Outcome) -> Tone {
@@ -37,7 +39,7 @@ fn tone(outcome: Outcome) -> Tone {
     }
 }
 
-fn headline(decision: &Decision) -> String {
+pub(crate) fn headline(decision: &Decision) -> String {
     let state = if decision.outcome == Outcome::Met { "open" } else { "closed" };
     let (met, all) = (decision.count("met"), decision.criteria.len());
     format!(
@@ -48,15 +50,26 @@ fn headline(decision: &Decision) -> String {
 
 /// What was wanted and found, of the parts that decide.
 fn why(judged: &Judged) -> String {
-    let parts: Vec<String> = judged.deciding().iter().take(3).map(|j| format!("{}: {}", j.wanted, j.found)).collect();
-    parts.join("; ")
+    reasons(judged).join("; ")
+}
+
+/// The first few that differ.
+pub(in crate::view) fn reasons(judged: &Judged) -> Vec<String> {
+    let mut reasons: Vec<String> = Vec::new();
+    for part in judged.deciding() {
+        let reason = format!("{}: {}", part.wanted, part.found);
+        if reasons.len() < 3 && !reasons.contains(&reason) {
+            reasons.push(reason);
+        }
+    }
+    reasons
 }
 
 impl Gated {
     fn table(&self) -> Page {
         let mut page = Page::new();
         for Decided { decision, .. } in &self.decided {
-            page.line(Line::new().toned(tone(decision.outcome), headline(decision)).hanging(2));
+            page.line(Line::new().toned(tone(decision.outcome), (self.headline)(decision)).hanging(2));
             for criterion in &decision.criteria {
                 self.criterion(criterion, &mut page);
             }
@@ -71,8 +84,8 @@ impl Gated {
         if self.explain {
             explain(judged, 4, page);
         } else if judged.outcome != Outcome::Met {
-            for part in judged.deciding().iter().take(3) {
-                page.line(Line::new().text("      ").text(format!("{}: {}", part.wanted, part.found)).hanging(8));
+            for reason in reasons(judged) {
+                page.line(Line::new().text("      ").text(reason).hanging(8));
             }
         }
         for warning in &judged.warnings {
@@ -123,7 +136,7 @@ impl Gated {
                 let (path, title) = (property(path), property(&criterion.id));
                 text += &format!("::{level} file={path},line={},title={title}::{}\n", criterion.line, data(&message));
             }
-            text += &format!("::notice title=gate::{}\n", data(&headline(decision)));
+            text += &format!("::notice title=gate::{}\n", data(&clean::one_line(&(self.headline)(decision))));
         }
         text
     }
@@ -134,7 +147,7 @@ impl Gated {
         for Decided { decision, receipt, .. } in &self.decided {
             text += &format!(
                 "### {}\n\n| criterion | outcome | why | next |\n|---|---|---|---|\n",
-                cell(&headline(decision))
+                cell(&(self.headline)(decision))
             );
             for criterion in &decision.criteria {
                 let judged = &criterion.judged;
@@ -188,6 +201,14 @@ fn judged_json(judged: &Judged) -> Value {
     value
 }
 
+pub(in crate::view) fn criterion_json(criterion: &Criterion) -> Value {
+    let mut value = judged_json(&criterion.judged);
+    value["id"] = criterion.id.as_str().into();
+    value["line"] = criterion.line.into();
+    value["ticked"] = criterion.ticked.into();
+    value
+}
+
 impl View for Gated {
     fn page(&self) -> Page {
         match self.format {
@@ -199,13 +220,6 @@ impl View for Gated {
     }
 
     fn json(&self) -> Value {
-        let criterion = |c: &Criterion| {
-            let mut value = judged_json(&c.judged);
-            value["id"] = c.id.as_str().into();
-            value["line"] = c.line.into();
-            value["ticked"] = c.ticked.into();
-            value
-        };
         let gates: Vec<Value> = self
             .decided
             .iter()
@@ -217,7 +231,7 @@ impl View for Gated {
                     "policy": d.decision.policy,
                     "outcome": d.decision.outcome.word(),
                     "receipt": d.receipt,
-                    "criteria": d.decision.criteria.iter().map(criterion).collect::<Vec<_>>(),
+                    "criteria": d.decision.criteria.iter().map(criterion_json).collect::<Vec<_>>(),
                 })
             })
             .collect();
