@@ -6,14 +6,17 @@
 
 pub mod calendar;
 pub mod decimal;
+pub mod effort;
 pub mod evidence;
 pub mod expr;
 pub mod finding;
 pub mod gate;
 pub mod lint;
 mod names;
+pub mod needs;
 pub mod read;
 pub mod scalars;
+pub mod schedule;
 pub mod schema;
 pub mod source;
 pub mod text;

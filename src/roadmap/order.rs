@@ -1,130 +1,21 @@
 //! Rules about what comes before what (BZ4xx).
 
-use std::collections::{HashMap, VecDeque};
-
 use crate::plan::Linted;
-use crate::plan::decimal::Decimal;
 use crate::plan::finding::Report;
-use crate::plan::scalars::{DayRange, Id};
+use crate::plan::needs::Needs;
+use crate::plan::scalars::Id;
+use crate::plan::schedule::Network;
 use crate::plan::schema::Class;
-use crate::plan::source::{At, Span};
-
-/// Packages and items as numbers, and what each needs; parts count as their item.
-struct Needs<'a> {
-    ids: Vec<&'a At<Id>>,
-    needs: Vec<Vec<(usize, Span)>>,
-}
-
-impl<'a> Needs<'a> {
-    /// `uses` adds what deliverables are made with.
-    fn of(linted: &Linted<'a>, uses: bool) -> Self {
-        let items = &linted.plan.items;
-        let ids: Vec<&At<Id>> = linted.packages().map(|p| &p.id).chain(items.iter().map(|i| &i.id)).collect();
-        let mut number: HashMap<&str, usize> = ids.iter().enumerate().map(|(n, id)| (id.value.0.as_str(), n)).collect();
-        for item in items {
-            let own = number[item.id.value.0.as_str()];
-            number.extend(item.parts.iter().map(|part| (part.id.value.0.as_str(), own)));
-        }
-        let edge = |to: &At<Id>| number.get(to.value.0.as_str()).map(|n| (*n, to.span));
-        let of_package = linted.packages().map(|p| p.needs.iter().filter_map(edge).collect());
-        let of_item = items.iter().map(|item| {
-            let needs = item.needs.iter().filter_map(|n| n.item.as_ref());
-            let used = item.deliverables.iter().filter_map(|d| d.uses.as_ref()).filter(|_| uses);
-            needs.chain(used).filter_map(edge).collect()
-        });
-        let needs = of_package.chain(of_item).collect();
-        Needs { ids, needs }
-    }
-
-    /// The groups that reach themselves, after Tarjan (1972), without recursion.
-    fn knots(&self) -> Vec<Vec<usize>> {
-        const UNSEEN: usize = usize::MAX;
-        let n = self.ids.len();
-        let (mut order, mut low, mut on_stack) = (vec![UNSEEN; n], vec![0; n], vec![false; n]);
-        let (mut stack, mut knots, mut next) = (Vec::new(), Vec::new(), 0);
-        for root in 0..n {
-            if order[root] != UNSEEN {
-                continue;
-            }
-            let mut path = vec![(root, 0)];
-            while let Some((node, edge)) = path.pop() {
-                if edge == 0 {
-                    (order[node], low[node]) = (next, next);
-                    next += 1;
-                    stack.push(node);
-                    on_stack[node] = true;
-                }
-                match self.needs[node].get(edge) {
-                    Some((to, _)) => {
-                        path.push((node, edge + 1));
-                        if order[*to] == UNSEEN {
-                            path.push((*to, 0));
-                        } else if on_stack[*to] {
-                            low[node] = low[node].min(order[*to]);
-                        }
-                    }
-                    None => {
-                        if let Some((parent, _)) = path.last() {
-                            low[*parent] = low[*parent].min(low[node]);
-                        }
-                        if low[node] == order[node] {
-                            let from = stack.iter().rposition(|s| *s == node).unwrap_or(0);
-                            let knot: Vec<usize> = stack.drain(from..).collect();
-                            knot.iter().for_each(|k| on_stack[*k] = false);
-                            if knot.len() > 1 || self.needs[node].iter().any(|(to, _)| *to == node) {
-                                knots.push(knot);
-                            }
-                        }
-                    }
-                }
-            }
-        }
-        knots
-    }
-
-    /// The shortest way from `start` back to it, as nodes.
-    fn way_back(&self, start: usize) -> Option<Vec<usize>> {
-        let mut from: HashMap<usize, usize> = HashMap::new();
-        let mut queue = VecDeque::from([start]);
-        while let Some(node) = queue.pop_front() {
-            for (to, _) in &self.needs[node] {
-                if *to == start {
-                    let mut way = vec![node];
-                    while let Some(before) = from.get(way.last()?) {
-                        way.push(*before);
-                    }
-                    way.reverse();
-                    return Some(way);
-                }
-                if !from.contains_key(to) {
-                    from.insert(*to, node);
-                    queue.push_back(*to);
-                }
-            }
-        }
-        None
-    }
-}
-
-/// In knots larger than this the cycle through one node is shown, which may not be the shortest of all.
-const SMALL_KNOT: usize = 300;
+use crate::plan::source::At;
 
 pub(super) fn cycles(linted: &Linted<'_>, report: &mut Report) {
-    let needs = Needs::of(linted, true);
-    for mut knot in needs.knots() {
-        knot.sort_unstable();
-        let starts = if knot.len() > SMALL_KNOT { &knot[..1] } else { &knot[..] };
-        let Some(way) = starts.iter().filter_map(|s| needs.way_back(*s)).min_by_key(Vec::len) else { continue };
-        let names: Vec<&str> = way.iter().chain(way.first()).map(|n| needs.ids[*n].value.0.as_str()).collect();
-        let edge = |from: usize, to: usize| needs.needs[from].iter().find(|(n, _)| *n == to).map(|(_, span)| *span);
-        let (first, last) = (way[0], way[way.len() - 1]);
-        let Some(begins) = edge(first, way.get(1).copied().unwrap_or(first)) else { continue };
-        let closes = edge(last, first).unwrap_or(begins);
-        let more = knot.len() - way.len();
-        let rest = if more > 0 { format!(" ({more} more are tied up with it)") } else { String::new() };
+    let needs = Needs::with_uses(linted.plan);
+    for cycle in needs.cycles() {
+        let names: Vec<&str> = cycle.way.iter().chain(cycle.way.first()).map(|n| needs.id(*n)).collect();
+        let rest = if cycle.more > 0 { format!(" ({} more are tied up with it)", cycle.more) } else { String::new() };
         report
-            .find(begins, format!("{} needs itself: {}{rest}", names[0], names.join(" → ")))
-            .against(closes, format!("{} needs {} here", needs.ids[last].value, names[0]))
+            .find(cycle.begins, format!("{} needs itself: {}{rest}", names[0], names.join(" → ")))
+            .against(cycle.closes, format!("{} needs {} here", names[names.len() - 2], names[0]))
             .fix("remove one of these needs: none of the work could ever begin");
     }
 }
@@ -203,78 +94,25 @@ pub(super) fn later_phase(linted: &Linted<'_>, report: &mut Report) {
 pub(super) fn critical_path(linted: &Linted<'_>, report: &mut Report) {
     let declared: Vec<&At<Id>> = linted.plan.critical_path.iter().flat_map(|p| &p.items).collect();
     let Some(first) = declared.first() else { return };
-    let needs = Needs::of(linted, false);
-    if !needs.knots().is_empty() {
-        return;
-    }
-    let length = |n: usize| -> Decimal {
-        let id = needs.ids[n].value.0.as_str();
-        match linted.package(id) {
-            Some((_, package)) => package.hours.map_or(Decimal::ZERO, |h| h.value.0),
-            None => linted.item(id).and_then(|i| i.window).map_or(Decimal::ZERO, |w| days(w.value)),
-        }
-    };
-    let Some(longest) = longest_path(&needs, &length) else { return };
-    let missing: Vec<&str> = longest
-        .iter()
-        .map(|n| needs.ids[*n].value.0.as_str())
-        .filter(|id| {
-            !declared
-                .iter()
-                .any(|d| linted.item(&d.value.0).map_or(d.value.0.as_str(), |i| i.id.value.0.as_str()) == *id)
-        })
-        .collect();
+    let Ok(network) = Network::from(linted.plan, Needs::of(linted.plan)) else { return };
+    let Ok(schedule) = network.schedule() else { return };
+    let longest = &schedule.critical;
+    let on_path: Vec<Option<usize>> = declared.iter().map(|d| network.number(&d.value.0)).collect();
+    let missing: Vec<&str> = longest.iter().filter(|n| !on_path.contains(&Some(**n))).map(|n| network.id(*n)).collect();
     if longest.len() > 1 && !missing.is_empty() {
-        let names: Vec<&str> = longest.iter().map(|n| needs.ids[*n].value.0.as_str()).collect();
-        let total = Decimal::sum(longest.iter().map(|n| length(*n))).unwrap_or_default();
+        let names: Vec<&str> = longest.iter().map(|n| network.id(*n)).collect();
         report
             .find(
                 first.span,
                 format!("the longest chain of needs holds {}, which the declared path leaves out", missing.join(", ")),
             )
-            .against(needs.ids[longest[longest.len() - 1]].span, "where the longest chain ends")
+            .against(network.works()[longest[longest.len() - 1]].id().span, "where the longest chain ends")
             .numbers(
                 declared.iter().map(|d| d.value.0.as_str()).collect::<Vec<_>>().join(" → "),
-                format!("{} ({total})", names.join(" → ")),
+                format!("{} ({} h)", names.join(" → "), schedule.length),
             )
             .fix("declare the computed path, or correct the needs and windows");
     }
-}
-
-fn days(range: DayRange) -> Decimal {
-    Decimal::from_int(i64::from(range.last - range.first) + 1)
-}
-
-/// The chain of needs with the greatest sum of lengths, what comes first at the front. The graph has no cycles.
-fn longest_path(needs: &Needs<'_>, length: &dyn Fn(usize) -> Decimal) -> Option<Vec<usize>> {
-    let n = needs.ids.len();
-    let mut waiting: Vec<usize> = needs.needs.iter().map(Vec::len).collect();
-    let mut needed_by = vec![Vec::new(); n];
-    for (node, all) in needs.needs.iter().enumerate() {
-        all.iter().for_each(|(to, _)| needed_by[*to].push(node));
-    }
-    let mut ready: VecDeque<usize> = (0..n).filter(|i| waiting[*i] == 0).collect();
-    let mut best: Vec<(Decimal, Option<usize>)> = (0..n).map(|i| (length(i), None)).collect();
-    while let Some(node) = ready.pop_front() {
-        for next in &needed_by[node] {
-            let through = best[node].0.add(length(*next))?;
-            if through > best[*next].0 {
-                best[*next] = (through, Some(node));
-            }
-            waiting[*next] -= 1;
-            if waiting[*next] == 0 {
-                ready.push_back(*next);
-            }
-        }
-    }
-    let mut node = (0..n).rev().max_by(|a, b| best[*a].0.cmp(&best[*b].0))?;
-    let mut path = vec![node];
-    while let Some(before) = best[node].1 {
-        path.push(before);
-        node = before;
-    }
-    path.reverse();
-    Some(path)
 }
 
 pub(super) fn approved_early(linted: &Linted<'_>, report: &mut Report) {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::plan::Linted;
 use crate::plan::decimal::Decimal;
+use crate::plan::effort;
 use crate::plan::finding::Report;
 use crate::plan::scalars::Id;
 use crate::plan::schema::{Day, Item, Work};
@@ -94,17 +95,10 @@ pub(super) fn outside_window(linted: &Linted<'_>, report: &mut Report) {
 pub(super) fn budget(linted: &Linted<'_>, report: &mut Report) {
     for item in &linted.plan.items {
         // Only budgets that are given in hours can be compared with hours.
-        let pieces = Decimal::from_int(i64::try_from(item.parts.len().max(1)).unwrap_or(1));
-        let hours: Option<Vec<Decimal>> = item
-            .effort
-            .iter()
-            .map(|e| {
-                e.hours
-                    .as_ref()
-                    .and_then(|h| if e.each.is_some_and(|x| x.value) { h.value.0.mul(pieces) } else { Some(h.value.0) })
-            })
-            .collect();
-        let Some(planned) = hours.filter(|h| !h.is_empty()).and_then(Decimal::sum) else { continue };
+        if item.effort.iter().any(|budget| budget.hours.is_none()) {
+            continue;
+        }
+        let Some(planned) = effort::of_item(item, effort::hours_per_day(linted.plan)) else { continue };
         let scheduled = linted.plan.days.iter().flat_map(work).filter_map(|w| {
             let of_item =
                 w.item.as_ref().and_then(|i| linted.item(&i.value.0)).is_some_and(|i| i.id.value == item.id.value);

@@ -51,6 +51,7 @@ pub struct Look {
 pub struct Line {
     spans: Vec<(Tone, String)>,
     hang: usize,
+    cut: bool,
 }
 
 impl Line {
@@ -86,7 +87,41 @@ impl Line {
         self
     }
 
+    /// Too long for the terminal it ends with `…` and is never wrapped, for lines that draw something together.
+    #[must_use]
+    pub fn cut(mut self) -> Self {
+        self.cut = true;
+        self
+    }
+
+    fn render_cut(&self, width: usize, colour: bool, out: &mut String) {
+        let whole: usize = self.spans.iter().map(|(_, text)| text.width()).sum();
+        let mut left = if whole > width { width.saturating_sub(1) } else { width };
+        let mut line = String::new();
+        for (tone, text) in &self.spans {
+            let mut part = String::new();
+            for c in text.chars() {
+                let columns = c.width().unwrap_or(0);
+                if columns > left {
+                    left = 0;
+                    break;
+                }
+                part.push(c);
+                left -= columns;
+            }
+            paint(*tone, &part, colour, &mut line);
+            if left == 0 {
+                break;
+            }
+        }
+        out.push_str(line.trim_end_matches(' '));
+        out.push_str(if whole > width { "…\n" } else { "\n" });
+    }
+
     fn render(&self, look: Look, out: &mut String) {
+        if let Some(width) = look.width.filter(|_| self.cut) {
+            return self.render_cut(width.max(8), look.colour, out);
+        }
         let Some(width) = look.width else {
             let mut line = String::new();
             self.spans.iter().for_each(|(tone, text)| paint(*tone, text, look.colour, &mut line));
@@ -217,6 +252,7 @@ enum Block {
     Line(Line),
     Grid(Grid),
     Verbatim(String),
+    Either { columns: usize, wide: Page, narrow: Page },
 }
 
 /// The whole of what is shown, from top to bottom.
@@ -253,6 +289,11 @@ impl Page {
         self.0.push(Block::Verbatim(text.into()));
     }
 
+    /// `wide` where the reader has this many columns or is no terminal, else `narrow`: the same, told in less room.
+    pub fn either(&mut self, columns: usize, wide: Page, narrow: Page) {
+        self.0.push(Block::Either { columns, wide, narrow });
+    }
+
     pub fn render(&self, look: Look) -> String {
         let mut out = String::new();
         for block in &self.0 {
@@ -260,6 +301,10 @@ impl Page {
                 Block::Line(line) => line.render(look, &mut out),
                 Block::Grid(grid) => grid.render(look, &mut out),
                 Block::Verbatim(text) => out.push_str(text),
+                Block::Either { columns, wide, narrow } => {
+                    let room = look.width.is_none_or(|width| width >= *columns);
+                    out.push_str(&if room { wide } else { narrow }.render(look));
+                }
             }
         }
         out
@@ -286,6 +331,21 @@ mod tests {
             over
         ");
         insta::assert_snapshot!(page.render(Look::default()), @"ok      the quick brown fox jumps over");
+    }
+
+    #[test]
+    fn drawn_lines_are_cut_and_pages_choose_by_width() {
+        let mut page = Page::new();
+        page.line(Line::new().toned(Tone::Dim, "├─● ").text("الرسالة and more").cut());
+        assert_eq!(page.render(at(12)), "├─● الرسالة…\n");
+        assert_eq!(page.render(at(20)), "├─● الرسالة and more\n");
+        assert_eq!(page.render(Look::default()), "├─● الرسالة and more\n");
+        let (mut wide, mut narrow) = (Page::new(), Page::new());
+        wide.text("wide");
+        narrow.text("narrow");
+        let mut page = Page::new();
+        page.either(60, wide, narrow);
+        assert_eq!([at(59), at(60), Look::default()].map(|l| page.render(l)), ["narrow\n", "wide\n", "wide\n"]);
     }
 
     #[test]

@@ -408,3 +408,115 @@ fn the_policy_of_a_gate_and_what_is_no_gate() {
     plan.phases[0].gate = None;
     assert_eq!(decide(&plan, &source, &plan.phases[0], &inputs).unwrap_err().exit, crate::error::Exit::Invalid);
 }
+
+fn proofs(world: &World, text: &str) -> Result<Vec<String>, Error> {
+    let text = format!("bizra: roadmap/v1\nid: p\ntitle: T\ntimezone: UTC\n{text}");
+    let loaded = crate::sys::plans::read("p.yaml".as_ref(), text.as_bytes());
+    let loaded = loaded.unwrap_or_else(|e| panic!("{e:?} in\n{text}"));
+    let inputs = Inputs { receipts: world, files: world, commands: world, now: NOW.parse().unwrap(), has_policy: true };
+    let proofs = proof::of_all(&loaded.plan, &loaded.source, &inputs)?;
+    let work = proof::of_work(&loaded.plan, &loaded.source, &inputs)?;
+    assert!(work.iter().all(|(id, judged)| proofs.get(id) == Some(judged)), "one question, one answer");
+    for judged in proofs.values() {
+        assert_eq!(judged.next.is_none(), judged.outcome == Outcome::Met, "{judged:#?}");
+    }
+    Ok(proofs.into_iter().map(|(id, judged)| format!("{id} {}", judged.outcome.words())).collect())
+}
+
+#[test]
+fn work_is_proven_by_its_own_evidence_else_by_all_that_covers_it() {
+    let (here, gone, small) = ("{file: {path: a.rs}}", "{file: {path: none}}", "{file: {path: a.rs, min_bytes: 9}}");
+    let plan = format!(
+        "phases:
+  - id: one
+    packages:
+      - {{id: OWN, name: N, evidence: {here}}}
+      - {{id: OWN-NOT, name: N, status: done, evidence: {gone}}}
+      - {{id: COVERED, name: N}}
+      - {{id: TWICE, name: N}}
+      - {{id: REFUTED, name: N, status: done}}
+      - {{id: ALONE, name: N, status: done}}
+    gate:
+      criteria:
+        - {{id: c1, covers: [COVERED, TWICE, OWN-NOT], evidence: {here}}}
+        - {{id: c2, covers: [REFUTED], evidence: {small}}}
+horizons: [{{id: h, name: H, criteria: [{{id: c3, covers: [TWICE, OWN], ticked: true}}]}}]
+"
+    );
+    assert_eq!(
+        proofs(&world(vec![]), &plan).unwrap(),
+        [
+            "ALONE pending: missing",
+            "COVERED met",
+            "OWN met",
+            "OWN-NOT pending: missing",
+            "REFUTED failed",
+            "TWICE pending: missing"
+        ]
+    );
+}
+
+#[test]
+fn parts_prove_their_item_and_an_item_its_parts() {
+    let plan = |covers: &str| {
+        format!(
+            "items:
+  - {{id: A, name: A, parts: [{{id: A.1}}, {{id: A.2}}]}}
+lists: [{{id: l, entries: [{{id: T, text: T, done: true}}]}}]
+definition_of_done:
+{covers}"
+        )
+    };
+    let criterion = |id: &str, covers: &str, path: &str| {
+        format!("  - {{id: {id}, covers: [{covers}], evidence: {{file: {{path: {path}}}}}}}\n")
+    };
+    let check = |criteria: &[String], expected: [&str; 4]| {
+        let short = |line: String| line.replace("pending: missing", "pending");
+        let found: Vec<String> =
+            proofs(&world(vec![]), &plan(&criteria.concat())).unwrap().into_iter().map(short).collect();
+        assert_eq!(found, expected, "{criteria:?}");
+    };
+    let [met, none] = ["a.rs", "none"];
+    check(&[criterion("c", "A", met)], ["A met", "A.1 met", "A.2 met", "T pending"]);
+    check(&[criterion("c", "A.1", met)], ["A pending", "A.1 met", "A.2 pending", "T pending"]);
+    check(&[criterion("c", "A.1, A.2", met)], ["A met", "A.1 met", "A.2 met", "T pending"]);
+    check(
+        &[criterion("c", "A", met), criterion("d", "A.1", none)],
+        ["A pending", "A.1 pending", "A.2 pending", "T pending"],
+    );
+    check(&[criterion("c", "T", met)], ["A pending", "A.1 pending", "A.2 pending", "T met"]);
+}
+
+#[test]
+fn approvals_of_packages_are_about_their_text_and_by_others() {
+    let package = "{id: W, name: Work, owners: [ada], evidence: {approval: {role: review, independent_of: owners}}}";
+    let plan = format!("people: [{{id: ada}}]\nphases:\n- id: one\n  packages:\n  - {package}\n");
+    let about = |text: &str| Subject::of_bytes("package:p/W", text.as_bytes());
+    let text = package.strip_suffix('}').unwrap();
+    let read = |by: &str, text: &str| proofs(&world(vec![approve(by, 1, "9", about(text))]), &plan).unwrap().remove(0);
+    let (own, source) = {
+        let loaded = crate::sys::plans::read(
+            "p.yaml".as_ref(),
+            format!("bizra: roadmap/v1\nid: p\ntitle: T\ntimezone: UTC\n{plan}").as_bytes(),
+        )
+        .unwrap_or_else(|e| panic!("{e:?}"));
+        (loaded.plan, loaded.source)
+    };
+    let matter = Matter::from(&own.phases[0].packages[0]);
+    let exact = String::from_utf8(matter.text(&source).to_vec()).unwrap();
+    assert!(text.starts_with(exact.trim_end_matches('}')), "{exact}");
+    assert_eq!(read("bob:review", &exact), "W met");
+    assert_eq!(read("ada:review", &exact), "W pending: missing");
+    assert_eq!(read("bob:review", "another text"), "W pending: stale");
+}
+
+#[test]
+fn evidence_that_can_t_be_judged_is_refused_wherever_it_stands() {
+    let climbs = "{file: {path: ../x}}";
+    for plan in [
+        format!("phases: [{{id: one, packages: [{{id: W, name: N, evidence: {climbs}}}]}}]\n"),
+        format!("items: [{{id: W, name: N}}]\ndefinition_of_done: [{{id: c, covers: [W], evidence: {climbs}}}]\n"),
+    ] {
+        assert_eq!(proofs(&world(vec![]), &plan).unwrap_err().exit, crate::error::Exit::Invalid);
+    }
+}
