@@ -35,13 +35,23 @@ pub(super) fn judge_at<T>(
     by: impl FnOnce(&Inputs<'_>) -> Result<T>,
 ) -> Result<T> {
     let (files, _) = files_of(session)?;
+    judge_over(session, &files, moment, by)
+}
+
+/// The same over files of the caller's own, such as those of a revision.
+pub(super) fn judge_over<T>(
+    session: &mut Session,
+    files: &RepositoryFiles,
+    moment: Moment,
+    by: impl FnOnce(&Inputs<'_>) -> Result<T>,
+) -> Result<T> {
     let ledger = session.ledger_if_there()?;
     let policy = session.policy()?;
     let evidence = Evidence::open(session, ledger.as_ref(), policy.as_ref(), moment)?;
     evidence.warn(session);
     by(&Inputs {
         receipts: &evidence,
-        files: &files,
+        files,
         commands: &NoCommands,
         now: moment.now,
         has_policy: policy.is_some(),

@@ -1,6 +1,7 @@
 //! `bizra sprint`: where a sprint stands, by evidence.
 
 mod choose;
+mod standup;
 
 use std::path::PathBuf;
 
@@ -15,7 +16,8 @@ use crate::error::Result;
     after_help = "\
 Examples:
   bizra sprint lint                             Check every sprint of the repository
-  bizra sprint lint sprints/flywheel.yaml       Check one"
+  bizra sprint lint sprints/flywheel.yaml       Check one
+  bizra sprint standup                          What today brought, as Markdown"
 )]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -25,6 +27,7 @@ pub(super) struct Args {
 #[derive(clap::Subcommand)]
 enum Command {
     Lint(LintArgs),
+    Standup(standup::Args),
 }
 
 /// Find what contradicts itself in sprints
@@ -47,5 +50,6 @@ struct LintArgs {
 pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     match &args.command {
         Command::Lint(args) => lint::run(&args.files, Scope::Sprints, &args.flags, session),
+        Command::Standup(args) => standup::run(args, session),
     }
 }

@@ -6,6 +6,7 @@ mod calendar;
 mod people;
 mod progress;
 mod sizes;
+pub mod standup;
 #[cfg(test)]
 mod tests;
 pub mod timeline;

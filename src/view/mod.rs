@@ -12,6 +12,7 @@ pub(crate) mod receipts;
 pub(crate) mod receipts_audit;
 pub(crate) mod replay;
 pub(crate) mod roadmap;
+pub(crate) mod standup;
 pub(crate) mod tokens;
 pub(crate) mod trust;
 

@@ -37,6 +37,15 @@ pub fn sealed(markdown: &str) -> String {
     with_digests(markdown, &digests)
 }
 
+/// A file's text without its digests.
+pub fn readable(text: &str) -> String {
+    let text = unix(text);
+    match text.rfind(MARK) {
+        Some(at) if is_last(&text[at..]) => format!("{}\n", text[..at].trim_end()),
+        _ => text,
+    }
+}
+
 /// What to make of a file that is there: replaced where nobody edited it.
 pub fn replace(old: Option<&str>, markdown: &str) -> Change {
     let new = sealed(markdown);
@@ -60,7 +69,7 @@ pub fn update(old: Option<&str>, markdown: &str) -> (Change, Vec<String>) {
     let mut digests = Vec::new();
     let mut kept = Vec::new();
     let is_new = |title: &str| now.sections.iter().any(|(new, _)| *new == title);
-    let mut keep_own_after = |anchor: &str, text: &mut String, kept: &mut Vec<String>| {
+    let keep_own_after = |anchor: &str, text: &mut String, kept: &mut Vec<String>| {
         let at = before.sections.iter().position(|(title, _)| *title == anchor);
         let following = before.sections.iter().skip(at.map_or(usize::MAX, |at| at + 1));
         for (title, body) in following.take_while(|(title, _)| !is_new(title)) {

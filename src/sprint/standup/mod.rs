@@ -3,29 +3,29 @@
 //! [`tell`] takes what happened in a [`Window`] as values (commits, receipts, proofs, decisions, the plan before and
 //! now) and returns the sections that the sprint asks for. How they look, and where history comes from, is elsewhere.
 
+mod ahead;
 pub mod commit;
 pub mod file;
 pub mod link;
 pub mod scope;
 mod sections;
-#[cfg(test)]
-mod tests;
 mod told;
 pub mod window;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::error::Error;
-use crate::plan::gate::{About, Decision, Judged, Receipts};
+use crate::plan::gate::proof::Proofs;
+use crate::plan::gate::{About, Decision, Receipts};
 use crate::plan::schema::Plan;
 use crate::plan::source::Source;
 use crate::receipts::statement::Value;
 use crate::sprint::timeline::Position;
-use commit::{Commit, Who};
-use link::{Link, Linker};
+pub use commit::{Commit, Who};
+pub use link::{Link, Linker};
 pub use scope::{Before, Scope, Version};
 pub use window::Window;
 
@@ -99,8 +99,8 @@ pub struct Asked<'a> {
     pub zone: &'a TimeZone,
     pub window: &'a Window,
     pub history: &'a History,
-    /// Of packages and items.
-    pub proofs: &'a BTreeMap<&'a str, Judged>,
+    /// Of packages, items, their parts and tasks.
+    pub proofs: &'a Proofs<'a>,
     /// What the gates of the sprint say.
     pub gates: &'a [Decision],
     /// Those of the window, newest first.
@@ -419,9 +419,9 @@ pub fn receipts_of(window: &Window, receipts: &dyn Receipts) -> Result<Vec<Seen>
             Some(Value::String(text)) => Some(text.clone()),
             _ => None,
         };
-        let gate = match receipt.statement.body.get("passed") {
-            Some(Value::Bool(passed)) if kind == "gate-decision" => {
-                text("plan").zip(text("phase")).map(|(plan, phase)| (format!("{plan}/{phase}"), *passed))
+        let gate = match (text("plan"), text("phase"), text("decision")) {
+            (Some(plan), Some(phase), Some(decision)) if kind == "gate-decision" => {
+                Some((format!("{plan}/{phase}"), decision == "passed"))
             }
             _ => None,
         };
