@@ -183,19 +183,20 @@ impl Told<'_> {
             }
             entry
         });
-        let mut entries: Vec<Entry> = entries.chain(self.open_tasks()).collect();
+        let (tasks, later) = self.open_tasks();
+        let mut entries: Vec<Entry> = entries.chain(tasks).collect();
         if entries.is_empty() {
             entries.push(Entry::text("Nothing: everything that could be begun is done or waits for something."));
         }
-        let more = entries.len().saturating_sub(MOST);
+        let more = entries.len().saturating_sub(MOST) + later;
         entries.truncate(MOST);
         vec![Group { entries, more, label: None }]
     }
 
-    /// Boxes of days that are open, from the first day on: what was left comes before what follows.
-    fn open_tasks(&self) -> Vec<Entry> {
+    /// Open boxes: what earlier days left, today's, and those of the next day that has any. The rest is counted.
+    fn open_tasks(&self) -> (Vec<Entry>, usize) {
         if !self.is_everybodys() {
-            return Vec::new();
+            return (Vec::new(), 0);
         }
         let is_open = |task: &Task| {
             let ticked = task.done.as_ref().is_some_and(|done| done.value);
@@ -205,13 +206,17 @@ impl Told<'_> {
         let mut open: Vec<(u32, &Task)> = tasks_of_days(self.plan()).filter(|(_, task)| is_open(task)).collect();
         open.sort_by_key(|(day, _)| *day);
         let today = self.asked.window.day;
+        let reached = self.day().unwrap_or(u32::MAX);
+        let next = open.iter().map(|(day, _)| *day).find(|day| *day > reached).unwrap_or(reached);
+        let soon = open.partition_point(|(day, _)| *day <= next);
+        let later = open.len() - soon;
         let told = |(day, task): (u32, &Task)| {
             let mut entry = task_entry(task);
             let words = if today.is_some_and(|today| day < today) { "left from day" } else { "day" };
             entry.words.insert(0, format!("{words} {day}"));
             entry
         };
-        open.into_iter().map(told).collect()
+        (open.into_iter().take(soon).map(told).collect(), later)
     }
 }
 

@@ -197,9 +197,12 @@ impl<'a> Told<'a> {
         groups.extend(self.other_receipts(&groups));
         groups.extend(if self.asked.whose.by_person { self.people() } else { self.other_commits().into_iter().collect() });
         groups.retain(|group| !group.entries.is_empty() || group.label.as_ref().is_some_and(|_| group.more > 0));
-        if groups.is_empty() {
-            let entries = vec![Entry::text("Nothing: no receipt, no claim and no commit in this window.")];
-            groups.push(Group { entries, ..Group::default() });
+        if groups.first().is_none_or(|group| group.label.is_some()) {
+            let nothing = match groups.is_empty() {
+                true => "Nothing: no receipt, no claim and no commit in this window.",
+                false => "Nothing that a receipt shows.",
+            };
+            groups.insert(0, Group { entries: vec![Entry::text(nothing)], ..Group::default() });
         }
         groups
     }

@@ -57,7 +57,7 @@ impl Markup for Markdown {
                 '_' => !(is_word(at.checked_sub(1)) && is_word(Some(at + 1))),
                 // At the beginning they open a heading or a list.
                 '#' | '-' | '+' | '=' => at == 0,
-                '.' | ')' => at > 0 && at == digits,
+                '.' | ')' => at > 0 && at == digits && characters.get(at + 1).is_none_or(|next| *next == ' '),
                 _ => false,
             };
             if needed {
@@ -225,6 +225,7 @@ mod tests {
             ("_x_ *y* <b>", r"\_x\_ \*y\* \<b\>", "_x_ \u{200b}*\u{200b}y\u{200b}*\u{200b} &lt;b&gt;"),
             ("# not a heading", r"\# not a heading", "# not a heading"),
             ("1. no list", r"1\. no list", "1. no list"),
+            ("1.5B", "1.5B", "1.5B"),
             ("2026-01-30", "2026-01-30", "2026-01-30"),
             ("- no list", r"\- no list", "- no list"),
             ("[a](http://x) & `c`", r"\[a\](http://x) \& \`c\`", "[a](http://x) &amp; \u{200b}`\u{200b}c\u{200b}`\u{200b}"),

@@ -4,6 +4,7 @@
 
 pub(crate) mod ledger;
 mod report;
+mod standup;
 mod startup;
 
 use std::path::PathBuf;
@@ -46,6 +47,7 @@ enum Run {
 
 const BENCHMARKS: &[Benchmark] = &[
     Benchmark { name: "startup", run: Run::Races(startup::run) },
+    Benchmark { name: "standup", run: Run::Races(standup::run) },
     Benchmark { name: "ledger", run: Run::Figures(ledger::run) },
 ];
 
