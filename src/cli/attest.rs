@@ -37,7 +37,7 @@ pub(super) struct Args {
     /// A file that it is about, by its bytes; may be given several times
     #[arg(long = "subject", value_name = "PATH", value_hint = clap::ValueHint::FilePath)]
     subjects: Vec<PathBuf>,
-    /// A criterion, package or item of a plan that it approves, as the plan has it now
+    /// A criterion, package or item of a plan that it approves, as the plan has it now; SPRINT/go_no_go for a sprint's last decision
     #[arg(long, value_name = "PLAN/ID")]
     criterion: Option<String>,
 }
@@ -118,7 +118,7 @@ fn criterion(session: &Session, name: &str) -> Result<Subject> {
         }
         for matter in Matter::all(&loaded.plan) {
             if matter.id.0 == id {
-                return Ok(Subject::of_bytes(matter.name(&loaded.plan), matter.text(&loaded.source)));
+                return Ok(Subject::of_bytes(matter.name(&loaded.plan), &matter.text(&loaded.source)));
             }
             known.push(matter.id.0.clone());
         }

@@ -12,6 +12,7 @@ mod attest;
 mod book;
 mod completions;
 mod config;
+mod decision;
 mod doctor;
 mod evidence;
 mod infer;

@@ -2,8 +2,6 @@
 
 mod gate;
 
-pub(super) use gate::replay;
-
 use std::path::PathBuf;
 
 use super::lint::{self, Scope};

@@ -1,6 +1,8 @@
 //! `bizra sprint`: where a sprint stands, by evidence.
 
 mod choose;
+mod gonogo;
+mod report;
 mod standup;
 
 use std::path::PathBuf;
@@ -10,14 +12,20 @@ use super::{Outcome, Session};
 use crate::error::Result;
 
 /// Check sprints, and say where they stand by what is proven
+///
+/// Commands about one sprint take the one that --sprint names, else the one that is active today (by its own zone and
+/// calendar, and --now), else the only one.
 #[derive(clap::Args)]
 #[command(
     arg_required_else_help = true,
     after_help = "\
 Examples:
-  bizra sprint lint                             Check every sprint of the repository
-  bizra sprint lint sprints/flywheel.yaml       Check one
-  bizra sprint standup                          What today brought, as Markdown"
+  bizra sprint status                           Where are we, by claim and by proof?
+  bizra sprint standup                          What did today bring?
+  bizra sprint next --who nova                  What should nova do now?
+  bizra sprint day 4                            What does the plan say about day 4?
+  bizra sprint gonogo --explain                 May it ship?
+  bizra sprint lint                             What contradicts itself in the sprints?"
 )]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -26,8 +34,14 @@ pub(super) struct Args {
 
 #[derive(clap::Subcommand)]
 enum Command {
+    Day(report::DayArgs),
+    Gonogo(gonogo::Args),
     Lint(LintArgs),
+    Metrics(report::MetricsArgs),
+    Next(report::NextArgs),
+    Risks(report::RisksArgs),
     Standup(standup::Args),
+    Status(report::StatusArgs),
 }
 
 /// Find what contradicts itself in sprints
@@ -49,7 +63,13 @@ struct LintArgs {
 
 pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     match &args.command {
+        Command::Day(args) => report::day(args, session),
+        Command::Gonogo(args) => gonogo::run(args, session),
         Command::Lint(args) => lint::run(&args.files, Scope::Sprints, &args.flags, session),
+        Command::Metrics(args) => report::metrics(args, session),
+        Command::Next(args) => report::next(args, session),
+        Command::Risks(args) => report::risks(args, session),
         Command::Standup(args) => standup::run(args, session),
+        Command::Status(args) => report::status(args, session),
     }
 }

@@ -16,7 +16,7 @@ mod schema_check;
 mod tests;
 
 pub use attestation::{Attestation, Score};
-pub use gate_decision::{DecidedCriterion, GateDecision};
+pub use gate_decision::{DecidedCriterion, GO_NO_GO, GateDecision};
 pub use inference::{Engine, Finish, Inference, Model, Parameters, Text, Timings, digest_of_vocabulary};
 pub use key_event::KeyEvent;
 pub use policy_event::{PolicyAction, PolicyEvent};

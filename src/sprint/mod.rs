@@ -3,13 +3,20 @@
 //! The rules hold for any plan that speaks of such things.
 
 mod calendar;
+pub mod day;
+pub mod gonogo;
+pub mod metrics;
+pub mod next;
 mod people;
 mod progress;
+pub mod risks;
 mod sizes;
 pub mod standup;
+pub mod status;
 #[cfg(test)]
 mod tests;
 pub mod timeline;
+pub mod work;
 
 use crate::plan::finding::{Code, Report, Rule, Severity};
 

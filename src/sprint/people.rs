@@ -10,7 +10,7 @@ use crate::plan::scalars::Id;
 use crate::plan::schema::{Day, Item, Work};
 use crate::plan::source::{At, Span};
 
-fn work(day: &Day) -> impl Iterator<Item = &Work> {
+pub(super) fn work(day: &Day) -> impl Iterator<Item = &Work> {
     day.work.iter().chain(day.schedule.iter().flat_map(|s| &s.work))
 }
 

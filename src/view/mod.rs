@@ -4,6 +4,7 @@
 //! here by hand and not derived from domain types, which may change.
 
 pub(crate) mod attest;
+pub(crate) mod chart;
 pub(crate) mod config;
 pub(crate) mod doctor;
 pub(crate) mod infer;
@@ -12,6 +13,8 @@ pub(crate) mod receipts;
 pub(crate) mod receipts_audit;
 pub(crate) mod replay;
 pub(crate) mod roadmap;
+pub(crate) mod sheet;
+pub(crate) mod sprint;
 pub(crate) mod standup;
 pub(crate) mod tokens;
 pub(crate) mod trust;

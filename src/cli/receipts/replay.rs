@@ -41,7 +41,7 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
         return replay::replay(session, &content.id.to_string(), &statement.stamp, &claim?, &again);
     }
     if statement.predicate_type == GateDecision::TYPE {
-        return match super::super::roadmap::replay(session, &content)? {
+        return match super::super::decision::replay(session, &content)? {
             Err(why) => Err(undecided(&why)),
             Ok((true, what)) => {
                 Ok(Outcome::yes(Script { kind: "replay".into(), text: format!("identical: {what}\n") }))

@@ -1,23 +1,13 @@
 //! `bizra roadmap gate`: does the evidence open the gate?
 
-use std::path::PathBuf;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
 
-use super::super::evidence::{Evidence, Moment, files_of};
+use super::super::decision::{self, Flags, Read, Sight};
+use super::super::evidence::Moment;
 use super::super::{Outcome, Session};
-use crate::env::{Clock, Vars};
-use crate::error::{Error, Exit, Result};
-use crate::plan::gate::{self, Commands, Decision, Inputs, Outcome as Verdict, Ran};
-use crate::receipts::hex;
-use crate::receipts::policy::SignedPolicy;
-use crate::receipts::predicates::{DecidedCriterion, GateDecision};
-use crate::receipts::receipt::Content;
-use crate::receipts::stamp::Time;
-use crate::receipts::statement::{Draft, Subject};
-use crate::sys::git_files::RepositoryFiles;
-use crate::sys::plans::{self, Loaded};
-use crate::sys::process;
-use crate::view::roadmap::gate::{Decided, Format, Gated};
+use crate::error::{Error, Result};
+use crate::plan::gate::{self, Decision};
+use crate::view::roadmap::gate::{Gated, headline};
 
 /// Decide whether a phase's gate opens, by evidence and never by ticks
 ///
@@ -38,101 +28,38 @@ pub(super) struct Args {
     /// The plan file [default: all in roadmap/]
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     file: Option<PathBuf>,
-    /// Look at the files of this revision instead of the work tree
-    #[arg(long, value_name = "REV")]
-    at: Option<String>,
-    /// Show the evidence of every criterion, also where it is met
-    #[arg(long)]
-    explain: bool,
-    /// Decide, and leave no receipt
-    #[arg(long)]
-    dry_run: bool,
-    /// Run the commands that the plan names as evidence
-    #[arg(long)]
-    allow_commands: bool,
-    /// Run them although the plan differs from the default branch's
-    #[arg(long, requires = "allow_commands")]
-    force_commands: bool,
-    /// How to print the decision
-    #[arg(long, value_enum, default_value = "table")]
-    format: FormatArg,
-}
-
-#[derive(Clone, Copy, clap::ValueEnum)]
-enum FormatArg {
-    Table,
-    Junit,
-    Github,
-    Md,
-}
-
-/// A plan, and where it was read from.
-struct Read {
-    loaded: Loaded,
-    path: String,
-    bytes: Vec<u8>,
+    #[command(flatten)]
+    flags: Flags,
 }
 
 pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
-    let (mut files, root) = files_of(session)?;
-    let rev = args.at.as_deref().map(|rev| files.at(rev)).transpose()?;
-    let read = read_plans(args, session, &files, &root)?;
+    let sight = Sight::of(&args.flags, session)?;
+    let read = read_plans(args, session, &sight)?;
     let chosen = choose(args.phase.as_deref(), &read)?;
     let moment = Moment::of(session);
-    let ledger = session.ledger_if_there()?;
-    let policy = session.policy()?;
-    let evidence = Evidence::open(session, ledger.as_ref(), policy.as_ref(), moment)?;
-    evidence.warn(session);
-    let mut decided = Vec::new();
-    for (read, phase) in chosen {
-        let refused = may_run(args, &files, read)?;
-        let runner = Runner { refused, root: &root, vars: &session.env.vars, clock: &*session.env.clock };
-        let inputs = Inputs {
-            receipts: &evidence,
-            files: &files,
-            commands: &runner,
-            now: moment.now,
-            has_policy: policy.is_some(),
-        };
-        let phase = &read.loaded.plan.phases.iter().chain(&read.loaded.plan.tiers).nth(phase);
-        let Some(phase) = phase else { continue };
-        let decision = gate::decide(&read.loaded.plan, &read.loaded.source, phase, &inputs)?;
-        decided.push((read, decision));
-    }
-    let mut reasons = Vec::new();
-    let mut answer = Vec::new();
-    for (read, decision) in decided {
-        let receipt = match decision.outcome {
-            Verdict::Met | Verdict::Failed if !args.dry_run => {
-                let claim = claim(&decision, moment, rev.clone(), policy.as_ref(), args.allow_commands)?;
-                let draft = Draft::new(vec![Subject::of_bytes(read.path.as_str(), &read.bytes)], &claim)?;
-                session.record(&draft)?.map(|id| id.to_string())
-            }
-            _ => None,
-        };
-        reasons.extend(reason(&decision));
-        answer.push(Decided { decision, path: read.path.clone(), receipt });
-    }
-    let receipt = answer.iter().rev().find_map(|d| d.receipt.clone());
-    let format = match args.format {
-        FormatArg::Table => Format::Table,
-        FormatArg::Junit => Format::Junit,
-        FormatArg::Github => Format::Github,
-        FormatArg::Md => Format::Markdown,
-    };
-    let view = Gated { decided: answer, explain: args.explain, format, now: moment.now.to_string(), rev };
+    let decided = decision::take(session, &args.flags, &sight, moment, chosen, |read, phase, inputs| {
+        let plan = &read.loaded.plan;
+        let phase = plan.phases.iter().chain(&plan.tiers).nth(*phase).expect("invariant: it was counted in this plan");
+        gate::decide(plan, &read.loaded.source, phase, inputs)
+    })?;
+    let reasons = decided.iter().filter_map(|d| decision::reason(&d.decision, closed(&d.decision))).collect();
+    let receipt = decided.iter().rev().find_map(|d| d.receipt.clone());
+    let (explain, format, now) = (args.flags.explain, args.flags.format(), moment.now.to_string());
+    let view = Gated { decided, explain, format, now, rev: sight.rev, headline };
     Ok(Outcome { receipt, ..Outcome::because(view, reasons) })
 }
 
-fn read_plans(args: &Args, session: &Session, files: &RepositoryFiles, root: &std::path::Path) -> Result<Vec<Read>> {
+fn closed(decision: &Decision) -> String {
+    let (met, all) = (decision.count("met"), decision.criteria.len());
+    let word = decision.outcome.word();
+    format!("the gate of {} is closed ({word}): {met} of {all} criteria are met", decision.phase)
+}
+
+fn read_plans(args: &Args, session: &Session, sight: &Sight) -> Result<Vec<Read>> {
     let paths = match &args.file {
-        Some(file) => {
-            let full = session.env.cwd.join(file);
-            let inside = full.strip_prefix(root).unwrap_or(file).to_string_lossy().replace('\\', "/");
-            vec![inside]
-        }
+        Some(file) => vec![inside(&sight.root, &session.env.cwd, file)],
         None => {
-            let names = files.names_in("roadmap")?;
+            let names = sight.files.names_in("roadmap")?;
             names.into_iter().filter(|n| n.ends_with(".yaml") || n.ends_with(".yml")).collect()
         }
     };
@@ -140,15 +67,13 @@ fn read_plans(args: &Args, session: &Session, files: &RepositoryFiles, root: &st
         return Err(Error::invalid("there is no plan in roadmap/")
             .hint("name one with --file, or import one: `bizra roadmap import FILE.md`"));
     }
-    let mut read = Vec::new();
-    for path in paths {
-        let Some(bytes) = files.bytes(&path)? else {
-            return Err(Error::invalid(format!("there is no file {path}")).hint("check the path and its spelling"));
-        };
-        let loaded = plans::read(path.as_ref(), &bytes).map_err(|mut problems| problems.swap_remove(0))?;
-        read.push(Read { loaded, path, bytes });
-    }
-    Ok(read)
+    paths.into_iter().map(|path| sight.read(path)).collect()
+}
+
+/// A path that was typed in `cwd`, from the root.
+fn inside(root: &Path, cwd: &Path, file: &Path) -> String {
+    let full = cwd.join(file);
+    full.strip_prefix(root).unwrap_or(file).to_string_lossy().replace('\\', "/")
 }
 
 /// The phases to decide, as numbers within their plans. Asking for nothing is never a yes.
@@ -180,145 +105,5 @@ fn choose<'a>(wanted: Option<&str>, read: &'a [Read]) -> Result<Vec<(&'a Read, u
         (None, 0) => Err(Error::invalid("no phase has a gate, so there is nothing to decide")
             .hint("add `gate: {criteria: […]}` to a phase")),
         _ => Ok(all),
-    }
-}
-
-/// Why commands are not to be run; none when they may.
-fn may_run(args: &Args, files: &RepositoryFiles, read: &Read) -> Result<Option<String>> {
-    if !args.allow_commands {
-        return Ok(Some("commands are not run unless allowed".into()));
-    }
-    if args.at.is_some() {
-        return Ok(Some("commands run in the work tree only, and --at looks at a revision".into()));
-    }
-    if args.force_commands {
-        return Ok(None);
-    }
-    Ok(match files.on_default_branch(&read.path, &read.bytes)? {
-        (_, true) => None,
-        (Some(branch), false) => {
-            Some(format!("{} differs from {branch}'s: merge it first, or --force-commands", read.path))
-        }
-        (None, false) => Some("there is no default branch to compare the plan with: --force-commands".into()),
-    })
-}
-
-fn reason(decision: &Decision) -> Option<Error> {
-    let exit = match decision.outcome {
-        Verdict::Met => return None,
-        Verdict::Failed => Exit::No,
-        Verdict::Pending(_) => Exit::Undecided,
-        Verdict::Untrusted => Exit::Integrity,
-    };
-    let (met, all) = (decision.count("met"), decision.criteria.len());
-    let message = format!(
-        "the gate of {} is closed ({}): {met} of {all} criteria are met",
-        decision.phase,
-        decision.outcome.word()
-    );
-    let mut error = Error::new(exit, message);
-    let alike = decision.criteria.iter().find(|c| c.judged.outcome.word() == decision.outcome.word());
-    if let Some((criterion, next)) = alike.and_then(|c| Some((c, c.judged.next.as_ref()?))) {
-        error = error.hint(format!("{}: {next}", criterion.id));
-    }
-    Some(error)
-}
-
-fn outcomes(decision: &Decision) -> Vec<DecidedCriterion> {
-    let hash = |id: &String| hex::decode(id);
-    let one = |c: &gate::Criterion| DecidedCriterion {
-        id: c.id.clone(),
-        outcome: c.judged.outcome.word().to_owned(),
-        receipts: c.judged.receipts.iter().filter_map(hash).collect(),
-    };
-    decision.criteria.iter().map(one).collect()
-}
-
-fn claim(
-    decision: &Decision,
-    moment: Moment,
-    rev: Option<String>,
-    policy: Option<&SignedPolicy>,
-    commands: bool,
-) -> Result<GateDecision> {
-    let criteria = outcomes(decision);
-    Ok(GateDecision {
-        plan: decision.plan.clone(),
-        phase: decision.phase.clone(),
-        policy: decision.policy.clone(),
-        passed: decision.outcome == Verdict::Met,
-        now: Time::new(moment.now).ok_or_else(|| Error::usage("--now lies outside the years 0 to 9999"))?,
-        now_given: moment.given,
-        rev,
-        trust: policy.map(|p| p.digest),
-        criteria: criteria.len() as u64,
-        met: decision.count("met") as u64,
-        commands,
-        digest: GateDecision::digest_of(&criteria),
-        listed: GateDecision::listing(&criteria),
-    })
-}
-
-/// Decides again what a receipt says was decided. `Err` says why it can't be told here.
-pub(in crate::cli) fn replay(
-    session: &Session,
-    content: &Content,
-) -> Result<std::result::Result<(bool, String), String>> {
-    let Some(Ok(said)) = content.statement.predicate::<GateDecision>() else {
-        return Ok(Err("it holds no decision".into()));
-    };
-    if said.commands {
-        return Ok(Err("commands were part of the decision".into()));
-    }
-    let Some(subject) = content.statement.subjects.first() else { return Ok(Err("it names no plan".into())) };
-    let (mut files, root) = files_of(session)?;
-    if let Some(rev) = &said.rev
-        && files.at(rev).is_err()
-    {
-        return Ok(Err(format!("commit {rev} is not in this repository")));
-    }
-    let Some(bytes) = files.bytes(&subject.name)? else { return Ok(Err(format!("{} is not there", subject.name))) };
-    if Subject::of_bytes("", &bytes).digest("sha256") != subject.digest("sha256") {
-        return Ok(Err(format!("{} has changed since", subject.name)));
-    }
-    let policy = session.policy()?;
-    if policy.as_ref().map(|p| p.digest) != said.trust {
-        return Ok(Err("another trust policy is in force".into()));
-    }
-    let Ok(loaded) = plans::read(subject.name.as_ref(), &bytes) else {
-        return Ok(Err("the plan can't be read".into()));
-    };
-    let phases = loaded.plan.phases.iter().chain(&loaded.plan.tiers);
-    let Some(phase) = phases.into_iter().find(|p| p.id.value.0 == said.phase) else {
-        return Ok(Err(format!("the plan has no phase {}", said.phase)));
-    };
-    let ledger = session.ledger_if_there()?;
-    let now = said.now.timestamp();
-    let evidence = Evidence::open(session, ledger.as_ref(), policy.as_ref(), Moment { now, given: true })?;
-    let refused = Some("commands are not run again".to_owned());
-    let runner = Runner { refused, root: &root, vars: &session.env.vars, clock: &*session.env.clock };
-    let inputs = Inputs { receipts: &evidence, files: &files, commands: &runner, now, has_policy: policy.is_some() };
-    let decision = gate::decide(&loaded.plan, &loaded.source, phase, &inputs)?;
-    let same = GateDecision::digest_of(&outcomes(&decision)) == said.digest
-        && (decision.outcome == Verdict::Met) == said.passed;
-    if !same && said.rev.is_none() {
-        return Ok(Err("the work tree that was looked at may have changed since".into()));
-    }
-    Ok(Ok((same, format!("the gate of {} is {}", decision.phase, decision.outcome.words()))))
-}
-
-struct Runner<'a> {
-    refused: Option<String>,
-    root: &'a std::path::Path,
-    vars: &'a Vars,
-    clock: &'a dyn Clock,
-}
-
-impl Commands for Runner<'_> {
-    fn run(&self, argv: &[&str], limit: Duration) -> Result<Ran> {
-        match &self.refused {
-            Some(why) => Ok(Ran::Refused(why.clone())),
-            None => Ok(process::run(argv, self.root, self.vars, self.clock, limit)),
-        }
     }
 }

@@ -10,9 +10,10 @@ use super::super::evidence::Moment;
 use super::super::{Session, lint};
 use crate::error::{Error, Place, Result, nearest};
 use crate::plan::schema::PlanKind;
-use crate::sprint::timeline::Timeline;
+use crate::sprint::timeline::{Position, Timeline};
 use crate::sys::files;
 use crate::sys::plans::{self, Loaded};
+use crate::view::sprint::Head;
 
 #[derive(clap::Args)]
 pub(in super::super) struct Which {
@@ -47,6 +48,28 @@ impl Chosen {
 
     fn id(&self) -> &str {
         &self.loaded.plan.id.value.0
+    }
+
+    /// The day up to which reports count as told. Without dates all of them do.
+    pub(super) fn until(&self) -> u32 {
+        match self.timeline.position(self.today) {
+            Position::Undated => u32::MAX,
+            _ => self.timeline.day_reached(self.today).unwrap_or(0),
+        }
+    }
+
+    pub(super) fn head(&self) -> Head {
+        let plan = &self.loaded.plan;
+        Head {
+            id: plan.id.value.to_string(),
+            title: plan.title.value.clone(),
+            file: self.path.clone(),
+            zone: plan.timezone.value.0.clone(),
+            today: self.today,
+            position: self.timeline.position(self.today),
+            last_day: self.timeline.last(),
+            overlapping: self.overlapping.clone(),
+        }
     }
 
     /// `flywheel (2026-01-29 to 2026-02-15)`.

@@ -3,10 +3,12 @@
 //! An approval counts for a criterion when it is about the criterion itself (its text in the plan, byte for byte) or
 //! about files that the criterion's own evidence names. Words about something else approve nothing.
 
+use jiff::Timestamp;
+
 use super::judge::{Court, Judged, short};
 use super::matter::Matter;
 use super::outcome::{Outcome, Pending};
-use super::receipt::Bound;
+use super::receipt::{Bound, Search};
 use super::{About, Receipt, glob, value};
 use crate::error::Error;
 use crate::plan::decimal::Decimal;
@@ -51,8 +53,36 @@ impl<'a> Court<'a> {
             not_before = not_before.max(evidence.time);
         }
 
+        let search = self.words(role, of, not_before)?;
+        if search.admissible.is_empty() {
+            return Ok(self.nothing(search, wanted, next));
+        }
+        let mut warnings = search.warnings.clone();
+        let least = demand.min_score.as_ref().map(|least| (least.value, scale));
+        let counted = votes(&search, &independent_of, least, &mut warnings);
+        let refusals: Vec<_> = counted.iter().filter(|vote| !vote.enough).collect();
+        let (outcome, deciding) = if !refusals.is_empty() {
+            (Outcome::Failed, refusals)
+        } else if counted.len() >= threshold {
+            (Outcome::Met, counted.iter().collect())
+        } else {
+            (Outcome::Pending(Pending::Missing), counted.iter().collect())
+        };
+        let mut found: Vec<String> = deciding.iter().map(|vote| vote.told()).collect();
+        if outcome == Outcome::Pending(Pending::Missing) {
+            found.push(format!("{} of {threshold}", counted.len()));
+        }
+        let mut judged = Judged::new(outcome, wanted, found.join("; "));
+        judged.time = deciding.iter().map(|vote| vote.receipt.time).max();
+        judged.receipts = deciding.iter().map(|vote| vote.receipt.id.clone()).collect();
+        judged.warnings = warnings;
+        Ok(if outcome == Outcome::Met { judged } else { judged.next(next) })
+    }
+
+    /// What has been said about `of` in a role: the latest of each key, and nothing from before `not_before`.
+    pub(super) fn words(&self, role: &str, of: &Matter<'_>, not_before: Option<Timestamp>) -> Result<Search, Error> {
         let places = self.inputs.receipts.find("attestation", About::Role(role));
-        let search = self.search(places, Some(role), true, &|receipt| {
+        self.search(places, Some(role), true, &|receipt| {
             if value::text(&receipt.statement.body, "role") != Some(role) {
                 return Ok(Bound::Elsewhere);
             }
@@ -64,61 +94,14 @@ impl<'a> Court<'a> {
                 ))),
                 _ => Ok(bound),
             }
-        })?;
-        if search.admissible.is_empty() {
-            return Ok(self.nothing(search, wanted, next));
-        }
-        let mut warnings = search.warnings;
-        let mut counted: Vec<(&Receipt, String, bool)> = Vec::new();
-        for receipt in &search.admissible {
-            let name = receipt.signer.as_ref().map_or("", |s| s.name.as_str());
-            if independent_of.iter().any(|owner| owner.to_lowercase() == name.to_lowercase()) {
-                warnings.push(format!(
-                    "{name} owns the work, so this approval does not count (receipt {})",
-                    short(&receipt.id)
-                ));
-                continue;
-            }
-            let (enough, said) = match &demand.min_score {
-                None => (true, format!("{name} approves")),
-                Some(least) => match score_of(&receipt.statement.body) {
-                    None => (false, format!("{name} gives no score")),
-                    Some((value, of)) => {
-                        let enough = match (value.mul(scale), least.value.mul(of)) {
-                            (Some(theirs), Some(ours)) => theirs >= ours,
-                            _ => false,
-                        };
-                        (enough, format!("{name} gives {value} of {of}"))
-                    }
-                },
-            };
-            counted.push((receipt, said, enough));
-        }
-        let refusals: Vec<_> = counted.iter().filter(|(.., enough)| !enough).collect();
-        let (outcome, deciding) = if !refusals.is_empty() {
-            (Outcome::Failed, refusals)
-        } else if counted.len() >= threshold {
-            (Outcome::Met, counted.iter().collect())
-        } else {
-            (Outcome::Pending(Pending::Missing), counted.iter().collect())
-        };
-        let mut found: Vec<String> =
-            deciding.iter().map(|(r, said, _)| format!("{said} (receipt {})", short(&r.id))).collect();
-        if outcome == Outcome::Pending(Pending::Missing) {
-            found.push(format!("{} of {threshold}", counted.len()));
-        }
-        let mut judged = Judged::new(outcome, wanted, found.join("; "));
-        judged.time = deciding.iter().map(|(r, ..)| r.time).max();
-        judged.receipts = deciding.iter().map(|(r, ..)| r.id.clone()).collect();
-        judged.warnings = warnings;
-        Ok(if outcome == Outcome::Met { judged } else { judged.next(next) })
+        })
     }
 
     /// Whether an attestation is about this criterion as it stands.
     fn bound_to_criterion(&self, subjects: &[Subject], of: &Matter<'_>) -> Result<Bound, Error> {
         let own = of.name(self.plan);
         if let Some(subject) = subjects.iter().find(|s| s.name == own) {
-            let now = Subject::of_bytes(own, of.text(self.source));
+            let now = Subject::of_bytes(own, &of.text(self.source));
             if subject.digest("sha256") != now.digest("sha256") {
                 return Ok(Bound::Stale("the criterion has changed since".into()));
             }
@@ -165,6 +148,52 @@ impl<'a> Court<'a> {
     }
 }
 
+/// What somebody who may speak said.
+pub(super) struct Vote<'s> {
+    pub(super) receipt: &'s Receipt,
+    pub(super) said: String,
+    pub(super) enough: bool,
+}
+
+impl Vote<'_> {
+    pub(super) fn told(&self) -> String {
+        format!("{} (receipt {})", self.said, short(&self.receipt.id))
+    }
+}
+
+/// The words that count: of people without a part in the work, measured by the least score of a scale.
+pub(super) fn votes<'s>(
+    search: &'s Search,
+    independent_of: &[&str],
+    least: Option<(Decimal, Decimal)>,
+    warnings: &mut Vec<String>,
+) -> Vec<Vote<'s>> {
+    let mut counted = Vec::new();
+    for receipt in &search.admissible {
+        let name = receipt.signer.as_ref().map_or("", |s| s.name.as_str());
+        if independent_of.iter().any(|owner| owner.to_lowercase() == name.to_lowercase()) {
+            let id = short(&receipt.id);
+            warnings.push(format!("{name} owns the work, so this approval does not count (receipt {id})"));
+            continue;
+        }
+        let (enough, said) = match least {
+            None => (true, format!("{name} approves")),
+            Some((least, scale)) => match score_of(&receipt.statement.body) {
+                None => (false, format!("{name} gives no score")),
+                Some((value, of)) => {
+                    let enough = match (value.mul(scale), least.mul(of)) {
+                        (Some(theirs), Some(ours)) => theirs >= ours,
+                        _ => false,
+                    };
+                    (enough, format!("{name} gives {value} of {of}"))
+                }
+            },
+        };
+        counted.push(Vote { receipt, said, enough });
+    }
+    counted
+}
+
 /// The paths that a criterion's evidence names.
 fn named_files(evidence: &Evidence) -> Vec<&str> {
     let mut globs = Vec::new();
@@ -178,7 +207,7 @@ fn named_files(evidence: &Evidence) -> Vec<&str> {
     globs
 }
 
-fn score_of(body: &Object) -> Option<(Decimal, Decimal)> {
+pub(super) fn score_of(body: &Object) -> Option<(Decimal, Decimal)> {
     let Some(Value::Object(score)) = body.get("score") else { return None };
     let number = |member| Decimal::parse(value::text(score, member)?).ok();
     Some((number("value")?, number("of")?))

@@ -35,7 +35,7 @@ pub struct Judged {
 }
 
 impl Judged {
-    pub(super) fn new(outcome: Outcome, wanted: impl Into<String>, found: impl Into<String>) -> Self {
+    pub fn new(outcome: Outcome, wanted: impl Into<String>, found: impl Into<String>) -> Self {
         Judged {
             outcome,
             wanted: wanted.into(),
@@ -48,11 +48,12 @@ impl Judged {
         }
     }
 
-    pub(super) fn missing(wanted: impl Into<String>, found: impl Into<String>) -> Self {
+    pub fn missing(wanted: impl Into<String>, found: impl Into<String>) -> Self {
         Judged::new(Outcome::Pending(Pending::Missing), wanted, found)
     }
 
-    pub(super) fn next(mut self, step: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn next(mut self, step: impl Into<String>) -> Self {
         self.next = Some(step.into());
         self
     }

@@ -6,14 +6,16 @@
 //! Recording the decision, and asking git, belong to others.
 
 mod approval;
+pub mod board;
 pub mod glob;
 mod judge;
 mod matter;
 mod outcome;
 pub mod proof;
+pub mod reading;
 mod receipt;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod value;
 
 use std::rc::Rc;
@@ -28,7 +30,7 @@ use crate::plan::source::Source;
 use crate::plan::source::Span;
 use crate::receipts::statement::Statement;
 pub use judge::Judged;
-pub use matter::Matter;
+pub use matter::{GO_NO_GO, Matter};
 pub use outcome::{Outcome, Pending};
 
 /// A receipt, strictly verified or found wanting.

@@ -129,7 +129,8 @@ impl<'a> Bench<'a> {
     }
 }
 
-fn unshown(id: &str) -> Judged {
+/// What is said of work that nothing could show.
+pub fn unshown(id: &str) -> Judged {
     Judged::missing("evidence", "neither evidence of its own nor a criterion that covers it")
         .next(format!("say in the plan what would show `{id}`: `evidence: …`"))
 }

@@ -23,7 +23,7 @@ pub(super) enum Bound {
 }
 
 /// What a look through the receipts brought.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Search {
     /// The newest admissible receipt of each key, newest first.
     pub(super) admissible: Vec<Rc<Receipt>>,
@@ -303,16 +303,7 @@ impl<'a> Court<'a> {
         let id = demand.id.value.0.as_str();
         let unit = demand.unit.as_ref().map(|u| u.value.as_str());
         let wanted = format!("metric {id} {} {}{}", demand.op.value.word(), demand.value.value, spaced(unit));
-        let (named, path) = id.split_once('.').unwrap_or((id, ""));
-        let mut places = self.inputs.receipts.find("*", About::Metric(id));
-        if !path.is_empty() {
-            places.extend(self.inputs.receipts.find(named, About::Anything));
-        }
-        let place = |receipt: &Receipt| find_metric(&receipt.statement.body, id, path);
-        let search = self.search(places, None, false, &|receipt| match place(receipt) {
-            None => Ok(Bound::Elsewhere),
-            Some(_) => self.bound_by_itself(receipt),
-        })?;
+        let search = self.measured(id)?;
         let Some(latest) = search.admissible.first().cloned() else {
             let claimed = self.plan.metrics.iter().find(|m| m.id.value.0 == id).and_then(|m| m.current.as_ref());
             let mut judged = self.nothing(search, wanted, format!("leave a receipt that measures {id}"));
@@ -321,7 +312,7 @@ impl<'a> Court<'a> {
             }
             return Ok(judged);
         };
-        let found = place(&latest);
+        let found = find_metric(&latest.statement.body, id);
         let tag = format!("in receipt {} of {}", short(&latest.id), latest.time.strftime("%Y-%m-%d %H:%MZ"));
         let (outcome, what) = match self.too_old(&latest, demand.max_age.as_ref().map(|a| a.value)) {
             Some(age) => (Outcome::Pending(Pending::Expired), format!("it is {age}")),
@@ -336,6 +327,22 @@ impl<'a> Court<'a> {
         } else {
             judged.next(format!("leave a newer receipt that measures {id}"))
         })
+    }
+
+    /// The newest admissible receipt that has a metric, by its own `metrics` or by a path into its body.
+    pub(super) fn measured(&self, id: &str) -> Result<Search, Error> {
+        self.search(self.places_of_metric(id), None, false, &|receipt| match find_metric(&receipt.statement.body, id) {
+            None => Ok(Bound::Elsewhere),
+            Some(_) => self.bound_by_itself(receipt),
+        })
+    }
+
+    pub(super) fn places_of_metric(&self, id: &str) -> Vec<u32> {
+        let mut places = self.inputs.receipts.find("*", About::Metric(id));
+        if let Some((predicate, _)) = id.split_once('.') {
+            places.extend(self.inputs.receipts.find(predicate, About::Anything));
+        }
+        places
     }
 
     pub(super) fn attest(&self, demand: &Attest) -> Result<Judged, Error> {
@@ -375,13 +382,13 @@ pub(super) fn verdict(body: &Object) -> (Outcome, &str) {
     (outcome, word)
 }
 
-fn find_metric(body: &Object, id: &str, path: &str) -> Option<value::Found> {
+pub(super) fn find_metric(body: &Object, id: &str) -> Option<value::Found> {
     if let Some(Value::Object(metrics)) = body.get("metrics")
         && let Some(metric) = metrics.get(id)
     {
         return value::at(&Object::new().with("metric", metric.clone()), "metric");
     }
-    if path.is_empty() { None } else { value::at(body, path) }
+    value::at(body, id.split_once('.')?.1)
 }
 
 fn said(condition: &Condition) -> String {

@@ -14,6 +14,8 @@ use super::Predicate;
 
 const MAX_LISTED: usize = 64;
 const MAX_IDS: usize = 4;
+/// The policy of a sprint's last decision: what is listed has to hold, all of it.
+pub const GO_NO_GO: &str = "go/no-go";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DecidedCriterion {
@@ -28,7 +30,7 @@ pub struct DecidedCriterion {
 pub struct GateDecision {
     pub plan: String,
     pub phase: String,
-    /// `all`, `any`, or `2 of 3`.
+    /// `all`, `any`, `2 of 3`, or [`GO_NO_GO`].
     pub policy: String,
     pub passed: bool,
     /// The time that was decided for.
@@ -75,7 +77,9 @@ impl Predicate for GateDecision {
 
     fn validate(&self) -> Result<(), ShapeError> {
         let refuse = |field: &str, reason: &str| Err(ShapeError::new(format!("predicate.{field}"), reason));
-        let word = |text: &str| !text.trim().is_empty() && text.len() <= 200 && !text.contains(char::is_control);
+        let short =
+            |text: &str, most| !text.trim().is_empty() && text.len() <= most && !text.contains(char::is_control);
+        let word = |text| short(text, 200);
         for (field, text) in [("plan", &self.plan), ("phase", &self.phase), ("policy", &self.policy)] {
             if !word(text) {
                 return refuse(field, "expected 1 to 200 bytes without control characters");
@@ -91,7 +95,8 @@ impl Predicate for GateDecision {
             return refuse("listed", "more than 64, or more than there are");
         }
         for listed in &self.listed {
-            if !word(&listed.id) || !["met", "failed", "pending", "untrusted"].contains(&listed.outcome.as_str()) {
+            if !short(&listed.id, 256) || !["met", "failed", "pending", "untrusted"].contains(&listed.outcome.as_str())
+            {
                 return refuse("listed", "expected an id and an outcome");
             }
             if listed.receipts.len() > MAX_IDS {

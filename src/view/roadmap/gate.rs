@@ -27,6 +27,8 @@ pub(crate) struct Gated {
     pub(crate) format: Format,
     pub(crate) now: String,
     pub(crate) rev: Option<String>,
+    /// How a decision is told in one line.
+    pub(crate) headline: fn(&Decision) -> String,
 }
 
 fn tone(outcome: Outcome) -> Tone {
@@ -37,7 +39,7 @@ fn tone(outcome: Outcome) -> Tone {
     }
 }
 
-fn headline(decision: &Decision) -> String {
+pub(crate) fn headline(decision: &Decision) -> String {
     let state = if decision.outcome == Outcome::Met { "open" } else { "closed" };
     let (met, all) = (decision.count("met"), decision.criteria.len());
     format!(
@@ -56,7 +58,7 @@ impl Gated {
     fn table(&self) -> Page {
         let mut page = Page::new();
         for Decided { decision, .. } in &self.decided {
-            page.line(Line::new().toned(tone(decision.outcome), headline(decision)).hanging(2));
+            page.line(Line::new().toned(tone(decision.outcome), (self.headline)(decision)).hanging(2));
             for criterion in &decision.criteria {
                 self.criterion(criterion, &mut page);
             }
@@ -123,7 +125,7 @@ impl Gated {
                 let (path, title) = (property(path), property(&criterion.id));
                 text += &format!("::{level} file={path},line={},title={title}::{}\n", criterion.line, data(&message));
             }
-            text += &format!("::notice title=gate::{}\n", data(&headline(decision)));
+            text += &format!("::notice title=gate::{}\n", data(&clean::one_line(&(self.headline)(decision))));
         }
         text
     }
@@ -134,7 +136,7 @@ impl Gated {
         for Decided { decision, receipt, .. } in &self.decided {
             text += &format!(
                 "### {}\n\n| criterion | outcome | why | next |\n|---|---|---|---|\n",
-                cell(&headline(decision))
+                cell(&(self.headline)(decision))
             );
             for criterion in &decision.criteria {
                 let judged = &criterion.judged;
@@ -192,6 +194,14 @@ fn judged_json(judged: &Judged) -> Value {
     value
 }
 
+pub(in crate::view) fn criterion_json(criterion: &Criterion) -> Value {
+    let mut value = judged_json(&criterion.judged);
+    value["id"] = criterion.id.as_str().into();
+    value["line"] = criterion.line.into();
+    value["ticked"] = criterion.ticked.into();
+    value
+}
+
 impl View for Gated {
     fn page(&self) -> Page {
         match self.format {
@@ -203,13 +213,6 @@ impl View for Gated {
     }
 
     fn json(&self) -> Value {
-        let criterion = |c: &Criterion| {
-            let mut value = judged_json(&c.judged);
-            value["id"] = c.id.as_str().into();
-            value["line"] = c.line.into();
-            value["ticked"] = c.ticked.into();
-            value
-        };
         let gates: Vec<Value> = self
             .decided
             .iter()
@@ -221,7 +224,7 @@ impl View for Gated {
                     "policy": d.decision.policy,
                     "outcome": d.decision.outcome.word(),
                     "receipt": d.receipt,
-                    "criteria": d.decision.criteria.iter().map(criterion).collect::<Vec<_>>(),
+                    "criteria": d.decision.criteria.iter().map(criterion_json).collect::<Vec<_>>(),
                 })
             })
             .collect();

@@ -1,0 +1,131 @@
+//! Sprints: what every report of one begins with.
+
+pub(crate) mod day;
+pub(crate) mod gonogo;
+pub(crate) mod metrics;
+pub(crate) mod next;
+pub(crate) mod risks;
+pub(crate) mod status;
+
+use jiff::civil::Date;
+use serde_json::{Value, json};
+
+use super::sheet::Sheet;
+use crate::plan::decimal::Decimal;
+use crate::plan::gate::Judged;
+use crate::sprint::timeline::Position;
+use crate::sprint::work::{Piece, State};
+use crate::ui::Tone;
+
+/// Which sprint, and which day it is there.
+pub(crate) struct Head {
+    pub(crate) id: String,
+    pub(crate) title: String,
+    pub(crate) file: String,
+    pub(crate) zone: String,
+    pub(crate) today: Date,
+    pub(crate) position: Position,
+    /// The number of its last day.
+    pub(crate) last_day: Option<u32>,
+    pub(crate) overlapping: Vec<String>,
+}
+
+impl Head {
+    fn write(&self, sheet: &mut Sheet) {
+        sheet.title(format!("{}: {}", self.id, self.title));
+        sheet.line(format!("{} ({}, {})", self.day(), self.today, self.zone));
+    }
+
+    fn day(&self) -> String {
+        let of = self.last_day.map(|last| format!(" of {last}")).unwrap_or_default();
+        match self.position {
+            Position::Day(n) => format!("day {n}{of}"),
+            Position::Undated => "no dates, so every report counts as told".to_owned(),
+            Position::Before { starts } => format!("before day 1{of}, which is {starts}"),
+            Position::Between { after, next: Some(next) } => format!("between day {after} and day {next}{of}"),
+            Position::Between { after, next: None } => format!("after day {after}{of}, before the target"),
+            Position::After { ended } => format!("over since {ended}"),
+        }
+    }
+
+    fn json(&self) -> Value {
+        let (day, word) = match self.position {
+            Position::Day(n) => (Some(n), "day"),
+            Position::Undated => (None, "undated"),
+            Position::Before { .. } => (None, "before"),
+            Position::Between { after, .. } => (Some(after), "between"),
+            Position::After { .. } => (self.last_day, "after"),
+        };
+        json!({
+            "id": self.id,
+            "title": self.title,
+            "file": self.file,
+            "timezone": self.zone,
+            "today": self.today.to_string(),
+            "day": day,
+            "days": self.last_day,
+            "position": word,
+            "overlapping": self.overlapping,
+        })
+    }
+}
+
+fn tone(state: State) -> Tone {
+    match state {
+        State::Proven => Tone::Good,
+        State::Refuted | State::Untrusted => Tone::Bad,
+        State::Claimed | State::Blocked => Tone::Warn,
+        State::Doing | State::Todo => Tone::Plain,
+    }
+}
+
+fn hours(hours: Option<Decimal>) -> String {
+    hours.map(|h| format!("{} h", plain(h))).unwrap_or_default()
+}
+
+/// Without the zeros that arithmetic leaves after the point.
+fn plain(number: Decimal) -> String {
+    let text = number.to_string();
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+fn number(decimal: Decimal) -> f64 {
+    decimal.to_string().parse().unwrap_or(f64::NAN)
+}
+
+fn window(piece: &Piece<'_>) -> String {
+    piece.window.map(|w| w.to_string()).unwrap_or_default()
+}
+
+/// What was looked for and found, and what would bring it further.
+fn proof_json(judged: &Judged) -> Value {
+    let parts: Vec<String> = judged.deciding().iter().take(3).map(|j| format!("{}: {}", j.wanted, j.found)).collect();
+    json!({
+        "outcome": judged.outcome.word(),
+        "detail": judged.outcome.words(),
+        "found": parts.join("; "),
+        "receipts": judged.receipts,
+        "time": judged.time.map(|t| t.to_string()),
+        "next": judged.next,
+    })
+}
+
+fn piece_json(piece: &Piece<'_>) -> Value {
+    json!({
+        "key": piece.key,
+        "id": piece.id,
+        "kind": piece.kind.word(),
+        "name": piece.name,
+        "people": piece.people,
+        "priority": piece.priority.map(|p| p.word()),
+        "window": piece.window.map(|w| json!({ "first": w.first, "last": w.last })),
+        "hours": piece.hours.map(|h| plain(h)),
+        "state": piece.state.word(),
+        "claimed": {
+            "done": piece.claim.done,
+            "day": piece.claim.day,
+            "percent": piece.claim.percent.map(|p| plain(p)),
+        },
+        "proof": proof_json(&piece.proof),
+    })
+}
