@@ -70,10 +70,9 @@ impl GitHistory {
         }
         tips.sort();
         tips.dedup();
-        let odb = repository.odb().map_err(|e| unreadable(&e))?;
-        let graphs = Graphs { odb: &odb, replaced: &replaced, shallow: &shallow, folder: &found.common_dir };
+        let open = || Repository::open(place).ok();
+        let graphs = Graphs { open: &open, replaced: &replaced, shallow: &shallow, folder: &found.common_dir };
         let graph = graphs.reaching(tips.iter().chain(&head).copied());
-        drop(odb);
         let mailmap = repository.mailmap().ok();
         let shallow = !shallow.is_empty();
         Ok(GitHistory { repository, mailmap, graph, head, tips, broken, replaced, shallow })
@@ -122,7 +121,12 @@ impl GitHistory {
 
     /// The commit that HEAD's own line stood at before `time`.
     pub fn tip_before(&self, time: i64) -> Option<String> {
-        self.graph.first_parent_before(self.head?, time).map(|oid| oid.to_string())
+        let mut commit = self.graph.first_parent_before(self.head?, time);
+        // What git's library can't read has no files to look at; what it came from may.
+        while let Some(oid) = commit.filter(|oid| self.repository.find_commit(*oid).is_err()) {
+            commit = self.graph.first_parent(oid);
+        }
+        commit.map(|oid| oid.to_string())
     }
 
     pub fn has_commits(&self) -> bool {
@@ -284,22 +288,25 @@ fn may_lie_below(glob: &str, folder: &str) -> bool {
     parts.next().is_some()
 }
 
-/// The commit of HEAD; none where there is no commit yet.
+/// The commit of HEAD; none where there is no commit yet. Only its id is asked for: its text may be one that git's
+/// library refuses.
 fn head(repository: &Repository) -> Result<Option<Oid>> {
-    match repository.head().and_then(|head| head.peel_to_commit()) {
-        Ok(commit) => Ok(Some(commit.id())),
+    match repository.refname_to_id("HEAD") {
+        Ok(oid) => Ok(Some(oid)),
         Err(e) if matches!(e.code(), ErrorCode::UnbornBranch | ErrorCode::NotFound) => Ok(None),
         Err(e) => Err(unreadable(&e)),
     }
 }
 
 fn branches(repository: &Repository, tips: &mut Vec<Oid>, broken: &mut Vec<String>) -> Result<()> {
+    let odb = repository.odb().map_err(|e| unreadable(&e))?;
+    let is_commit = |oid: &Oid| matches!(odb.read_header(*oid), Ok((_, ObjectType::Commit)));
     for pattern in ["refs/heads/*", "refs/remotes/*"] {
         for reference in repository.references_glob(pattern).map_err(|e| unreadable(&e))? {
             let Ok(reference) = reference else { continue };
-            match reference.peel_to_commit() {
-                Ok(commit) => tips.push(commit.id()),
-                Err(_) => broken.push(String::from_utf8_lossy(reference.name_bytes()).into_owned()),
+            match reference.resolve().ok().and_then(|direct| direct.target()).filter(is_commit) {
+                Some(oid) => tips.push(oid),
+                None => broken.push(String::from_utf8_lossy(reference.name_bytes()).into_owned()),
             }
         }
     }

@@ -14,6 +14,7 @@ mod roadmap;
 mod roadmap_gate;
 mod rules;
 mod said;
+mod standup;
 mod tokens;
 mod trust;
 

@@ -7,12 +7,12 @@ use super::super::evidence::{Moment, files_of, judge_over};
 use super::super::{Outcome, Session};
 use super::choose::{Chosen, Which, choose};
 use crate::error::{Error, Exit, Result};
-use crate::plan::gate::proof::{self, Proofs};
 use crate::plan::gate::{self, Decision, Inputs};
 use crate::sprint::standup::file::{self, Change};
 use crate::sprint::standup::{
     self, Asked, Before, Entropy, History, Linker, Presence, Seen, Standup, Version, Whose, Window,
 };
+use crate::sprint::work::Board;
 use crate::sys::git::Found;
 use crate::sys::git_files::RepositoryFiles;
 use crate::sys::git_history::{GitHistory, Stretch};
@@ -109,7 +109,7 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
         zone: &chosen.zone,
         window: &window,
         history: &history,
-        proofs: &found.proofs,
+        board: &found.board,
         gates: &found.gates,
         receipts: &found.receipts,
         before: &past.before(),
@@ -276,7 +276,7 @@ fn history(git: Option<&GitHistory>, loaded: &Loaded, window: &Window, now: Time
 }
 
 struct Evidenced<'p> {
-    proofs: Proofs<'p>,
+    board: Board<'p>,
     gates: Vec<Decision>,
     receipts: Vec<Seen>,
     notes: Vec<String>,
@@ -303,11 +303,12 @@ fn evidence<'p>(
     if let Some(rev) = rev.or(is_bare.then_some("HEAD")) {
         files.at(rev)?;
     }
+    let until = chosen.timeline.day_reached(window.date).unwrap_or(0);
     judge_over(session, &files, moment, |inputs| {
         let (plan, source) = (&loaded.plan, &loaded.source);
-        let proofs = proof::of_all(plan, source, inputs)?;
+        let board = Board::of(plan, source, until, inputs)?;
         let (gates, notes) = gates(loaded, inputs);
-        Ok(Evidenced { proofs, gates, receipts: standup::receipts_of(window, inputs.receipts)?, notes })
+        Ok(Evidenced { board, gates, receipts: standup::receipts_of(window, inputs.receipts)?, notes })
     })
 }
 

@@ -365,8 +365,8 @@ fn approvals_are_about_this_criterion() {
     let criterion = |text: &[u8]| approve("bob:review", 1, "9", Subject::of_bytes("criterion:p/c", text));
     let (plan, source) = plan(&format!("        - {{id: c, covers: [W-1], evidence: {demand}}}\n"));
     let own = Matter::from(&plan.phases[0].gate.as_ref().unwrap().criteria[0]).text(&source);
-    assert!(own.starts_with(b"{id: c,") && own.ends_with(b"of: 10"), "{:?}", String::from_utf8_lossy(own));
-    ends(&world(vec![criterion(own)]), &demand, "met");
+    assert!(own.starts_with(b"{id: c,") && own.ends_with(b"of: 10"), "{:?}", String::from_utf8_lossy(&own));
+    ends(&world(vec![criterion(&own)]), &demand, "met");
     ends(&world(vec![criterion(b"another text")]), &demand, "pending: stale");
 }
 

@@ -1,25 +1,26 @@
-//! What stands in the way, and what comes next.
+//! What stands in the way, and what comes next: the answers of `sprint next`, cut to what a day has room for.
 
 use std::collections::BTreeMap;
 
-use super::told::{MOST, Piece, Told, plural, task_entry, tasks_of_days};
+use super::told::{MOST, Told, plural};
 use super::{Entry, Group, Mark, Seen};
-use crate::plan::decimal::Decimal;
 use crate::plan::gate::{Decision, Judged, Outcome};
-use crate::plan::schema::{Class, Task};
+use crate::sprint::next::{self, Next, Step};
+use crate::sprint::work::{Piece, State};
 
 impl Told<'_> {
     pub(super) fn blocked(&self) -> Vec<Group> {
-        let mut entries = Vec::new();
-        if self.is_everybodys() {
-            entries.extend(self.blockers());
-            entries.extend(self.dependencies());
-        }
-        for piece in self.pieces.iter().filter(|piece| self.may_be_meant(piece)) {
-            let words = self.hindrances(piece);
-            if !words.is_empty() {
-                entries.push(Entry { words, ..self.entry(piece) });
+        let mut entries = self.obstacles();
+        match self.ahead() {
+            Ok(ahead) => {
+                for step in ahead.lists().into_iter().flatten().filter(|step| self.may_be_meant(step.piece)) {
+                    let words = self.hindrances(step);
+                    if !words.is_empty() {
+                        entries.push(Entry { words, ..self.entry(step.piece) });
+                    }
+                }
             }
+            Err(error) => entries.push(Entry::text(error)),
         }
         if self.is_everybodys() {
             entries.extend(self.asked.gates.iter().filter_map(|decision| self.gate(decision)));
@@ -32,29 +33,23 @@ impl Told<'_> {
         vec![Group { entries, ..Group::default() }]
     }
 
-    fn blockers(&self) -> Vec<Entry> {
-        let is_open = |blocks: &[_]| blocks.is_empty() || !blocks.iter().all(|id: &&str| self.is_proven(id));
-        let mut entries = Vec::new();
-        for blocker in &self.plan().blockers {
-            let blocks: Vec<&str> = blocker.blocks.iter().map(|id| id.value.0.as_str()).collect();
-            if !is_open(&blocks) {
-                continue;
-            }
-            let mut entry = Entry::text(blocker.name.value.clone());
-            entry.words.extend(blocker.text.iter().map(|text| text.value.clone()));
-            if !blocks.is_empty() {
-                entry.words.push(format!("blocks {}", blocks.join(", ")));
-            }
-            entries.push(entry);
-        }
-        entries
+    fn ahead(&self) -> Result<Next<'_>, String> {
+        next::of(self.board, self.day(), None).map_err(|error| format!("The order of work can't be told: {error}"))
     }
 
-    fn dependencies(&self) -> Vec<Entry> {
-        let open = self.plan().dependencies.iter().filter(|d| d.done.as_ref().is_some_and(|done| !done.value));
-        open.map(|dependency| {
-            let mut entry = Entry::text(dependency.text.value.clone());
-            entry.words.push("a dependency that is not there".into());
+    /// What the plan itself says is in the way.
+    fn obstacles(&self) -> Vec<Entry> {
+        let meant = |blocks: &[&str]| {
+            self.is_everybodys()
+                || blocks.iter().filter_map(|id| self.board.piece(id)).any(|piece| self.may_be_meant(piece))
+        };
+        let told = self.board.obstacles.iter().filter(|obstacle| meant(&obstacle.blocks));
+        told.map(|obstacle| {
+            let mut entry = Entry::text(obstacle.name);
+            entry.words.extend(obstacle.text.map(str::to_owned));
+            if !obstacle.blocks.is_empty() {
+                entry.words.push(format!("blocks {}", obstacle.blocks.join(", ")));
+            }
             entry
         })
         .collect()
@@ -66,47 +61,33 @@ impl Told<'_> {
         piece.window.zip(soon).is_none_or(|(window, soon)| window.first <= soon)
     }
 
-    fn class(&self, piece: &Piece<'_>) -> Option<Class> {
-        piece.status.map(|status| self.linted.class(status))
-    }
-
-    /// Everything that keeps work from going on.
-    fn hindrances(&self, piece: &Piece<'_>) -> Vec<String> {
+    /// Needs that are not there, and evidence that says no.
+    fn hindrances(&self, step: &Step<'_>) -> Vec<String> {
         let mut words = Vec::new();
-        if self.is_proven(piece.id) {
-            return words;
+        if self.is_in_play(step.piece) {
+            let unmet = step.waits.iter().filter(|wait| wait.state != State::Claimed);
+            words.extend(unmet.map(|wait| format!("needs {}{}, which is {}", wait.on, self.by_day(step, &wait.on), wait.state.word())));
+            words.extend(self.unnamed_needs(step.piece));
         }
-        if self.class(piece) == Some(Class::Blocked) {
-            words.push(format!("its status is {}", piece.status.unwrap_or_default()));
-        }
-        if self.is_in_play(piece) {
-            words.extend(self.unmet_needs(piece));
-        }
-        if let Some(judged) = self.proof(piece.id).filter(|j| is_against(j.outcome)) {
-            words.push(why(judged));
+        if is_against(step.piece.proof.outcome) {
+            words.push(why(&step.piece.proof));
         }
         words
     }
 
-    fn unmet_needs(&self, piece: &Piece<'_>) -> Vec<String> {
-        let mut words = Vec::new();
-        if let Some(item) = piece.item {
-            for need in &item.needs {
-                let by = need.by_day.as_ref().map_or(String::new(), |day| format!(" by day {}", day.value));
-                match (&need.item, &need.text) {
-                    (Some(on), _) if !self.is_proven(&on.value.0) => words.push(format!("needs {}{by}", on.value)),
-                    // Nothing can show what has no name; a date says that it came.
-                    (None, Some(text)) if need.done.is_none() => words.push(format!("needs {}{by}", text.value)),
-                    _ => {}
-                }
-            }
-        } else if let Some(network) = &self.network
-            && let Some(number) = network.number(piece.id)
-        {
-            let links = network.needs(number).iter().map(|link| link.named.value.0.as_str());
-            words.extend(links.filter(|id| !self.is_proven(id)).map(|id| format!("needs {id}")));
-        }
-        words
+    fn by_day(&self, step: &Step<'_>, on: &str) -> String {
+        let item = step.piece.id.and_then(|id| self.board.linted.item(id));
+        let mut needs = item.into_iter().flat_map(|item| &item.needs);
+        let need = needs.find(|need| need.item.as_ref().is_some_and(|item| item.value.0 == on));
+        need.and_then(|need| need.by_day.as_ref()).map_or(String::new(), |day| format!(" by day {}", day.value))
+    }
+
+    /// Needs that are only words: nothing can show them, and a date says that they came.
+    fn unnamed_needs(&self, piece: &Piece<'_>) -> Vec<String> {
+        let item = piece.id.and_then(|id| self.board.linted.item(id));
+        let needs = item.into_iter().flat_map(|item| &item.needs);
+        let open = needs.filter(|need| need.item.is_none() && need.done.is_none());
+        open.filter_map(|need| need.text.as_ref()).map(|text| format!("needs {}", text.value)).collect()
     }
 
     fn gate(&self, decision: &Decision) -> Option<Entry> {
@@ -148,75 +129,48 @@ impl Told<'_> {
             .collect()
     }
 
+    /// What could be begun now, and then what the next day brings; the rest is counted.
     pub(super) fn next(&self) -> Vec<Group> {
-        let schedule = self.network.as_ref().and_then(|network| network.schedule().ok());
-        let float = |id: &str| -> Option<Decimal> {
-            let number = self.network.as_ref()?.number(id)?;
-            Some(schedule.as_ref()?.times[number].float)
+        let ahead = match self.ahead() {
+            Ok(ahead) => ahead,
+            Err(error) => return vec![Group { entries: vec![Entry::text(error)], ..Group::default() }],
         };
-        let blockers: Vec<&str> =
-            self.plan().blockers.iter().flat_map(|b| &b.blocks).map(|id| id.value.0.as_str()).collect();
-        let is_open = |piece: &&Piece<'_>| {
-            self.may_be_meant(piece)
-                && !self.is_proven(piece.id)
-                && !matches!(self.class(piece), Some(Class::Done | Class::Blocked))
-                && !blockers.contains(&piece.id)
-                && self.unmet_needs(piece).is_empty()
-                && !self.proof(piece.id).is_some_and(|judged| is_against(judged.outcome))
-        };
-        let mut open: Vec<(&Piece<'_>, Option<Decimal>)> =
-            self.pieces.iter().filter(is_open).map(|piece| (piece, float(piece.id))).collect();
-        open.sort_by(|(a, float_a), (b, float_b)| {
-            let order = |piece: &Piece<'_>, float: &Option<Decimal>| {
-                let first = piece.window.map_or(u32::MAX, |window| window.first);
-                (piece.priority.is_none(), piece.priority, float.is_none(), *float, first)
-            };
-            order(a, float_a).cmp(&order(b, float_b))
-        });
-        let entries = open.into_iter().map(|(piece, float)| {
-            let mut entry = self.entry(piece);
-            entry.words.extend(piece.priority.map(|priority| priority.word().to_owned()));
-            entry.words.extend(piece.window.map(|window| window.to_string()));
-            entry.words.extend(float.map(|hours| format!("float {hours} h")));
-            if self.class(piece) == Some(Class::Doing) {
-                entry.words.push("begun".into());
-            }
-            entry
-        });
-        let (tasks, later) = self.open_tasks();
-        let mut entries: Vec<Entry> = entries.chain(tasks).collect();
+        let is_open = |step: &&Step<'_>| self.may_be_told(step.piece) && self.unnamed_needs(step.piece).is_empty();
+        let later: Vec<&Step<'_>> = ahead.later.iter().filter(is_open).collect();
+        let first = |step: &Step<'_>| step.piece.window.map_or(u32::MAX, |window| window.first);
+        let soon = later.iter().map(|step| first(step)).min();
+        let count = |step: &&&Step<'_>| Some(first(step)) == soon;
+        let mut steps: Vec<&Step<'_>> = ahead.now.iter().filter(is_open).collect();
+        steps.extend(later.iter().filter(count));
+        let left_out = later.iter().filter(|step| !count(step)).count();
+        let mut entries: Vec<Entry> = steps.iter().take(MOST).map(|step| self.step(step)).collect();
+        let more = steps.len() - entries.len() + left_out;
         if entries.is_empty() {
             entries.push(Entry::text("Nothing: everything that could be begun is done or waits for something."));
         }
-        let more = entries.len().saturating_sub(MOST) + later;
-        entries.truncate(MOST);
         vec![Group { entries, more, label: None }]
     }
 
-    /// Open boxes: what earlier days left, today's, and those of the next day that has any. The rest is counted.
-    fn open_tasks(&self) -> (Vec<Entry>, usize) {
-        if !self.is_everybodys() {
-            return (Vec::new(), 0);
+    /// Boxes of days are nobody's in particular.
+    fn may_be_told(&self, piece: &Piece<'_>) -> bool {
+        self.may_be_meant(piece) && (self.is_everybodys() || piece.kind != crate::sprint::work::Kind::Task)
+    }
+
+    fn step(&self, step: &Step<'_>) -> Entry {
+        let piece = step.piece;
+        let mut entry = self.entry(piece);
+        entry.words.extend(piece.priority.map(|priority| priority.word().to_owned()));
+        if step.late {
+            entry.words.push("late".into());
         }
-        let is_open = |task: &Task| {
-            let ticked = task.done.as_ref().is_some_and(|done| done.value);
-            let proven = task.id.as_ref().is_some_and(|id| self.is_proven(&id.value.0));
-            !ticked && !proven && task.item.is_none()
-        };
-        let mut open: Vec<(u32, &Task)> = tasks_of_days(self.plan()).filter(|(_, task)| is_open(task)).collect();
-        open.sort_by_key(|(day, _)| *day);
-        let today = self.asked.window.day;
-        let reached = self.day().unwrap_or(u32::MAX);
-        let next = open.iter().map(|(day, _)| *day).find(|day| *day > reached).unwrap_or(reached);
-        let soon = open.partition_point(|(day, _)| *day <= next);
-        let later = open.len() - soon;
-        let told = |(day, task): (u32, &Task)| {
-            let mut entry = task_entry(task);
-            let words = if today.is_some_and(|today| day < today) { "left from day" } else { "day" };
-            entry.words.insert(0, format!("{words} {day}"));
-            entry
-        };
-        (open.into_iter().take(soon).map(told).collect(), later)
+        entry.words.extend(piece.window.map(|window| window.to_string()));
+        entry.words.extend(step.float.map(|hours| format!("float {hours} h")));
+        if piece.state != State::Todo {
+            entry.words.push(piece.state.word().to_owned());
+        }
+        let resting = step.waits.iter().map(|wait| format!("rests on {}, which is claimed and not shown", wait.on));
+        entry.words.extend(resting);
+        entry
     }
 }
 

@@ -136,7 +136,7 @@ mod tests {
         check("s\n\n  indented first: no\n", &[]);
         check("", &[]);
         check("\n\n\n", &[]);
-        check("s\n\nhttp://a.b: 1\nA: 2", &[]);
+        check("s\n\nwords\nA: 2", &[]);
     }
 
     #[test]

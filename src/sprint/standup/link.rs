@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
-use super::commit::{Commit, trailers};
+use super::commit::Commit;
 use crate::plan::evidence::Node;
 use crate::plan::gate::glob;
 use crate::plan::schema::{Item, Plan, Task};
@@ -79,24 +79,21 @@ impl<'a> Linker<'a> {
         };
         let message: Cow<'_, str> =
             if is_nfc(&commit.message) { (&commit.message).into() } else { commit.message.nfc().collect() };
-        for (key, value) in trailers(&message) {
-            if !key.eq_ignore_ascii_case(TRAILER) {
+        // Wherever it stands below the subject: a blank line before it is easily forgotten.
+        for (number, line) in message.trim_start().lines().enumerate() {
+            let trailer = line.split_once(':').filter(|(key, _)| number > 0 && key.eq_ignore_ascii_case(TRAILER));
+            let Some((_, value)) = trailer else {
+                for word in words(line) {
+                    if let Some(to) = self.ids.get(word) {
+                        add(to, Reason::Message(word.to_owned()));
+                    }
+                }
                 continue;
-            }
+            };
             for name in value.split([',', ' ', '\t', ';']).filter(|name| !name.is_empty()) {
                 match self.ids.get(name) {
                     Some(to) => add(to, Reason::Trailer(name.to_owned())),
                     None => unknown.push(name.to_owned()),
-                }
-            }
-        }
-        for line in message.lines() {
-            if line.get(..TRAILER.len()).is_some_and(|key| key.eq_ignore_ascii_case(TRAILER)) {
-                continue;
-            }
-            for word in words(line) {
-                if let Some(to) = self.ids.get(word) {
-                    add(to, Reason::Message(word.to_owned()));
                 }
             }
         }
@@ -107,6 +104,7 @@ impl<'a> Linker<'a> {
                 }
             }
         }
+        links.iter_mut().for_each(|link| link.reasons.sort());
         (links, unknown)
     }
 }
@@ -215,7 +213,9 @@ days: [{n: 1, tasks: [{id: demo, text: Demo}]}]
     #[test]
     fn trailers_name_items_and_unknown_names_are_told() {
         assert_eq!(links("s\n\nBizra-Item: A1", &[]), "A1: trailer A1");
-        assert_eq!(links("B2 s\n\nbizra-item: A1, Z9 B2\n", &[]), "A1: trailer A1; B2: trailer B2, message B2; ? Z9");
+        assert_eq!(links("s\n\nwords\nBizra-Item: A1\nmore", &[]), "A1: trailer A1");
+        assert_eq!(links("Bizra-Item: A1", &[]), "A1: message A1");
+        assert_eq!(links("B2 s\n\nbizra-item: A1, Z9 B2\n", &[]), "B2: trailer B2, message B2; A1: trailer A1; ? Z9");
     }
 
     #[test]

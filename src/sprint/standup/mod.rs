@@ -18,12 +18,12 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::error::Error;
-use crate::plan::gate::proof::Proofs;
 use crate::plan::gate::{About, Decision, Receipts};
 use crate::plan::schema::Plan;
 use crate::plan::source::Source;
 use crate::receipts::statement::Value;
 use crate::sprint::timeline::Position;
+use crate::sprint::work::Board;
 pub use commit::{Commit, Who};
 pub use link::{Link, Linker};
 pub use scope::{Before, Scope, Version};
@@ -99,8 +99,7 @@ pub struct Asked<'a> {
     pub zone: &'a TimeZone,
     pub window: &'a Window,
     pub history: &'a History,
-    /// Of packages, items, their parts and tasks.
-    pub proofs: &'a Proofs<'a>,
+    pub board: &'a Board<'a>,
     /// What the gates of the sprint say.
     pub gates: &'a [Decision],
     /// Those of the window, newest first.
@@ -240,7 +239,7 @@ pub fn tell(asked: Asked<'_>) -> Result<Standup, Error> {
         })
         .collect();
     let scope = Scope::between(asked.before, asked.now);
-    let told = told::Told::of(&asked, &commits, people.as_ref())?;
+    let told = told::Told::of(&asked, &commits, people.as_ref());
     let own = plan.standup.iter().flat_map(|s| &s.sections).map(|s| s.value.as_str());
     let mut titles: Vec<&str> = own.collect();
     if titles.is_empty() {

@@ -3,37 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{Asked, Before, Entry, Group, Kind, Linked, Mark, Section, Seen, is_person, sections};
-use crate::error::Error;
 use crate::plan::Linted;
 use crate::plan::gate::{Judged, Outcome};
-use crate::plan::needs::Needs;
-use crate::plan::scalars::DayRange;
-use crate::plan::schedule::Network;
-use crate::plan::schema::{Class, Item, Plan, Priority, Task};
+use crate::plan::schema::{Class, Plan, Task};
+use crate::sprint::timeline::Position;
+use crate::sprint::work::{self, Board, Piece};
 
 /// As many lines as a group shows; the rest is counted.
 pub(super) const MOST: usize = 10;
 /// As many commits as are shown under one piece of work.
 const MOST_UNDER: usize = 5;
 
-/// A package or an item.
-pub(super) struct Piece<'a> {
-    pub(super) id: &'a str,
-    pub(super) name: &'a str,
-    pub(super) priority: Option<Priority>,
-    pub(super) window: Option<DayRange>,
-    pub(super) status: Option<&'a str>,
-    pub(super) who: Vec<&'a str>,
-    pub(super) item: Option<&'a Item>,
-}
-
 pub(super) struct Told<'a> {
     pub(super) asked: &'a Asked<'a>,
+    pub(super) board: &'a Board<'a>,
     commits: &'a [Linked],
-    pub(super) linted: Linted<'a>,
-    pub(super) network: Option<Network<'a>>,
     people: Option<&'a BTreeSet<String>>,
-    pub(super) pieces: Vec<Piece<'a>>,
     linked: HashMap<&'a str, Vec<&'a Linked>>,
     /// Statuses and ticks as they were when the window began; none where nothing tells.
     before: Option<Claims<'a>>,
@@ -45,13 +30,7 @@ struct Claims<'a> {
 }
 
 impl<'a> Told<'a> {
-    pub(super) fn of(
-        asked: &'a Asked<'a>,
-        commits: &'a [Linked],
-        people: Option<&'a BTreeSet<String>>,
-    ) -> Result<Self, Error> {
-        let plan = asked.now.plan;
-        let linted = Linted::new(plan, asked.source);
+    pub(super) fn of(asked: &'a Asked<'a>, commits: &'a [Linked], people: Option<&'a BTreeSet<String>>) -> Self {
         let mut linked: HashMap<&str, Vec<&Linked>> = HashMap::new();
         for commit in commits {
             commit.links.iter().for_each(|link| linked.entry(&link.to).or_default().push(commit));
@@ -59,16 +38,15 @@ impl<'a> Told<'a> {
         let before = match asked.before {
             Before::Plan(before) => {
                 let linted = Linted::new(before.plan, asked.source);
-                let is_done = |id: &&str| linted.class_of(id) == Some(Class::Done);
-                let done = pieces(before.plan).into_iter().map(|p| p.id).filter(is_done).collect();
+                let packages = linted.packages().map(|package| package.id.value.0.as_str());
+                let ids = packages.chain(before.plan.items.iter().map(|item| item.id.value.0.as_str()));
+                let done = ids.filter(|id| linted.class_of(id) == Some(Class::Done)).collect();
                 let ticked = tasks_of_days(before.plan).filter(|(_, t)| is_ticked(t));
                 Some(Claims { done, ticked: ticked.map(|(n, t)| (n, t.text.value.as_str())).collect() })
             }
             _ => None,
         };
-        // Lint tells of cycles; a day is told all the same.
-        let network = Network::from(plan, Needs::of(plan)).ok();
-        Ok(Told { asked, commits, linted, network, people, pieces: pieces(plan), linked, before })
+        Told { asked, board: asked.board, commits, people, linked, before }
     }
 
     pub(super) fn section(&self, title: &str) -> Section {
@@ -89,17 +67,12 @@ impl<'a> Told<'a> {
         self.asked.now.plan
     }
 
-    pub(super) fn proof(&self, id: &str) -> Option<&'a Judged> {
-        self.asked.proofs.get(id)
-    }
-
-    pub(super) fn is_proven(&self, id: &str) -> bool {
-        self.proof(id).is_some_and(|judged| judged.outcome == Outcome::Met)
+    fn proof(&self, id: &str) -> Option<&'a Judged> {
+        self.board.proofs.get(id)
     }
 
     /// The day whose work is in play; before the sprint its first, after it its last.
     pub(super) fn day(&self) -> Option<u32> {
-        use crate::sprint::timeline::Position;
         match self.asked.window.place {
             Position::Day(_) | Position::Between { next: Some(_), .. } => self.asked.window.day,
             Position::Between { after, next: None } => Some(after),
@@ -111,7 +84,7 @@ impl<'a> Told<'a> {
 
     /// Whether this is work of those whose standup it is.
     pub(super) fn is_meant(&self, piece: &Piece<'_>) -> bool {
-        self.people.is_none_or(|people| piece.who.iter().any(|who| people.contains(*who)))
+        self.people.is_none_or(|people| piece.people.iter().any(|who| people.contains(*who)))
     }
 
     /// The same for what lies ahead: where nobody of the sprint is meant, nothing tells whose it is.
@@ -125,30 +98,28 @@ impl<'a> Told<'a> {
 
     pub(super) fn entry(&self, piece: &Piece<'_>) -> Entry {
         Entry {
-            mark: Mark::Work(piece.id.to_owned()),
+            mark: piece.id.map_or(Mark::None, |id| Mark::Work(id.to_owned())),
             text: piece.name.to_owned(),
-            who: piece.who.first().map(|who| (*who).to_owned()).into_iter().collect(),
+            who: piece.people.first().map(|who| (*who).to_owned()).into_iter().collect(),
             ..Entry::default()
         }
     }
 
     /// What says, in this window and without evidence, that work is done.
-    fn claim(&self, piece: &Piece<'_>) -> Option<String> {
-        let is_done = piece.status.is_some_and(|status| self.linted.class(status) == Class::Done);
+    fn claim(&self, piece: &Piece<'_>, id: &str) -> Option<String> {
         let is_new = match &self.before {
-            Some(before) => !before.done.contains(piece.id),
-            None => self.linked.contains_key(piece.id) || self.ends_today(piece),
+            Some(before) => !before.done.contains(id),
+            None => self.ends_today(piece),
         };
-        if is_done && (is_new || self.linked.contains_key(piece.id)) {
-            return Some(format!("its status is {}", piece.status.unwrap_or_default()));
+        if piece.claim.class == Some(Class::Done) && (is_new || self.linked.contains_key(id)) {
+            return Some("its status says that it is done".into());
         }
         let today = self.asked.window.day?;
-        let completed = piece.item.and_then(|item| self.linted.completion(item));
-        if completed == Some(today) {
+        if piece.claim.day == Some(today) {
             return Some(format!("reported at 100 % on day {today}"));
         }
         let counts = self.plan().days.iter().filter(|d| d.n.value == today).filter_map(|d| d.counts.as_ref());
-        let named = counts.flat_map(|c| &c.named).any(|id| id.value.0 == piece.id);
+        let named = counts.flat_map(|c| &c.named).any(|named| named.value.0 == id);
         named.then(|| format!("named as complete on day {today}"))
     }
 
@@ -158,14 +129,15 @@ impl<'a> Told<'a> {
 
     fn done(&self) -> Vec<Group> {
         let (mut done, mut claimed, mut worked) = (Vec::new(), Vec::new(), Vec::new());
-        for piece in &self.pieces {
-            let links = self.linked.get(piece.id).map_or(&[][..], Vec::as_slice);
+        for piece in self.board.pieces.iter().filter(|piece| piece.kind != work::Kind::Task) {
+            let Some(id) = piece.id else { continue };
+            let links = self.linked.get(id).map_or(&[][..], Vec::as_slice);
             if links.is_empty() && !self.is_meant(piece) {
                 continue;
             }
-            let shown = self.shown(piece.id);
+            let shown = self.shown(id);
             let is_new = shown.and_then(|judged| judged.time).is_some_and(|time| self.asked.window.holds(time));
-            let claim = self.claim(piece);
+            let claim = self.claim(piece, id);
             let mut entry = Entry { under: self.under(links), ..self.entry(piece) };
             match (shown, claim) {
                 (Some(judged), claim) if is_new || claim.is_some() => {
@@ -174,7 +146,7 @@ impl<'a> Told<'a> {
                 }
                 (_, Some(claim)) => {
                     entry.words.push(claim);
-                    entry.words.extend(self.unverified(piece.id));
+                    entry.words.extend(self.unverified(id));
                     claimed.push(entry);
                 }
                 (shown, None) if !links.is_empty() => {
@@ -267,9 +239,7 @@ impl<'a> Told<'a> {
     }
 
     fn other_commits(&self) -> Option<Group> {
-        let is_known = |id: &str| self.pieces.iter().any(|p| p.id == id) || self.linted.tasks().any(|t| has_id(t, id));
-        let others: Vec<&Linked> =
-            self.commits.iter().filter(|linked| !linked.links.iter().any(|link| is_known(&link.to))).collect();
+        let others: Vec<&Linked> = self.commits.iter().filter(|linked| linked.links.is_empty()).collect();
         let merges = others.iter().filter(|linked| linked.commit.is_merge()).count();
         let plain: Vec<&&Linked> = others.iter().filter(|linked| !linked.commit.is_merge()).collect();
         let mut label = format!("Other commits: {}", plain.len());
@@ -336,10 +306,6 @@ impl<'a> Told<'a> {
     }
 }
 
-fn has_id(task: &Task, id: &str) -> bool {
-    task.id.as_ref().is_some_and(|of| of.value.0 == id)
-}
-
 pub(super) fn plural(n: usize, what: &str) -> String {
     if n == 1 { format!("one {what}") } else { format!("{n} {what}s") }
 }
@@ -399,28 +365,4 @@ fn subject(linked: &Linked) -> String {
         short.push('…');
     }
     short
-}
-
-fn pieces(plan: &Plan) -> Vec<Piece<'_>> {
-    let packages = plan.phases.iter().chain(&plan.tiers).flat_map(|phase| {
-        phase.packages.iter().map(move |package| Piece {
-            id: &package.id.value.0,
-            name: &package.name.value,
-            priority: package.priority.map(|p| p.value),
-            window: phase.days.map(|days| days.value),
-            status: package.status.as_ref().map(|s| s.value.as_str()),
-            who: package.owners.iter().map(|who| who.value.0.as_str()).collect(),
-            item: None,
-        })
-    });
-    let items = plan.items.iter().map(|item| Piece {
-        id: &item.id.value.0,
-        name: &item.name.value,
-        priority: None,
-        window: item.window.map(|window| window.value),
-        status: item.status.as_ref().map(|s| s.value.as_str()),
-        who: item.lead.iter().chain(item.support.iter().map(|s| &s.who)).map(|who| who.value.0.as_str()).collect(),
-        item: Some(item),
-    });
-    packages.chain(items).collect()
 }

@@ -6,13 +6,15 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use git2::{ObjectType, Odb, Oid};
+use git2::{ObjectType, Oid, Repository};
 use sha2::{Digest as _, Sha256};
 
 use super::super::files::{self, Access};
 use super::{cache, raw};
 
 const HEADER: &[u8] = b"bizra-history/v1\n";
+/// As many commits are read before the repository is opened anew.
+const AT_ONCE: usize = 8192;
 /// The date of a commit that has none that can be read.
 const UNDATED: i64 = i64::MIN;
 /// The date of a commit that is not there.
@@ -33,7 +35,8 @@ pub(super) struct Reached(Vec<bool>);
 
 /// Where graphs come from.
 pub(super) struct Graphs<'a> {
-    pub(super) odb: &'a Odb<'a>,
+    /// Opens the repository anew.
+    pub(super) open: &'a dyn Fn() -> Option<Repository>,
     pub(super) replaced: &'a HashMap<Oid, Oid>,
     pub(super) shallow: &'a HashSet<Oid>,
     pub(super) folder: &'a Path,
@@ -75,11 +78,16 @@ impl Graphs<'_> {
         for tip in tips {
             graph.number(tip, &mut fresh);
         }
+        let mut repository = None;
         let mut at = 0;
         while at < fresh.len() {
+            // Every object that was read stays in memory as long as the repository is open.
+            if at % AT_ONCE == 0 {
+                repository = (self.open)();
+            }
             let oid = fresh[at];
             at += 1;
-            let (parents, time) = self.look_up(oid);
+            let (parents, time) = self.look_up(repository.as_ref(), oid);
             graph.times.push(time);
             for parent in parents {
                 let number = graph.number(parent, &mut fresh);
@@ -89,8 +97,9 @@ impl Graphs<'_> {
         }
     }
 
-    fn look_up(&self, oid: Oid) -> (Vec<Oid>, i64) {
-        let object = self.odb.read(*self.replaced.get(&oid).unwrap_or(&oid));
+    fn look_up(&self, repository: Option<&Repository>, oid: Oid) -> (Vec<Oid>, i64) {
+        let Some(odb) = repository.and_then(|repository| repository.odb().ok()) else { return (Vec::new(), ABSENT) };
+        let object = odb.read(*self.replaced.get(&oid).unwrap_or(&oid));
         let Some(object) = object.ok().filter(|object| object.kind() == ObjectType::Commit) else {
             return (Vec::new(), ABSENT);
         };

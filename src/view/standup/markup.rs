@@ -243,7 +243,8 @@ mod tests {
         #[test]
         fn one_line_stays_one_line(text in ".*") {
             for shown in [Markdown::text(&text), Html::text(&text), Slack::text(&text), Markdown::code(&text)] {
-                proptest::prop_assert!(!shown.contains(['\n', '\r', '\u{1b}']));
+                let is_one = !shown.contains(['\n', '\r', '\u{1b}']);
+                proptest::prop_assert!(is_one, "{shown:?}");
             }
         }
     }
