@@ -44,13 +44,7 @@ pub(super) fn judge_over<T>(
     let policy = session.policy()?;
     let evidence = Evidence::open(session, ledger.as_ref(), policy.as_ref(), moment)?;
     evidence.warn(session);
-    by(&Inputs {
-        receipts: &evidence,
-        files,
-        commands: &NoCommands,
-        now: moment.now,
-        has_policy: policy.is_some(),
-    })
+    by(&Inputs { receipts: &evidence, files, commands: &NoCommands, now: moment.now, has_policy: policy.is_some() })
 }
 
 struct NoCommands;

@@ -239,8 +239,11 @@ fn compare(
     globs: &[&str],
     paths: &mut Vec<String>,
 ) -> Result<()> {
-    let mut names: Vec<Vec<u8>> =
-        [old, new].into_iter().flatten().flat_map(|tree| tree.iter().map(|e| e.name_bytes().to_vec()).collect::<Vec<_>>()).collect();
+    let mut names: Vec<Vec<u8>> = [old, new]
+        .into_iter()
+        .flatten()
+        .flat_map(|tree| tree.iter().map(|e| e.name_bytes().to_vec()).collect::<Vec<_>>())
+        .collect();
     names.sort();
     names.dedup();
     for name in names {

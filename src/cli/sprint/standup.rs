@@ -91,11 +91,8 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     let loaded = past.end.as_ref().unwrap_or(&chosen.loaded);
     let history = history(git.as_ref(), loaded, &window, chosen.moment.now)?;
     let found = evidence(session, loaded, &window, &chosen, past.rev.as_deref())?;
-    let whose = Whose {
-        authors: args.authors.clone(),
-        by_person: args.team.is_some(),
-        team: args.team.clone().flatten(),
-    };
+    let whose =
+        Whose { authors: args.authors.clone(), by_person: args.team.is_some(), team: args.team.clone().flatten() };
     let mut notes = found.notes;
     if window.start > chosen.moment.now {
         notes.push("This day has not begun.".into());
@@ -155,13 +152,13 @@ fn date_of(day: &str, chosen: &Chosen) -> Result<Date> {
             return Err(Error::invalid(format!("{place}: day {number} has no date, and none follows from the others"))
                 .hint("add `calendar: {start: YEAR-MONTH-DAY}` to the sprint, or name a date: --day YEAR-MONTH-DAY"));
         }
-        let (first, last) =
-            (chosen.timeline.first().unwrap_or_default(), chosen.timeline.last().unwrap_or_default());
+        let (first, last) = (chosen.timeline.first().unwrap_or_default(), chosen.timeline.last().unwrap_or_default());
         return Err(Error::usage(format!("--day {day}: the sprint has days {first} to {last}"))
             .hint("a date may lie outside the sprint: --day YEAR-MONTH-DAY"));
     }
     day.parse::<Date>().ok().filter(|_| day.len() == 10).ok_or_else(|| {
-        Error::usage(format!("--day {day}: this is no day")).hint("write a number such as 3, or a date such as 2026-01-31")
+        Error::usage(format!("--day {day}: this is no day"))
+            .hint("write a number such as 3, or a date such as 2026-01-31")
     })
 }
 
@@ -200,13 +197,7 @@ enum Start {
 }
 
 impl Past {
-    fn of(
-        session: &Session,
-        git: Option<&GitHistory>,
-        chosen: &Chosen,
-        window: &Window,
-        over: bool,
-    ) -> Result<Past> {
+    fn of(session: &Session, git: Option<&GitHistory>, chosen: &Chosen, window: &Window, over: bool) -> Result<Past> {
         let (Some(git), Ok(Some(found))) = (git, &session.setup.repository) else { return Ok(Past::default()) };
         let outside = std::path::Path::new(&chosen.path).is_absolute() || chosen.path.starts_with("..");
         if outside {

@@ -66,7 +66,8 @@ impl Told<'_> {
         let mut words = Vec::new();
         if self.is_in_play(step.piece) {
             let unmet = step.waits.iter().filter(|wait| wait.state != State::Claimed);
-            words.extend(unmet.map(|wait| format!("needs {}{}, which is {}", wait.on, self.by_day(step, &wait.on), wait.state.word())));
+            let by = |on: &str| self.by_day(step, on);
+            words.extend(unmet.map(|wait| format!("needs {}{} ({})", wait.on, by(&wait.on), wait.state.word())));
             words.extend(self.unnamed_needs(step.piece));
         }
         if is_against(step.piece.proof.outcome) {

@@ -51,9 +51,8 @@ impl Scope {
 fn compare(before: Version<'_>, now: Version<'_>) -> Scope {
     let (old, new) = (work(before), work(now));
     let mut scope = Scope::default();
-    let named = |version: Version<'_>, id: &str| {
-        name_of(version.plan, id).map_or(id.to_owned(), |name| format!("{id} {name}"))
-    };
+    let named =
+        |version: Version<'_>, id: &str| name_of(version.plan, id).map_or(id.to_owned(), |name| format!("{id} {name}"));
     for (id, fields) in &new {
         match old.get(id) {
             None => scope.added.push(named(now, id)),
@@ -174,19 +173,24 @@ fn shown(tree: &Tree, node: NodeId) -> String {
 mod tests {
     use super::*;
     use crate::sprint::tests::sprint;
-    use crate::sys::plans::Loaded;
 
-    fn version(loaded: &Loaded) -> Version<'_> {
-        Version { plan: &loaded.plan, tree: &loaded.tree }
+    fn version<'a>(plan: &'a Plan, tree: &'a Tree) -> Version<'a> {
+        Version { plan, tree }
     }
 
     #[test]
     fn what_came_went_and_changed() {
-        let old = sprint("items: [{id: A, name: One}, {id: B, name: Two, window: 1-2}]\nmotto: [x]\ndays: [{n: 1, tasks: [{text: t}]}]\n");
-        let new = sprint("days: [{n: 1, tasks: [{text: t, done: true}]}]\nmotto: [y]\nitems:\n  - {id: B, window: 1-3, name: Two}\n  - {id: C, name: Three}\n");
-        let scope = Scope::between(&Before::Plan(version(&old)), version(&new)).expect("it changed");
+        let old = sprint(
+            "items: [{id: A, name: One}, {id: B, name: Two, window: 1-2}]\nmotto: [x]\ndays: [{n: 1, tasks: [{text: t}]}]\n",
+        );
+        let new = sprint(
+            "days: [{n: 1, tasks: [{text: t, done: true}]}]\nmotto: [y]\nitems:\n  - {id: B, window: 1-3, name: Two}\n  - {id: C, name: Three}\n",
+        );
+        let scope = Scope::between(&Before::Plan(version(&old.plan, &old.tree)), version(&new.plan, &new.tree))
+            .expect("it changed");
         assert_eq!((scope.added, scope.removed), (vec!["C Three".to_owned()], vec!["A One".to_owned()]));
-        let changed = [("B Two", "window"), ("day 1: t", "done")].map(|(of, field)| (of.to_owned(), vec![field.to_owned()]));
+        let changed =
+            [("B Two", "window"), ("day 1: t", "done")].map(|(of, field)| (of.to_owned(), vec![field.to_owned()]));
         assert_eq!(scope.changed, changed);
         assert_eq!(scope.sections, ["motto"]);
     }
@@ -195,7 +199,7 @@ mod tests {
     fn another_layout_of_the_same_plan_is_no_change() {
         let old = sprint("items: [{id: A, name: One}]\n");
         let new = sprint("# words\nitems:\n  - name: One\n    id: A\n");
-        assert_eq!(Scope::between(&Before::Plan(version(&old)), version(&new)), None);
-        assert!(Scope::between(&Before::Nothing, version(&new)).is_some_and(|s| s.note.is_some()));
+        assert_eq!(Scope::between(&Before::Plan(version(&old.plan, &old.tree)), version(&new.plan, &new.tree)), None);
+        assert!(Scope::between(&Before::Nothing, version(&new.plan, &new.tree)).is_some_and(|s| s.note.is_some()));
     }
 }

@@ -44,7 +44,12 @@ impl<'a> Told<'a> {
                 let ticked = tasks_of_days(before.plan).filter(|(_, t)| is_ticked(t));
                 Some(Claims { done, ticked: ticked.map(|(n, t)| (n, t.text.value.as_str())).collect() })
             }
-            _ => None,
+            // Whatever is said in a file that is new was said with it; boxes count on their own days.
+            Before::Nothing => {
+                let ticked = tasks_of_days(asked.now.plan).map(|(n, t)| (n, t.text.value.as_str())).collect();
+                Some(Claims { done: BTreeSet::new(), ticked })
+            }
+            Before::Invalid | Before::Unknown => None,
         };
         Told { asked, board: asked.board, commits, people, linked, before }
     }
@@ -167,7 +172,11 @@ impl<'a> Told<'a> {
             groups.push(labelled("Worked on", worked));
         }
         groups.extend(self.other_receipts(&groups));
-        groups.extend(if self.asked.whose.by_person { self.people() } else { self.other_commits().into_iter().collect() });
+        groups.extend(if self.asked.whose.by_person {
+            self.people()
+        } else {
+            self.other_commits().into_iter().collect()
+        });
         groups.retain(|group| !group.entries.is_empty() || group.label.as_ref().is_some_and(|_| group.more > 0));
         if groups.first().is_none_or(|group| group.label.is_some()) {
             let nothing = match groups.is_empty() {

@@ -67,7 +67,8 @@ impl<'a> Commit<'a> {
         if self.message.len() <= LONGEST_MESSAGE {
             return self.text(self.message);
         }
-        let (begin, end) = (&self.message[..LONGEST_MESSAGE - KEPT_END], &self.message[self.message.len() - KEPT_END..]);
+        let (begin, end) =
+            (&self.message[..LONGEST_MESSAGE - KEPT_END], &self.message[self.message.len() - KEPT_END..]);
         // The kept end begins in the middle of a line, which is told apart by being one of its own.
         format!("{}\n{}", self.text(begin), self.text(end))
     }

@@ -228,7 +228,11 @@ mod tests {
             ("1.5B", "1.5B", "1.5B"),
             ("2026-01-30", "2026-01-30", "2026-01-30"),
             ("- no list", r"\- no list", "- no list"),
-            ("[a](http://x) & `c`", r"\[a\](http://x) \& \`c\`", "[a](http://x) &amp; \u{200b}`\u{200b}c\u{200b}`\u{200b}"),
+            (
+                "[a](http://x) & `c`",
+                r"\[a\](http://x) \& \`c\`",
+                "[a](http://x) &amp; \u{200b}`\u{200b}c\u{200b}`\u{200b}",
+            ),
             ("<!channel> @here", r"\<!channel\> @here", "&lt;!channel&gt; \u{200b}@\u{200b}here"),
             ("\u{1b}[31mred\u{202e}\nline", "red line", "red line"),
         ] {
