@@ -23,30 +23,29 @@ use crate::sys::git_files::RepositoryFiles;
 use crate::sys::index::Index;
 use crate::sys::ledger::{Ledger, Log};
 
-/// Judges by this ledger and the files of the work tree, running no commands.
-pub(super) fn judge<T>(session: &mut Session, by: impl FnOnce(&Inputs<'_>) -> Result<T>) -> Result<T> {
-    let moment = Moment::of(session);
-    judge_at(session, moment, by)
-}
-
-/// The same for a time that was read in a plan's own zone.
+/// Judges by this ledger and the files of the work tree, for a time that was read in a plan's own zone. No commands are
+/// run.
 pub(super) fn judge_at<T>(
     session: &mut Session,
     moment: Moment,
     by: impl FnOnce(&Inputs<'_>) -> Result<T>,
 ) -> Result<T> {
     let (files, _) = files_of(session)?;
+    judge_over(session, &files, moment, by)
+}
+
+/// The same over files of the caller's own, such as those of a revision.
+pub(super) fn judge_over<T>(
+    session: &mut Session,
+    files: &RepositoryFiles,
+    moment: Moment,
+    by: impl FnOnce(&Inputs<'_>) -> Result<T>,
+) -> Result<T> {
     let ledger = session.ledger_if_there()?;
     let policy = session.policy()?;
     let evidence = Evidence::open(session, ledger.as_ref(), policy.as_ref(), moment)?;
     evidence.warn(session);
-    by(&Inputs {
-        receipts: &evidence,
-        files: &files,
-        commands: &NoCommands,
-        now: moment.now,
-        has_policy: policy.is_some(),
-    })
+    by(&Inputs { receipts: &evidence, files, commands: &NoCommands, now: moment.now, has_policy: policy.is_some() })
 }
 
 struct NoCommands;

@@ -3,6 +3,7 @@
 mod choose;
 mod gonogo;
 mod report;
+mod standup;
 
 use std::path::PathBuf;
 
@@ -20,6 +21,7 @@ use crate::error::Result;
     after_help = "\
 Examples:
   bizra sprint status                           Where are we, by claim and by proof?
+  bizra sprint standup                          What did today bring?
   bizra sprint next --who nova                  What should nova do now?
   bizra sprint day 4                            What does the plan say about day 4?
   bizra sprint gonogo --explain                 May it ship?
@@ -38,6 +40,7 @@ enum Command {
     Metrics(report::MetricsArgs),
     Next(report::NextArgs),
     Risks(report::RisksArgs),
+    Standup(standup::Args),
     Status(report::StatusArgs),
 }
 
@@ -66,6 +69,7 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
         Command::Metrics(args) => report::metrics(args, session),
         Command::Next(args) => report::next(args, session),
         Command::Risks(args) => report::risks(args, session),
+        Command::Standup(args) => standup::run(args, session),
         Command::Status(args) => report::status(args, session),
     }
 }

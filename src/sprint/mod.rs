@@ -11,6 +11,7 @@ mod people;
 mod progress;
 pub mod risks;
 mod sizes;
+pub mod standup;
 pub mod status;
 #[cfg(test)]
 mod tests;

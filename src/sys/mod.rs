@@ -6,6 +6,7 @@ pub mod files;
 pub mod folders;
 pub mod git;
 pub mod git_files;
+pub mod git_history;
 pub mod index;
 pub mod keyring;
 pub mod ledger;
@@ -15,6 +16,7 @@ pub mod plans;
 pub mod process;
 pub mod setup;
 pub mod ssh_agent;
+pub mod standups;
 #[cfg(test)]
 mod testing;
 pub mod vault;

@@ -15,6 +15,7 @@ pub(crate) mod replay;
 pub(crate) mod roadmap;
 pub(crate) mod sheet;
 pub(crate) mod sprint;
+pub(crate) mod standup;
 pub(crate) mod tokens;
 pub(crate) mod trust;
 

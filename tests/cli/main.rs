@@ -18,6 +18,7 @@ mod roadmap_views;
 mod rules;
 mod said;
 mod sprint;
+mod standup;
 mod tokens;
 mod trust;
 

@@ -12,6 +12,8 @@ use crate::error::{Error, Place, Result, nearest};
 use crate::plan::schema::PlanKind;
 use crate::sprint::timeline::{Position, Timeline};
 use crate::sys::files;
+use crate::sys::git::Found;
+use crate::sys::git_files::RepositoryFiles;
 use crate::sys::plans::{self, Loaded};
 use crate::view::sprint::Head;
 
@@ -118,6 +120,20 @@ pub(in super::super) fn choose(which: &Which, session: &mut Session) -> Result<C
 fn all(session: &Session) -> Result<(Vec<Chosen>, Vec<Error>)> {
     let root = session.root();
     let (mut sprints, mut broken) = (Vec::new(), Vec::new());
+    if let Ok(Some(found)) = &session.setup.repository
+        && found.work_dir.is_none()
+    {
+        for (path, bytes) in committed(found)? {
+            match plans::read(path.as_ref(), &bytes) {
+                Ok(loaded) if loaded.plan.bizra.value == PlanKind::Sprint => {
+                    sprints.push(Chosen::of(loaded, path, bytes, session));
+                }
+                Ok(_) => {}
+                Err(mut problems) => broken.push(problems.swap_remove(0)),
+            }
+        }
+        return Ok((sprints, broken));
+    }
     for path in plans::find_in(&root, &[plans::SPRINTS])? {
         let inside = path.strip_prefix(&root).unwrap_or(&path);
         match read(&path, inside, session) {
@@ -127,6 +143,24 @@ fn all(session: &Session) -> Result<(Vec<Chosen>, Vec<Error>)> {
         }
     }
     Ok((sprints, broken))
+}
+
+/// A bare repository has no files but those of its last commit.
+fn committed(found: &Found) -> Result<Vec<(String, Vec<u8>)>> {
+    let mut repository = RepositoryFiles::open(&found.common_dir, true)?;
+    // Before the first commit there is nothing.
+    if repository.at("HEAD").is_err() {
+        return Ok(Vec::new());
+    }
+    let mut sprints = Vec::new();
+    for name in repository.names_in(plans::SPRINTS)? {
+        if (name.ends_with(".yaml") || name.ends_with(".yml"))
+            && let Some(bytes) = repository.bytes(&name)?
+        {
+            sprints.push((name, bytes));
+        }
+    }
+    Ok(sprints)
 }
 
 fn read(path: &Path, inside: &Path, session: &Session) -> Result<Chosen> {

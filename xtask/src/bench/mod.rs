@@ -5,6 +5,7 @@
 mod gate;
 pub(crate) mod ledger;
 mod report;
+mod standup;
 mod startup;
 
 use std::path::PathBuf;
@@ -49,6 +50,7 @@ enum Run {
 
 const BENCHMARKS: &[Benchmark] = &[
     Benchmark { name: "startup", run: Run::Races(startup::run) },
+    Benchmark { name: "standup", run: Run::Races(standup::run) },
     Benchmark { name: "ledger", run: Run::Figures(ledger::run) },
     Benchmark { name: "gate", run: Run::Processes(gate::run) },
 ];
