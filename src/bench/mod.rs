@@ -4,4 +4,5 @@
 //! is not decided here.
 
 pub mod measure;
+pub mod result;
 pub mod stats;
