@@ -79,9 +79,20 @@ impl Series {
 #[derive(Clone, Debug, PartialEq)]
 pub enum MeasureError<E> {
     NoSubjects,
-    TooFewRounds { asked: usize },
-    BadSchedule { what: &'static str },
-    Subject { name: String, round: usize, warm_up: bool, cause: E },
+    TooFewRounds {
+        asked: usize,
+    },
+    BadSchedule {
+        what: &'static str,
+    },
+    Subject {
+        name: String,
+        round: usize,
+        warm_up: bool,
+        cause: E,
+    },
+    /// The one who watched had enough.
+    Stopped(E),
 }
 
 impl<E: fmt::Display> fmt::Display for MeasureError<E> {
@@ -96,22 +107,59 @@ impl<E: fmt::Display> fmt::Display for MeasureError<E> {
                 let phase = if *warm_up { "warm-up round" } else { "round" };
                 write!(f, "{name} failed in {phase} {}: {cause}", round + 1)
             }
+            MeasureError::Stopped(cause) => cause.fmt(f),
         }
     }
 }
 
 impl<E: fmt::Debug + fmt::Display> Error for MeasureError<E> {}
 
+/// Where a measurement stands: before a sample is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    pub warm_up: bool,
+    pub round: usize,
+    /// Rounds of this phase, as far as they are planned; a warm-up may end sooner.
+    pub rounds: usize,
+    /// The sample's place in its round.
+    pub turn: usize,
+    pub turns: usize,
+}
+
+/// What may be asked for before a round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    GoOn,
+    /// No more warm-up.
+    Begin,
+    /// So many rounds in all, at least [`FEWEST_ROUNDS`].
+    Rounds(usize),
+}
+
 /// Warms all subjects up until each is stable, then takes one sample of each per round.
 pub fn interleaved<E>(schedule: &Schedule, subjects: &mut [Subject<'_, E>]) -> Result<Vec<Series>, MeasureError<E>> {
+    watched(schedule, subjects, &mut |_| Ok(Wish::GoOn))
+}
+
+/// As [`interleaved`], told before each sample; a wish counts before the first sample of a round.
+pub fn watched<E>(
+    schedule: &Schedule,
+    subjects: &mut [Subject<'_, E>],
+    watch: &mut dyn FnMut(Moment) -> Result<Wish, E>,
+) -> Result<Vec<Series>, MeasureError<E>> {
     check(schedule, subjects)?;
     let mut series: Vec<Series> = subjects
         .iter()
         .map(|subject| Series { name: subject.name.clone(), warm_up: vec![], samples: vec![], settled: false })
         .collect();
+    let turns = subjects.len();
 
     for round in 0..schedule.warm_up_limit {
-        take_round(subjects, round, true, |subject, sample| series[subject].warm_up.push(sample))?;
+        let moment = Moment { warm_up: true, round, rounds: schedule.warm_up_limit, turn: 0, turns };
+        if watch(moment).map_err(MeasureError::Stopped)? == Wish::Begin {
+            break;
+        }
+        take_round(subjects, moment, watch, |subject, sample| series[subject].warm_up.push(sample))?;
         for one in &mut series {
             one.settled = is_stable(&one.warm_up, schedule);
         }
@@ -119,8 +167,16 @@ pub fn interleaved<E>(schedule: &Schedule, subjects: &mut [Subject<'_, E>]) -> R
             break;
         }
     }
-    for round in 0..schedule.rounds {
-        take_round(subjects, round, false, |subject, sample| series[subject].samples.push(sample))?;
+    let (mut round, mut rounds) = (0, schedule.rounds);
+    while round < rounds {
+        let moment = Moment { warm_up: false, round, rounds, turn: 0, turns };
+        if let Wish::Rounds(wanted) = watch(moment).map_err(MeasureError::Stopped)? {
+            rounds = wanted.max(FEWEST_ROUNDS);
+        }
+        take_round(subjects, Moment { rounds, ..moment }, watch, |subject, sample| {
+            series[subject].samples.push(sample);
+        })?;
+        round += 1;
     }
     Ok(series)
 }
@@ -143,17 +199,23 @@ fn check<E>(schedule: &Schedule, subjects: &[Subject<'_, E>]) -> Result<(), Meas
 
 fn take_round<E>(
     subjects: &mut [Subject<'_, E>],
-    round: usize,
-    warm_up: bool,
+    begin: Moment,
+    watch: &mut dyn FnMut(Moment) -> Result<Wish, E>,
     mut keep: impl FnMut(usize, Duration),
 ) -> Result<(), MeasureError<E>> {
-    let count = subjects.len();
+    let (round, count) = (begin.round, subjects.len());
     for turn in 0..count {
+        if turn > 0 {
+            watch(Moment { turn, ..begin }).map_err(MeasureError::Stopped)?;
+        }
         let index = if round.is_multiple_of(2) { turn } else { count - 1 - turn };
         let subject = &mut subjects[index];
         match (subject.run)() {
             Ok(sample) => keep(index, sample),
-            Err(cause) => return Err(MeasureError::Subject { name: subject.name.clone(), round, warm_up, cause }),
+            Err(cause) => {
+                let (name, warm_up) = (subject.name.clone(), begin.warm_up);
+                return Err(MeasureError::Subject { name, round, warm_up, cause });
+            }
         }
     }
     Ok(())
@@ -261,6 +323,30 @@ mod tests {
         let series = interleaved(&schedule(10, 12), &mut subjects).unwrap();
         assert!(!series[0].settled);
         assert_eq!((series[0].warm_up.len(), series[0].samples.len()), (12, 10));
+    }
+
+    #[test]
+    fn who_watches_ends_the_warm_up_sets_the_rounds_and_stops() {
+        let subjects = || [Subject::new("a", || Ok(MS)), Subject::new("b", || Ok::<_, &str>(MS))];
+        let mut seen = Vec::new();
+        let mut watch = |moment: Moment| {
+            seen.push((moment.warm_up, moment.round, moment.turn, moment.rounds));
+            Ok(match moment {
+                Moment { warm_up: true, round: 2, .. } => Wish::Begin,
+                Moment { warm_up: false, round: 0, turn: 0, .. } => Wish::Rounds(11),
+                _ => Wish::GoOn,
+            })
+        };
+        let series = watched(&Schedule { tolerance: 0.0, ..schedule(20, 9) }, &mut subjects(), &mut watch).unwrap();
+        assert_eq!((series[1].warm_up.len(), series[1].samples.len(), series[1].settled), (2, 11, false));
+        assert_eq!(seen[..3], [(true, 0, 0, 9), (true, 0, 1, 9), (true, 1, 0, 9)]);
+        assert_eq!(seen[seen.len() - 1], (false, 10, 1, 11));
+
+        let mut tired = |moment: Moment| if moment.turn == 1 { Err("enough") } else { Ok(Wish::Rounds(3)) };
+        assert_eq!(watched(&schedule(10, 0), &mut subjects(), &mut tired), Err(MeasureError::Stopped("enough")));
+        let mut hasty = |_| Ok(Wish::Rounds(3));
+        let series = watched(&schedule(12, 0), &mut subjects(), &mut hasty).unwrap();
+        assert_eq!(series[0].samples.len(), FEWEST_ROUNDS, "an interval needs its samples");
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! [`measure`] runs the subjects, [`stats`] judges the samples. What a subject does, and how a report looks,
 //! is not decided here.
 
+pub mod cost;
 pub mod measure;
+pub mod noise;
 pub mod result;
 pub mod stats;
