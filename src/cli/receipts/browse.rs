@@ -68,7 +68,7 @@ impl<'a> NewestFirst<'a> {
 }
 
 /// The receipt whose id begins with `prefix`.
-pub(super) fn find(ledger: &Ledger, prefix: &str) -> Result<Receipt> {
+pub(in crate::cli) fn find(ledger: &Ledger, prefix: &str) -> Result<Receipt> {
     check_start("receipt", prefix, 64).map_err(|e| e.hint("`bizra receipts list` shows ids"))?;
     let mut all = NewestFirst::of(ledger, None)?;
     let mut found: Option<Receipt> = None;

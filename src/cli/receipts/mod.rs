@@ -13,6 +13,7 @@ mod upkeep;
 mod verify;
 
 use super::{Outcome, Session};
+pub(super) use browse::find as find_receipt;
 use crate::error::Result;
 
 /// Look into the ledger of signed receipts, check it, exchange it
