@@ -3,6 +3,9 @@
 //! [`measure`] runs the subjects, [`stats`] judges the samples. What a subject does, and how a report looks,
 //! is not decided here.
 
+pub mod adapters;
+pub mod claim;
+pub mod compare;
 pub mod cost;
 pub mod measure;
 pub mod noise;

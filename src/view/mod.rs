@@ -4,6 +4,8 @@
 //! here by hand and not derived from domain types, which may change.
 
 pub(crate) mod attest;
+pub(crate) mod bench;
+pub(crate) mod bench_replay;
 pub(crate) mod config;
 pub(crate) mod doctor;
 pub(crate) mod infer;

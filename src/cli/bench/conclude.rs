@@ -21,6 +21,8 @@ use crate::view::bench::{Bench, Decided, Measured as Shown};
 struct Judged {
     run: Run,
     report: Option<Report>,
+    /// Whether both said the same tokens; none where a side tells none.
+    same_output: Option<bool>,
     decided: Vec<Decided>,
 }
 
@@ -46,7 +48,9 @@ pub(super) fn conclude(
             None => None,
         };
         let decided = demands.iter().map(|demand| decide(demand, &run, report.as_ref())).collect();
-        judged.push(Judged { run, report, decided });
+        let both = theirs.is_some_and(|theirs| theirs.outputs.iter().any(|o| run.outputs.iter().any(|p| p.setting == o.setting)));
+        let same_output = report.as_ref().filter(|_| both).map(|report| report.other_tokens.is_empty());
+        judged.push(Judged { run, report, same_output, decided });
     }
     let reasons = reasons(&judged, demands, theirs);
     let told = warnings(&measured.noise);
@@ -164,7 +168,7 @@ fn too_noisy(run: &Run) -> Option<Error> {
 }
 
 fn warn(session: &mut Session, judged: &Judged) {
-    let Judged { run, report, decided } = judged;
+    let Judged { run, report, decided, .. } = judged;
     let name = run.subject.name();
     let mut unsettled: Vec<String> =
         run.measurements.iter().filter(|one| !one.settled).map(|one| one.setting.to_string()).collect();
@@ -210,13 +214,18 @@ fn conclusion(
         () => Some(Verdict::Passed),
     };
     let against = match (&judged.report, peer) {
-        (Some(report), Some(receipt)) => Some(against(&judged.run, report, receipt, pairing)?),
+        (Some(report), Some(receipt)) => Some(Against {
+            receipt: receipt.0,
+            same_session: pairing == Pairing::Rounds,
+            same_output: judged.same_output,
+            comparisons: comparisons(report)?,
+        }),
         _ => None,
     };
     Ok(Conclusion { against, claims, verdict })
 }
 
-fn against(run: &Run, report: &Report, receipt: ReceiptId, pairing: Pairing) -> Result<Against> {
+fn comparisons(report: &Report) -> Result<Vec<Comparison>> {
     let mut comparisons = Vec::new();
     for compared in &report.compared {
         let Ok(comparison) = &compared.comparison else { continue };
@@ -229,10 +238,7 @@ fn against(run: &Run, report: &Report, receipt: ReceiptId, pairing: Pairing) -> 
             word: comparison.verdict.word().to_owned(),
         });
     }
-    // Programs tell no tokens, and then nothing is known of them.
-    let told = !run.outputs.is_empty() && report.tokens_known;
-    let same_output = told.then_some(report.other_tokens.is_empty());
-    Ok(Against { receipt: receipt.0, same_session: pairing == Pairing::Rounds, same_output, comparisons })
+    Ok(comparisons)
 }
 
 /// What a receipt leaves to its envelope and stamp.
