@@ -1,7 +1,8 @@
 //! Interleaved measurement: several subjects, one sample of each per round, so that whatever else the machine
 //! does (heat, frequency, neighbours) falls on all of them alike.
 //!
-//! Neighbouring rounds run in opposite orders, which cancels what being first costs. Warm-up samples are kept
+//! A coin decides the order within each round ([`is_reversed`]): what comes back in the rhythm of the rounds would
+//! otherwise fall on the same subject each time and look like a difference. Warm-up samples are kept
 //! apart and never thrown away, nor are outliers: judging the samples is left to [`super::stats`].
 //! The clock is handed in.
 
@@ -28,12 +29,23 @@ pub struct Schedule {
     pub tolerance: f64,
     /// Warm-up ends after this many rounds whether they agree or not.
     pub warm_up_limit: usize,
+    /// Decides the orders, which can so be repeated.
+    pub seed: u64,
 }
 
 impl Default for Schedule {
     fn default() -> Self {
-        Schedule { rounds: 30, window: 3, tolerance: 0.05, warm_up_limit: 30 }
+        Schedule { rounds: 30, window: 3, tolerance: 0.05, warm_up_limit: 30, seed: 0 }
     }
+}
+
+/// Whether the subjects of this round run from the last to the first: a fair coin, thrown anew for each round.
+pub fn is_reversed(seed: u64, round: usize) -> bool {
+    // SplitMix64 (Steele, Lea and Flood 2014): neighbouring inputs give unrelated bits.
+    let mut bits = seed.wrapping_add((round as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    (bits ^ (bits >> 31)) & 1 == 1
 }
 
 type Run<'a, E> = Box<dyn FnMut() -> Result<Duration, E> + 'a>;
@@ -159,7 +171,7 @@ pub fn watched<E>(
         if watch(moment).map_err(MeasureError::Stopped)? == Wish::Begin {
             break;
         }
-        take_round(subjects, moment, watch, |subject, sample| series[subject].warm_up.push(sample))?;
+        take_round(schedule, subjects, moment, watch, |subject, sample| series[subject].warm_up.push(sample))?;
         for one in &mut series {
             one.settled = is_stable(&one.warm_up, schedule);
         }
@@ -173,7 +185,7 @@ pub fn watched<E>(
         if let Wish::Rounds(wanted) = watch(moment).map_err(MeasureError::Stopped)? {
             rounds = wanted.max(FEWEST_ROUNDS);
         }
-        take_round(subjects, Moment { rounds, ..moment }, watch, |subject, sample| {
+        take_round(schedule, subjects, Moment { rounds, ..moment }, watch, |subject, sample| {
             series[subject].samples.push(sample);
         })?;
         round += 1;
@@ -198,17 +210,19 @@ fn check<E>(schedule: &Schedule, subjects: &[Subject<'_, E>]) -> Result<(), Meas
 }
 
 fn take_round<E>(
+    schedule: &Schedule,
     subjects: &mut [Subject<'_, E>],
     begin: Moment,
     watch: &mut dyn FnMut(Moment) -> Result<Wish, E>,
     mut keep: impl FnMut(usize, Duration),
 ) -> Result<(), MeasureError<E>> {
     let (round, count) = (begin.round, subjects.len());
+    let reversed = is_reversed(schedule.seed, round);
     for turn in 0..count {
         if turn > 0 {
             watch(Moment { turn, ..begin }).map_err(MeasureError::Stopped)?;
         }
-        let index = if round.is_multiple_of(2) { turn } else { count - 1 - turn };
+        let index = if reversed { count - 1 - turn } else { turn };
         let subject = &mut subjects[index];
         match (subject.run)() {
             Ok(sample) => keep(index, sample),
@@ -261,7 +275,7 @@ mod tests {
     }
 
     fn schedule(rounds: usize, warm_up_limit: usize) -> Schedule {
-        Schedule { rounds, window: 2, tolerance: 0.05, warm_up_limit }
+        Schedule { rounds, window: 2, tolerance: 0.05, warm_up_limit, seed: 7 }
     }
 
     #[test]
@@ -285,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbouring_rounds_run_in_opposite_orders() {
+    fn a_coin_decides_the_order_of_each_round() {
         let order = RefCell::new(String::new());
         let mut subjects = ["a", "b", "c"].map(|name| {
             let order = &order;
@@ -295,7 +309,21 @@ mod tests {
             })
         });
         interleaved(&schedule(10, 0), &mut subjects).unwrap();
-        assert_eq!(*order.borrow(), "abccba".repeat(5));
+        let expected: String = (0..10).map(|round| if is_reversed(7, round) { "cba" } else { "abc" }).collect();
+        assert_eq!(*order.borrow(), expected);
+    }
+
+    #[test]
+    fn the_coin_is_fair_and_follows_no_rhythm() {
+        for seed in [0, 1, 42] {
+            let throws: Vec<f64> = (0..4000).map(|round| if is_reversed(seed, round) { 1.0 } else { -1.0 }).collect();
+            // Of a fair coin, four standard deviations are 253.
+            assert!(throws.iter().sum::<f64>().abs() < 253.0, "seed {seed}");
+            for lag in 1..=64 {
+                let alike: f64 = throws.iter().zip(&throws[lag..]).map(|(a, b)| a * b).sum();
+                assert!(alike.abs() < 320.0, "seed {seed}, lag {lag}: {alike}");
+            }
+        }
     }
 
     #[test]

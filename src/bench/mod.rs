@@ -4,6 +4,7 @@
 //! is not decided here.
 
 pub mod adapters;
+pub mod changes;
 pub mod claim;
 pub mod compare;
 pub mod cost;

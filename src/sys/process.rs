@@ -49,9 +49,8 @@ pub struct Conditions<'c> {
 }
 
 pub fn run(argv: &[&str], folder: &Path, vars: &Vars, clock: &dyn Clock, limit: Duration) -> Ran {
-    let output = |said: Said| {
-        [said.stdout, said.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).join("\n")
-    };
+    let output =
+        |said: Said| [said.stdout, said.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).join("\n");
     match finish(argv, &Conditions { folder, vars, clock, limit, stop: &|| false }) {
         Finished::CannotStart(why) => Ran::CannotStart(why),
         Finished::Ended { code, said } => Ran::Ended { code, output: output(said) },

@@ -41,7 +41,8 @@ impl View for Bench {
         }
         for (at, measured) in self.runs.iter().chain(&self.against).enumerate() {
             page.blank();
-            let title = if at < self.runs.len() { title(&measured.run) } else { format!("against {}", title(&measured.run)) };
+            let title =
+                if at < self.runs.len() { title(&measured.run) } else { format!("against {}", title(&measured.run)) };
             page.heading(title);
             page.grid(figures(&measured.run));
         }
@@ -73,7 +74,11 @@ impl View for Bench {
 
 fn machine_line(page: &mut Page, machine: &Machine) {
     let Machine { cpu, level, usable, processors, .. } = machine;
-    let cores = if usable < processors { format!("{usable} of {processors} processors") } else { format!("{usable} processors") };
+    let cores = if usable < processors {
+        format!("{usable} of {processors} processors")
+    } else {
+        format!("{usable} processors")
+    };
     page.text(format!("{cpu}, {cores}, {level}"));
 }
 
@@ -289,7 +294,10 @@ fn figure_json(run: &Run, one: &Measurement) -> Value {
     let limit = one.limit.as_ref();
     put(
         "limit",
-        limit.map_or(Value::Null, |limit| json!({ "what": limit.what, "value": limit.value, "share": one.share_of_limit() })),
+        limit.map_or(
+            Value::Null,
+            |limit| json!({ "what": limit.what, "value": limit.value, "share": one.share_of_limit() }),
+        ),
     );
     Value::Object(figure)
 }

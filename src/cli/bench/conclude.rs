@@ -48,7 +48,8 @@ pub(super) fn conclude(
             None => None,
         };
         let decided = demands.iter().map(|demand| decide(demand, &run, report.as_ref())).collect();
-        let both = theirs.is_some_and(|theirs| theirs.outputs.iter().any(|o| run.outputs.iter().any(|p| p.setting == o.setting)));
+        let both = theirs
+            .is_some_and(|theirs| theirs.outputs.iter().any(|o| run.outputs.iter().any(|p| p.setting == o.setting)));
         let same_output = report.as_ref().filter(|_| both).map(|report| report.other_tokens.is_empty());
         judged.push(Judged { run, report, same_output, decided });
     }
@@ -154,10 +155,8 @@ fn because(reason: Error, decision: &Decision) -> Error {
 
 /// The figures that can't be believed, in one sentence.
 fn too_noisy(run: &Run) -> Option<Error> {
-    let noisy: Vec<String> = run
-        .too_noisy()
-        .map(|one| format!("{} by {:.0}%", one.id, one.width().unwrap_or(f64::NAN) * 100.0))
-        .collect();
+    let noisy: Vec<String> =
+        run.too_noisy().map(|one| format!("{} by {:.0}%", one.id, one.width().unwrap_or(f64::NAN) * 100.0)).collect();
     let most = 100.0 * run.plan.precision;
     (!noisy.is_empty()).then(|| {
         let message = format!("{} is too noisy: intervals wider than {most}% of their medians", run.subject.name());
@@ -189,12 +188,7 @@ fn warn(session: &mut Session, judged: &Judged) {
     }
 }
 
-fn conclusion(
-    judged: &Judged,
-    unasked: bool,
-    peer: Option<ReceiptId>,
-    pairing: Pairing,
-) -> Result<Conclusion> {
+fn conclusion(judged: &Judged, unasked: bool, peer: Option<ReceiptId>, pairing: Pairing) -> Result<Conclusion> {
     let mut claims = Vec::new();
     for one in &judged.decided {
         let text = if one.must_hold { one.text.clone() } else { format!("not: {}", one.text) };

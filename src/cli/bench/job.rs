@@ -42,8 +42,8 @@ pub(super) struct Measured {
 }
 
 /// Few windows, since a round of a large model takes its time.
-pub(super) fn schedule(rounds: u64) -> Schedule {
-    Schedule { rounds: rounds as usize, window: 2, tolerance: 0.05, warm_up_limit: 12 }
+fn schedule(rounds: u64, seed: u64) -> Schedule {
+    Schedule { rounds: rounds as usize, window: 2, tolerance: 0.05, warm_up_limit: 12, seed }
 }
 
 impl<'p> Job<'p> {
@@ -67,7 +67,7 @@ impl<'p> Job<'p> {
             asked: args.models.len(),
             program,
             level: level_of(args.isa.as_deref())?,
-            schedule: schedule(args.rounds),
+            schedule: schedule(args.rounds, args.seed),
             precision: args.precision / 100.0,
             seed: args.seed,
             load: !args.no_load,
@@ -82,6 +82,7 @@ impl<'p> Job<'p> {
             window: plan.window as usize,
             tolerance: plan.tolerance,
             warm_up_limit: plan.warm_up_limit as usize,
+            seed: plan.seed,
         };
         let models = vec![(candidate, cases)];
         let (precision, seed) = (plan.precision, plan.seed);
@@ -117,8 +118,7 @@ impl<'p> Job<'p> {
         watch.looks.clear();
         let energy = Energy::find();
         let began = clock();
-        let brought =
-            rounds::run(&ready, self.program, &self.schedule, energy.as_ref(), &mut watch)?;
+        let brought = rounds::run(&ready, self.program, &self.schedule, energy.as_ref(), &mut watch)?;
         watch.looks.push(crate::sys::meter::look());
         let noise = noise::between(&watch.looks, clock().saturating_sub(began));
         drop(watch);
@@ -142,7 +142,12 @@ impl<'p> Job<'p> {
             }
             measurements.extend(found.measurements);
             let subject = Subject::Model(candidate.subject.clone());
-            runs.push(Run { remarks, outputs, peaks: peaks.clone(), ..self.run(subject, &machine, &noise, measurements) });
+            runs.push(Run {
+                remarks,
+                outputs,
+                peaks: peaks.clone(),
+                ..self.run(subject, &machine, &noise, measurements)
+            });
         }
         if let Some(program) = self.program {
             runs.push(self.run(Subject::Command(program.subject.clone()), &machine, &noise, brought.program));
@@ -157,7 +162,8 @@ impl<'p> Job<'p> {
         noise: &Noise,
         measurements: Vec<crate::bench::result::Measurement>,
     ) -> Run {
-        let taken = measurements.iter().filter(|one| one.setting != Default::default()).map(|one| one.samples.len()).max();
+        let taken =
+            measurements.iter().filter(|one| one.setting != Default::default()).map(|one| one.samples.len()).max();
         let plan = Plan {
             rounds: taken.unwrap_or(self.schedule.rounds) as u64,
             window: self.schedule.window as u64,

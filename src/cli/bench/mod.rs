@@ -54,7 +54,14 @@ pub(super) struct MeasureArgs {
     #[arg(short = 'n', long, value_name = "TOKENS", value_delimiter = ',', help_heading = "What to measure")]
     pub(super) tokens: Vec<usize>,
     /// Positions that the context holds before the prompt [default: 0]
-    #[arg(short, long, visible_alias = "context", value_name = "TOKENS", value_delimiter = ',', help_heading = "What to measure")]
+    #[arg(
+        short,
+        long,
+        visible_alias = "context",
+        value_name = "TOKENS",
+        value_delimiter = ',',
+        help_heading = "What to measure"
+    )]
     pub(super) depth: Vec<usize>,
     /// Sequences that go through the model together [default: 1]
     #[arg(short, long, value_name = "COUNT", value_delimiter = ',', help_heading = "What to measure")]
@@ -130,8 +137,10 @@ impl MeasureArgs {
                     Error::usage(format!("{flag}: {fault}")).at(Place::in_text(flag, text, fault.offset))
                 })?;
                 if claim.needs_peer() && self.against.is_none() {
-                    return Err(Error::usage(format!("{flag} '{text}' is about a ratio, and there is nothing to compare with"))
-                        .hint("add --against RECEIPT, MODEL or 'CMD ARGS…'"));
+                    return Err(Error::usage(format!(
+                        "{flag} '{text}' is about a ratio, and there is nothing to compare with"
+                    ))
+                    .hint("add --against RECEIPT, MODEL or 'CMD ARGS…'"));
                 }
                 demands.push(Demand { claim, must_hold });
             }
@@ -140,7 +149,8 @@ impl MeasureArgs {
     }
 
     fn program_pattern(&self) -> Result<Option<Pattern>> {
-        let parse = |text: &String| Pattern::parse(text).map_err(|why| Error::usage(format!("--pattern '{text}': {why}")));
+        let parse =
+            |text: &String| Pattern::parse(text).map_err(|why| Error::usage(format!("--pattern '{text}': {why}")));
         self.pattern.as_ref().map(parse).transpose()
     }
 }
@@ -153,7 +163,8 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     if args.models.is_empty() {
         let configured = session.config.get("model").map(str::to_owned);
         args.models = vec![configured.ok_or_else(|| {
-            Error::invalid("no model is named").hint("bizra bench FILE.gguf, or set BIZRA_MODEL, or `model` in bizra.toml")
+            Error::invalid("no model is named")
+                .hint("bizra bench FILE.gguf, or set BIZRA_MODEL, or `model` in bizra.toml")
         })?];
     }
     let peer = match &args.against {

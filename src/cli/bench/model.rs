@@ -212,7 +212,7 @@ pub(super) fn loading(
         }
         add("load.warm_ms", false);
     }
-    let schedule = Schedule { rounds: FEWEST_ROUNDS, window: 1, tolerance: 0.1, warm_up_limit: 4 };
+    let schedule = Schedule { rounds: FEWEST_ROUNDS, window: 1, tolerance: 0.1, warm_up_limit: 4, seed: 0 };
     let series = watched(&schedule, &mut subjects, &mut |moment| watch.at("loading", moment)).map_err(unwrap_cause)?;
     for ((number, id), series) in ids.into_iter().zip(series) {
         let milliseconds = |times: &[Duration]| times.iter().map(|time| time.as_secs_f64() * 1e3).collect();

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use bizra_kernels::Level;
 use bizra_kernels::os::{self, Pages, read_bandwidth};
 use bizra_kernels::peak::{Arithmetic, dot_peak};
-use bizra_kernels::Level;
 
 use crate::bench::result::Peak;
 

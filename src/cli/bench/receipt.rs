@@ -7,8 +7,8 @@ use crate::bench::result::{
 };
 use crate::error::{Error, Exit, Result};
 use crate::receipts::decimal::Decimal;
-use crate::receipts::predicates::benchmark::{self as written, Against, Claim, Measured, Verdict};
 use crate::receipts::predicates::Benchmark;
+use crate::receipts::predicates::benchmark::{self as written, Against, Claim, Measured, Verdict};
 use crate::receipts::{Hash, hex};
 
 /// Significant digits: finer than any clock here.
@@ -61,7 +61,8 @@ pub(in crate::cli) fn predicate(run: &Run, conclusion: Conclusion) -> Result<Ben
         }
     }
     let place = |setting: &Setting| settings.iter().position(|one| one == setting).unwrap_or(0) as u64;
-    let measurements = run.measurements.iter().map(|one| measurement(one, place(&one.setting))).collect::<Result<_>>()?;
+    let measurements =
+        run.measurements.iter().map(|one| measurement(one, place(&one.setting))).collect::<Result<_>>()?;
     let settings = settings.iter().map(|setting| {
         let output = run.outputs.iter().find(|output| output.setting == *setting);
         Ok(written::Setting {
@@ -114,9 +115,7 @@ fn subject(subject: &Subject) -> Result<Measured> {
             quant: model.quant.clone(),
             parameters: model.parameters,
         },
-        Subject::Command(command) => {
-            Measured::Command { argv: command.argv.clone(), sha256: hash(&command.sha256)? }
-        }
+        Subject::Command(command) => Measured::Command { argv: command.argv.clone(), sha256: hash(&command.sha256)? },
     })
 }
 
@@ -186,9 +185,11 @@ pub(in crate::cli) fn run_of(benchmark: &Benchmark) -> Result<Run> {
         }
         measurements.push(read);
     }
-    let outputs = benchmark.settings.iter().enumerate().filter_map(|(at, s)| {
-        Some(Output { setting: setting(at as u64), sha256: hex::encode(&s.output?) })
-    });
+    let outputs = benchmark
+        .settings
+        .iter()
+        .enumerate()
+        .filter_map(|(at, s)| Some(Output { setting: setting(at as u64), sha256: hex::encode(&s.output?) }));
     let written::Machine { fingerprint, cpu, system, level, processors, usable, memory_bytes, governor } =
         benchmark.machine.clone();
     Ok(Run {
@@ -245,7 +246,8 @@ mod tests {
 
     #[test]
     fn every_metric_has_its_place_at_the_top_of_a_receipt() {
-        let mut listed = HEADLINE.iter().flat_map(|(group, names)| names.iter().map(move |name| format!("{group}.{name}")));
+        let mut listed =
+            HEADLINE.iter().flat_map(|(group, names)| names.iter().map(move |name| format!("{group}.{name}")));
         assert!(listed.all(|id| metric_of(&id).is_some()));
         assert_eq!(HEADLINE.iter().map(|(_, names)| names.len()).sum::<usize>(), METRICS.len());
     }
@@ -254,11 +256,8 @@ mod tests {
     fn a_run_is_the_same_after_its_receipt() {
         let example = Benchmark::example();
         let run = run_of(&example).unwrap();
-        let conclusion = Conclusion {
-            against: example.against.clone(),
-            claims: example.claims.clone(),
-            verdict: example.verdict,
-        };
+        let conclusion =
+            Conclusion { against: example.against.clone(), claims: example.claims.clone(), verdict: example.verdict };
         let again = predicate(&run, conclusion).unwrap();
         assert!(again.validate().is_ok());
         assert_eq!(run_of(&again).unwrap(), run);

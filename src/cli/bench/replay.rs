@@ -117,7 +117,9 @@ fn judge(id: &str, before: &Run, after: &Run) -> Result<Outcome> {
     let apart: Vec<String> = figures
         .iter()
         .filter(|figure| figure.decides && figure.overlap == Some(false))
-        .map(|figure| format!("{} ({}) is {:.4}, and was {:.4}", figure.id, figure.setting, figure.replayed, figure.recorded))
+        .map(|figure| {
+            format!("{} ({}) is {:.4}, and was {:.4}", figure.id, figure.setting, figure.replayed, figure.recorded)
+        })
         .collect();
     let noisy = after.too_noisy().next().is_some() || before.too_noisy().next().is_some();
     let (verdict, reason) = if !report.other_tokens.is_empty() {

@@ -103,7 +103,11 @@ impl<'w> Watch<'w> {
             let needed = (now - self.began) + fewest + budget.saturating_sub(left);
             return Err(Error::new(
                 Exit::Undecided,
-                format!("the budget of {} s ends before ten samples: a round takes {:.1} s", budget.as_secs(), round.as_secs_f64()),
+                format!(
+                    "the budget of {} s ends before ten samples: a round takes {:.1} s",
+                    budget.as_secs(),
+                    round.as_secs_f64()
+                ),
             )
             .hint(format!("--budget {}s, or fewer and smaller sizes", needed.as_secs() + 1)));
         }
@@ -227,9 +231,8 @@ fn figures(case: &Case, taken: &[Taken], series: &Series) -> Result<Vec<Measurem
     let (warm_up, counted) = taken.split_at(series.warm_up.len().min(taken.len()));
     let mut all = Vec::new();
     for metric in METRICS {
-        let values = |taken: &[Taken]| -> Option<Vec<f64>> {
-            taken.iter().map(|one| value(metric, case.sizes, one)).collect()
-        };
+        let values =
+            |taken: &[Taken]| -> Option<Vec<f64>> { taken.iter().map(|one| value(metric, case.sizes, one)).collect() };
         if let Some((warm_up, samples)) = values(warm_up).zip(values(counted)) {
             let settled = series.settled;
             all.push(Measurement { samples, warm_up, settled, ..Measurement::of(metric, case.setting()) });
@@ -266,7 +269,8 @@ fn readings(program: &Program, calls: &[Vec<Reading>], series: &Series) -> Resul
     let mut all = Vec::new();
     for ((id, setting), values) in samples {
         if values.len() != calls.len() {
-            let reason = format!("{} told {id} ({setting}) in {} of {} calls", program.name(), values.len(), calls.len());
+            let reason =
+                format!("{} told {id} ({setting}) in {} of {} calls", program.name(), values.len(), calls.len());
             return Err(Error::invalid(reason).hint("let it print the same figures each time"));
         }
         let Some(metric) = metric_of(id) else { continue };

@@ -13,8 +13,8 @@ mod upkeep;
 mod verify;
 
 use super::{Outcome, Session};
-pub(super) use browse::find as find_receipt;
 use crate::error::Result;
+pub(super) use browse::find as find_receipt;
 
 /// Look into the ledger of signed receipts, check it, exchange it
 #[derive(clap::Args)]

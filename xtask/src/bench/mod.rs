@@ -2,6 +2,7 @@
 //!
 //! Raw samples go to `target/bench/NAME.json`, with what is needed to compare them later.
 
+mod aa;
 pub(crate) mod ledger;
 mod report;
 mod startup;
@@ -42,11 +43,14 @@ enum Run {
     Races(fn(&Setup) -> Outcome<Vec<Race>>),
     /// Figures with targets, measured within this process, which must be a release then.
     Figures(fn(&Stopwatch, bool) -> Outcome<Vec<Figure>>),
+    /// How often the statistics are right about timings of this process, whatever it was built for.
+    Counts(fn(&Stopwatch, usize) -> Outcome<Vec<Figure>>),
 }
 
 const BENCHMARKS: &[Benchmark] = &[
     Benchmark { name: "startup", run: Run::Races(startup::run) },
     Benchmark { name: "ledger", run: Run::Figures(ledger::run) },
+    Benchmark { name: "aa", run: Run::Counts(aa::run) },
 ];
 
 /// One line of a table: what was measured, beside what it must reach.
@@ -91,20 +95,31 @@ pub(crate) fn run(args: &Args) -> Outcome {
         return Err(format!("--rounds {}: at least {FEWEST_ROUNDS} samples make an interval", args.rounds));
     }
     let is_race = |benchmark: &&Benchmark| matches!(benchmark.run, Run::Races(_));
-    let (races, figures): (Vec<_>, Vec<_>) = chosen.into_iter().partition(is_race);
+    let (races, others): (Vec<_>, Vec<_>) = chosen.into_iter().partition(is_race);
+    let (figures, counts): (Vec<_>, Vec<_>) =
+        others.into_iter().partition(|benchmark| matches!(benchmark.run, Run::Figures(_)));
+    for benchmark in counts {
+        let Run::Counts(count) = benchmark.run else { continue };
+        eprintln!("{} …", benchmark.name);
+        show(benchmark.name, count(&Stopwatch::start(), args.rounds))?;
+    }
     if !figures.is_empty() && cfg!(debug_assertions) {
         in_release(&figures, args.full)?;
     } else {
         for benchmark in figures {
             let Run::Figures(measure) = benchmark.run else { continue };
             eprintln!("{} …", benchmark.name);
-            let figures =
-                measure(&Stopwatch::start(), args.full).map_err(|message| format!("{}: {message}", benchmark.name))?;
-            save(benchmark.name, &report::raw_figures(benchmark.name, &figures))?;
-            print!("{}", report::figures(&figures));
+            show(benchmark.name, measure(&Stopwatch::start(), args.full))?;
         }
     }
     if races.is_empty() { Ok(()) } else { race(args, races) }
+}
+
+fn show(name: &str, figures: Outcome<Vec<Figure>>) -> Outcome {
+    let figures = figures.map_err(|message| format!("{name}: {message}"))?;
+    save(name, &report::raw_figures(name, &figures))?;
+    print!("{}", report::figures(&figures));
+    Ok(())
 }
 
 /// Figures of a debug build say nothing: the same task again, optimised.
