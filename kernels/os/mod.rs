@@ -15,11 +15,15 @@ pub use map::Mapped;
 pub use pages::Pages;
 pub use streams::stdout_was_closed;
 
-/// Asks the system to forget what it keeps of a file in memory, so that it is read from its device again. That it did is
-/// not certain: what others have mapped stays, and some file systems live in memory.
+/// Asks the system to forget what it keeps of a file in memory, so that it is read from its device again; what was not
+/// written yet is written first. That it did is not certain: what others have mapped stays, and some file systems live in
+/// memory.
 pub fn forget_pages(file: &std::fs::File) -> std::io::Result<()> {
     #[cfg(target_os = "linux")]
-    return Ok(rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed)?);
+    {
+        file.sync_data()?;
+        Ok(rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed)?)
+    }
     #[cfg(not(target_os = "linux"))]
     {
         let _ = file;

@@ -170,6 +170,9 @@ fn comparison(page: &mut Page, measured: &Measured, pairing: Pairing) {
 
 fn word(comparison: &Comparison, other_tokens: bool) -> String {
     let word = comparison.verdict.word();
+    if comparison.samples.0.min(comparison.samples.1) < comparison.fewest {
+        return format!("{word}: {} samples are needed", comparison.fewest);
+    }
     if other_tokens { format!("{word}, but other tokens") } else { word.to_owned() }
 }
 

@@ -1,6 +1,7 @@
 //! The command line as its users meet it. One binary for all of these, a file per command.
 
 mod attest;
+mod bench;
 mod doctor;
 mod frame;
 mod harness;

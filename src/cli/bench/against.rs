@@ -33,7 +33,8 @@ pub(super) fn resolve(session: &Session, target: &str, limit: Duration, pattern:
     match models::find(&session.env, target) {
         Ok(path) if path.is_file() && !is_gguf(&path) => {
             // A program without arguments, by its path.
-            Ok(Peer::Program(Program::find(session, &quoted(target), limit, pattern)?))
+            let path = if target.contains('/') { target.to_owned() } else { format!("./{target}") };
+            Ok(Peer::Program(Program::find(session, &quoted(&path), limit, pattern)?))
         }
         Ok(_) => Ok(Peer::Model(target.to_owned())),
         Err(_) if program_file(session, target).is_some() => {

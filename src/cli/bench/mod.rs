@@ -134,7 +134,8 @@ impl MeasureArgs {
         for (flag, texts, must_hold) in [("--claim", &self.claims, true), ("--fail-if", &self.fail_if, false)] {
             for text in texts {
                 let claim = Claim::parse(text).map_err(|fault| {
-                    Error::usage(format!("{flag}: {fault}")).at(Place::in_text(flag, text, fault.offset))
+                    let refused = Error::usage(fault.message.as_str()).at(Place::in_text(flag, text, fault.offset));
+                    if fault.hint.is_empty() { refused } else { refused.hint(fault.hint.as_str()) }
                 })?;
                 if claim.needs_peer() && self.against.is_none() {
                     return Err(Error::usage(format!(
