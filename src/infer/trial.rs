@@ -84,6 +84,11 @@ impl Trial {
         Ok(Trial { sizes, before, prompts, sessions })
     }
 
+    /// Text and tokens of the first sequence's prompt.
+    pub fn first_prompt(&self) -> (&str, &[u32]) {
+        self.prompts.first().map_or(("", &[]), |prompt| (&prompt.text, &prompt.ids))
+    }
+
     /// `decoding` is called when the prompt has been read and the first token is picked.
     pub fn run(
         &mut self,

@@ -207,8 +207,8 @@ fn a_program_is_measured_in_the_same_rounds() {
     let mut env = scene();
     env.set("PATH", "/usr/bin:/bin");
     program(&env, "peer", "echo 'prompt: 100.5 tok/s'; echo 'decode: 20.25 tok/s'");
-    let ran =
-        bench(&env, &["--against", "./peer --some 'flag'", "--rounds", "16", "--claim", "decode > 1.5x", "--json"]);
+    let args = ["--against", "./peer --some 'flag'", "--rounds", "16", "--claim", "decode > 1.5x", "--json"];
+    let ran = env.run(&[&["bench", "tiny.gguf"], &SMALL[..7], &args].concat());
     assert_eq!(ran.code, 0, "{ran}");
     let result = &document(&ran)["result"];
     assert_eq!(result["against"]["subject"]["argv"], serde_json::json!(["./peer", "--some", "flag"]));

@@ -4,6 +4,7 @@
 
 mod aa;
 pub(crate) mod ledger;
+mod overhead;
 mod report;
 mod startup;
 
@@ -43,7 +44,8 @@ enum Run {
     Races(fn(&Setup) -> Outcome<Vec<Race>>),
     /// Figures with targets, measured within this process, which must be a release then.
     Figures(fn(&Stopwatch, bool) -> Outcome<Vec<Figure>>),
-    /// How often the statistics are right about timings of this process, whatever it was built for.
+    /// Whether `bizra bench` is right about timings of this process, whatever it was built for: how often its statistics
+    /// are, and what it costs itself.
     Counts(fn(&Stopwatch, usize) -> Outcome<Vec<Figure>>),
 }
 
@@ -51,6 +53,7 @@ const BENCHMARKS: &[Benchmark] = &[
     Benchmark { name: "startup", run: Run::Races(startup::run) },
     Benchmark { name: "ledger", run: Run::Figures(ledger::run) },
     Benchmark { name: "aa", run: Run::Counts(aa::run) },
+    Benchmark { name: "overhead", run: Run::Counts(overhead::run) },
 ];
 
 /// One line of a table: what was measured, beside what it must reach.
