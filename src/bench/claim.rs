@@ -177,17 +177,7 @@ impl Claim {
 
 impl Term {
     fn is_about(&self, evidence: &Evidence) -> bool {
-        fn asks<T: PartialEq>(wanted: &Option<T>, there: &Option<T>) -> bool {
-            wanted.is_none() || wanted == there
-        }
-        let (wanted, there) = (&self.setting, &evidence.setting);
-        self.metric.id == evidence.id
-            && asks(&wanted.prompt, &there.prompt)
-            && asks(&wanted.generated, &there.generated)
-            && asks(&wanted.depth, &there.depth)
-            && asks(&wanted.batch, &there.batch)
-            && asks(&wanted.threads, &there.threads)
-            && asks(&wanted.kv, &there.kv)
+        self.metric.id == evidence.id && is_about(&self.setting, &evidence.setting)
     }
 
     fn judge(&self, evidence: &Evidence) -> Verdict {
@@ -202,6 +192,24 @@ impl Term {
             Verdict::Refuted
         }
     }
+}
+
+/// Whether a figure under the setting `there` is one of those that `wanted` names.
+pub fn is_about(wanted: &Setting, there: &Setting) -> bool {
+    fn asks<T: PartialEq>(wanted: &Option<T>, there: &Option<T>) -> bool {
+        wanted.is_none() || wanted == there
+    }
+    asks(&wanted.prompt, &there.prompt)
+        && asks(&wanted.generated, &there.generated)
+        && asks(&wanted.depth, &there.depth)
+        && asks(&wanted.batch, &there.batch)
+        && asks(&wanted.threads, &there.threads)
+        && asks(&wanted.kv, &there.kv)
+}
+
+/// Reads a figure without a bound, such as `decode[t2]`.
+pub fn figure(text: &str) -> Result<(&'static Metric, Setting), ClaimError> {
+    parse::figure(text)
 }
 
 impl fmt::Display for Claim {

@@ -8,6 +8,7 @@ pub mod changes;
 pub mod claim;
 pub mod compare;
 pub mod cost;
+pub mod history;
 pub mod measure;
 pub mod noise;
 pub mod result;

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::View;
+use super::bench_formats::Format;
 use crate::bench::claim::{Decision, Verdict};
 use crate::bench::compare::{Comparison, Pairing, Report};
 use crate::bench::result::{Machine, Measurement, Run, Setting, Subject};
@@ -15,6 +16,8 @@ pub(crate) struct Bench {
     pub(crate) against: Option<Measured>,
     pub(crate) pairing: Pairing,
     pub(crate) warnings: Vec<String>,
+    /// For another program; none for people.
+    pub(crate) format: Option<Format>,
 }
 
 pub(crate) struct Measured {
@@ -36,6 +39,11 @@ pub(crate) struct Decided {
 impl View for Bench {
     fn page(&self) -> Page {
         let mut page = Page::new();
+        if let Some(format) = self.format {
+            let runs: Vec<&Run> = self.runs.iter().chain(&self.against).map(|measured| &measured.run).collect();
+            page.verbatim(format.text(&runs));
+            return page;
+        }
         if let Some(first) = self.runs.first() {
             machine_line(&mut page, &first.run.machine);
         }

@@ -81,6 +81,20 @@ pub(super) fn claim(text: &str) -> Result<Claim, ClaimError> {
     }
 }
 
+/// A figure without a bound: a name, and perhaps the settings that are meant.
+pub(super) fn figure(text: &str) -> Result<(&'static Metric, Setting), ClaimError> {
+    let mut reader = Reader { text, at: 0 };
+    reader.blanks();
+    let metric = reader.name()?;
+    let setting = if reader.takes("[") { reader.settings()? } else { Setting::default() };
+    reader.blanks();
+    if reader.rest().is_empty() {
+        return Ok((metric, setting));
+    }
+    let message = format!("{} where the figure should end", reader.here());
+    Err(reader.refuse(reader.at, message, "as in decode[threads=2, prompt=512]"))
+}
+
 struct Reader<'t> {
     text: &'t str,
     at: usize,

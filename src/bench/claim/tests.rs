@@ -59,8 +59,8 @@ fn claims_name_figure_setting_and_bound() {
 #[test]
 fn what_cannot_be_read_is_refused_at_its_place() {
     let texts = [
-        "",
         "decod >= 35 tok/s",
+        "",
         "ttft < 300 ms",
         "decode = 35 tok/s",
         "decode => 35 tok/s",
@@ -80,9 +80,10 @@ fn what_cannot_be_read_is_refused_at_its_place() {
         "سرعة >= 35 tok/s",
     ];
     insta::assert_snapshot!(texts.map(refused).join("\n"), @"
-    ^ the claim ends where the name of a figure is needed; there are prefill, prefill.bare, decode, decode.bare, first_token, between_tokens.p50, between_tokens.p90, between_tokens.p99, load.cold, load.warm, memory.peak, energy
     decod >= 35 tok/s
     ^ there is no figure `decod`; did you mean `decode`?
+
+    ^ the claim ends where the name of a figure is needed; there are prefill, prefill.bare, decode, decode.bare, first_token, between_tokens.p50, between_tokens.p90, between_tokens.p99, load.cold, load.warm, memory.peak, energy
     ttft < 300 ms
     ^ there is no figure `ttft`; did you mean `first_token`?
     decode = 35 tok/s

@@ -275,7 +275,7 @@ fn is_alarm(verdict: Verdict) -> bool {
 #[test]
 fn a_subject_is_not_told_from_itself_in_any_weather() {
     for (name, weather) in WEATHERS {
-        let runs: Vec<_> = (0..400).map(|seed| interleaved(weather, seed, 1.0)).collect();
+        let runs: Vec<_> = (0..300).map(|seed| interleaved(weather, seed, 1.0)).collect();
         let alarms = share_of(&runs, is_alarm);
         assert!(alarms <= 1.0, "{name}: {alarms} % false alarms");
     }
@@ -286,8 +286,12 @@ fn a_slow_down_of_5_per_cent_is_found() {
     for (name, weather) in WEATHERS {
         let runs: Vec<_> = (0..200).map(|seed| interleaved(weather, seed, 1.05)).collect();
         let found = share_of(&runs, |verdict| verdict == Verdict::Slower);
-        // A machine that changes its frequency from sample to sample, or has a rhythm of its own, is not quiet.
-        let expected = if matches!(name, "flickering" | "rhythmic") { 0.0 } else { 95.0 };
+        // Quiet is what has neither outliers in every tenth round, nor another frequency each time, nor a rhythm.
+        let expected = match name {
+            "outliers" => 80.0,
+            "flickering" | "rhythmic" => 0.0,
+            _ => 95.0,
+        };
         assert!(found >= expected, "{name}: found {found} %");
         assert_eq!(share_of(&runs, |verdict| verdict == Verdict::Faster), 0.0, "{name}");
     }
@@ -296,15 +300,15 @@ fn a_slow_down_of_5_per_cent_is_found() {
 #[test]
 fn intervals_cover_the_truth() {
     for (name, weather) in WEATHERS {
-        let runs: Vec<_> = (0..400).map(|seed| interleaved(weather, seed, 1.05)).collect();
+        let runs: Vec<_> = (0..300).map(|seed| interleaved(weather, seed, 1.05)).collect();
         let covers = |(ours, theirs): &&(Vec<f64>, Vec<f64>)| {
             compared(ours, theirs, Better::Lower, Pairing::Rounds)
                 .interval
                 .is_some_and(|interval| interval.contains(1.05))
         };
         let covered = runs.iter().filter(covers).count();
-        // Of 400 at 95 %, three standard deviations below 380 are 367.
-        assert!(covered >= 367, "{name}: {covered} of 400");
+        // Of 300 at 95 %, three standard deviations below 285 are 274.
+        assert!(covered >= 274, "{name}: {covered} of 300");
     }
 }
 

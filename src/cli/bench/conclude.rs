@@ -16,6 +16,7 @@ use crate::receipts::predicates::Predicate as _;
 use crate::receipts::predicates::benchmark::{Against, Claim, Comparison, Verdict};
 use crate::receipts::statement::Draft;
 use crate::view::bench::{Bench, Decided, Measured as Shown};
+use crate::view::bench_formats::Format;
 
 /// A run beside what it was compared with.
 struct Judged {
@@ -32,6 +33,7 @@ pub(super) fn conclude(
     measured: Measured,
     peer: Option<&Peer>,
     demands: &[Demand],
+    format: Option<Format>,
 ) -> Result<Outcome> {
     let mut runs = measured.runs.into_iter().map(rounded).collect::<Result<Vec<_>>>()?;
     let other = (runs.len() > measured.asked).then(|| runs.remove(measured.asked));
@@ -72,7 +74,7 @@ pub(super) fn conclude(
     }
     let receipt = shown.first().and_then(|shown| shown.receipt).map(|id| id.to_string());
     let against = theirs.cloned().map(|run| Shown { run, receipt: peer_receipt, report: None, decided: Vec::new() });
-    let mut outcome = Outcome::because(Bench { runs: shown, against, pairing, warnings: told }, reasons);
+    let mut outcome = Outcome::because(Bench { runs: shown, against, pairing, warnings: told, format }, reasons);
     outcome.receipt = receipt;
     Ok(outcome)
 }

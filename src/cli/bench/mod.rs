@@ -6,11 +6,14 @@
 mod against;
 mod command;
 mod conclude;
+mod history;
 mod job;
+mod ledger;
 mod model;
 mod peaks;
 pub(super) mod receipt;
 pub(super) mod replay;
+mod report;
 mod rounds;
 mod settings;
 
@@ -22,6 +25,7 @@ use crate::bench::claim::Claim;
 use crate::error::{Error, Place, Result};
 use crate::plan::read::Scalar as _;
 use crate::plan::scalars::Span;
+use crate::view::bench_formats::Format;
 
 /// Measure models: speed, latency, loading, memory, energy
 ///
@@ -37,9 +41,18 @@ Examples:
   bizra bench new.gguf --against old.gguf --fail-if 'decode < 0.97x'
   bizra bench model.gguf --against 'llama-bench -m model.gguf -p 512 -n 128 -r 1'
   bizra bench model.gguf --against 3f2a9c01 --budget 5m")]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct Args {
     #[command(flatten)]
     measure: MeasureArgs,
+    #[command(subcommand)]
+    part: Option<Part>,
+}
+
+#[derive(clap::Subcommand)]
+enum Part {
+    History(history::Args),
+    Report(report::Args),
 }
 
 #[derive(Clone, clap::Args)]
@@ -99,12 +112,38 @@ pub(super) struct MeasureArgs {
     /// A regular expression whose group is the program's tokens a second
     #[arg(long, value_name = "REGEX", requires = "against", help_heading = "Comparing")]
     pub(super) pattern: Option<String>,
+    /// How to print the figures; a table, where none is named
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(super) format: Option<FormatArg>,
     /// What must hold: 'decode >= 35 tok/s', 'decode >= 1.1x'; may be given several times
     #[arg(long = "claim", value_name = "CLAIM", help_heading = "Comparing")]
     pub(super) claims: Vec<String>,
     /// What must not hold: 'decode < 0.97x'; may be given several times
     #[arg(long = "fail-if", value_name = "CLAIM", help_heading = "Comparing")]
     pub(super) fail_if: Vec<String>,
+}
+
+/// For other programs.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(super) enum FormatArg {
+    /// A JSON document on a line for each figure
+    Jsonl,
+    Csv,
+    /// Markdown
+    Md,
+    /// Go's benchmark format
+    Benchstat,
+}
+
+impl From<FormatArg> for Format {
+    fn from(format: FormatArg) -> Self {
+        match format {
+            FormatArg::Jsonl => Format::Jsonl,
+            FormatArg::Csv => Format::Csv,
+            FormatArg::Md => Format::Markdown,
+            FormatArg::Benchstat => Format::Benchstat,
+        }
+    }
 }
 
 fn time(text: &str) -> std::result::Result<Duration, String> {
@@ -157,6 +196,11 @@ impl MeasureArgs {
 }
 
 pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
+    match &args.part {
+        Some(Part::History(args)) => return history::run(args, session),
+        Some(Part::Report(args)) => return report::run(args, session),
+        None => {}
+    }
     let mut args = args.measure.clone();
     settings::check(&args)?;
     let demands = args.demands()?;
@@ -179,5 +223,5 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     let job = job::Job::of(&args, session, peer.as_ref())?;
     let prepared = session.prepare()?;
     let measured = job.measure(session)?;
-    conclude::conclude(session, prepared, measured, peer.as_ref(), &demands)
+    conclude::conclude(session, prepared, measured, peer.as_ref(), &demands, args.format.map(Format::from))
 }
