@@ -107,7 +107,7 @@ fn title(run: &Run) -> String {
 fn size(bytes: u64) -> String {
     match bytes {
         0..1_000_000 => format!("{:.0} KB", bytes as f64 / 1e3),
-        0..1_000_000_000 => format!("{:.0} MB", bytes as f64 / 1e6),
+        1_000_000..1_000_000_000 => format!("{:.0} MB", bytes as f64 / 1e6),
         _ => format!("{:.2} GB", bytes as f64 / 1e9),
     }
 }

@@ -65,7 +65,7 @@ fn run(session: &mut Session, id: &str, benchmark: &Benchmark, model: Option<&st
     let measured = job.measure(session)?;
     let Some(after) = measured.runs.into_iter().next() else { return Err(undecided("nothing was measured")) };
     let after = rounded(after)?;
-    Ok(judge(id, &before, &after)?)
+    judge(id, &before, &after)
 }
 
 /// Every setting of the receipt that says how a model was run.
