@@ -2,16 +2,34 @@
 
 mod bandwidth;
 mod cut_short;
+mod group;
 mod limits;
 mod map;
 mod pages;
 mod streams;
 
 pub use bandwidth::read_bandwidth;
+pub use group::{end_group, own_group};
 pub use limits::{Memory, cpu_name, processors};
 pub use map::Mapped;
 pub use pages::Pages;
 pub use streams::stdout_was_closed;
+
+/// Asks the system to forget what it keeps of a file in memory, so that it is read from its device again; what was not
+/// written yet is written first. That it did is not certain: what others have mapped stays, and some file systems live in
+/// memory.
+pub fn forget_pages(file: &std::fs::File) -> std::io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        file.sync_data()?;
+        Ok(rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed)?)
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = file;
+        Err(std::io::ErrorKind::Unsupported.into())
+    }
+}
 
 /// Whether this process may make files in `folder`, as far as can be told without trying.
 pub fn may_write(folder: &std::path::Path) -> bool {

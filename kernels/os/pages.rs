@@ -27,6 +27,12 @@ impl Pages {
         }
         self
     }
+
+    /// The bytes as words; a rest of fewer than eight is left out.
+    pub fn words_mut(&mut self) -> &mut [u64] {
+        // SAFETY: every pattern of bytes is a u64, and the borrow is exclusive.
+        unsafe { self.align_to_mut::<u64>().1 }
+    }
 }
 
 impl Deref for Pages {
@@ -52,6 +58,7 @@ mod tests {
         assert!(memory.iter().all(|b| *b == 0));
         memory[4999] = 7;
         assert_eq!((memory.len(), memory[4999]), (5000, 7));
+        assert_eq!((memory.words_mut().len(), memory.words_mut()[624] >> 56), (625, 7));
         assert!(Pages::zeroed(0).unwrap().is_empty());
         assert!(matches!(Pages::zeroed(usize::MAX / 2), Err(Error::Memory { .. })));
     }

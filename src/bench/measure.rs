@@ -1,7 +1,8 @@
 //! Interleaved measurement: several subjects, one sample of each per round, so that whatever else the machine
 //! does (heat, frequency, neighbours) falls on all of them alike.
 //!
-//! Neighbouring rounds run in opposite orders, which cancels what being first costs. Warm-up samples are kept
+//! A coin decides the order within each round ([`is_reversed`]): what comes back in the rhythm of the rounds would
+//! otherwise fall on the same subject each time and look like a difference. Warm-up samples are kept
 //! apart and never thrown away, nor are outliers: judging the samples is left to [`super::stats`].
 //! The clock is handed in.
 
@@ -28,12 +29,23 @@ pub struct Schedule {
     pub tolerance: f64,
     /// Warm-up ends after this many rounds whether they agree or not.
     pub warm_up_limit: usize,
+    /// Decides the orders, which can so be repeated.
+    pub seed: u64,
 }
 
 impl Default for Schedule {
     fn default() -> Self {
-        Schedule { rounds: 30, window: 3, tolerance: 0.05, warm_up_limit: 30 }
+        Schedule { rounds: 30, window: 3, tolerance: 0.05, warm_up_limit: 30, seed: 0 }
     }
+}
+
+/// Whether the subjects of this round run from the last to the first: a fair coin, thrown anew for each round.
+pub fn is_reversed(seed: u64, round: usize) -> bool {
+    // SplitMix64 (Steele, Lea and Flood 2014): neighbouring inputs give unrelated bits.
+    let mut bits = seed.wrapping_add((round as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    (bits ^ (bits >> 31)) & 1 == 1
 }
 
 type Run<'a, E> = Box<dyn FnMut() -> Result<Duration, E> + 'a>;
@@ -79,9 +91,20 @@ impl Series {
 #[derive(Clone, Debug, PartialEq)]
 pub enum MeasureError<E> {
     NoSubjects,
-    TooFewRounds { asked: usize },
-    BadSchedule { what: &'static str },
-    Subject { name: String, round: usize, warm_up: bool, cause: E },
+    TooFewRounds {
+        asked: usize,
+    },
+    BadSchedule {
+        what: &'static str,
+    },
+    Subject {
+        name: String,
+        round: usize,
+        warm_up: bool,
+        cause: E,
+    },
+    /// The one who watched had enough.
+    Stopped(E),
 }
 
 impl<E: fmt::Display> fmt::Display for MeasureError<E> {
@@ -96,22 +119,59 @@ impl<E: fmt::Display> fmt::Display for MeasureError<E> {
                 let phase = if *warm_up { "warm-up round" } else { "round" };
                 write!(f, "{name} failed in {phase} {}: {cause}", round + 1)
             }
+            MeasureError::Stopped(cause) => cause.fmt(f),
         }
     }
 }
 
 impl<E: fmt::Debug + fmt::Display> Error for MeasureError<E> {}
 
+/// Where a measurement stands: before a sample is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    pub warm_up: bool,
+    pub round: usize,
+    /// Rounds of this phase, as far as they are planned; a warm-up may end sooner.
+    pub rounds: usize,
+    /// The sample's place in its round.
+    pub turn: usize,
+    pub turns: usize,
+}
+
+/// What may be asked for before a round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    GoOn,
+    /// No more warm-up.
+    Begin,
+    /// So many rounds in all, at least [`FEWEST_ROUNDS`].
+    Rounds(usize),
+}
+
 /// Warms all subjects up until each is stable, then takes one sample of each per round.
 pub fn interleaved<E>(schedule: &Schedule, subjects: &mut [Subject<'_, E>]) -> Result<Vec<Series>, MeasureError<E>> {
+    watched(schedule, subjects, &mut |_| Ok(Wish::GoOn))
+}
+
+/// As [`interleaved`], told before each sample; a wish counts before the first sample of a round.
+pub fn watched<E>(
+    schedule: &Schedule,
+    subjects: &mut [Subject<'_, E>],
+    watch: &mut dyn FnMut(Moment) -> Result<Wish, E>,
+) -> Result<Vec<Series>, MeasureError<E>> {
     check(schedule, subjects)?;
     let mut series: Vec<Series> = subjects
         .iter()
         .map(|subject| Series { name: subject.name.clone(), warm_up: vec![], samples: vec![], settled: false })
         .collect();
+    let turns = subjects.len();
 
     for round in 0..schedule.warm_up_limit {
-        take_round(subjects, round, true, |subject, sample| series[subject].warm_up.push(sample))?;
+        let moment = Moment { warm_up: true, round, rounds: schedule.warm_up_limit, turn: 0, turns };
+        if watch(moment).map_err(MeasureError::Stopped)? == Wish::Begin {
+            break;
+        }
+        take_round(schedule, subjects, moment, watch, |subject, sample| series[subject].warm_up.push(sample))?;
         for one in &mut series {
             one.settled = is_stable(&one.warm_up, schedule);
         }
@@ -119,8 +179,16 @@ pub fn interleaved<E>(schedule: &Schedule, subjects: &mut [Subject<'_, E>]) -> R
             break;
         }
     }
-    for round in 0..schedule.rounds {
-        take_round(subjects, round, false, |subject, sample| series[subject].samples.push(sample))?;
+    let (mut round, mut rounds) = (0, schedule.rounds);
+    while round < rounds {
+        let moment = Moment { warm_up: false, round, rounds, turn: 0, turns };
+        if let Wish::Rounds(wanted) = watch(moment).map_err(MeasureError::Stopped)? {
+            rounds = wanted.max(FEWEST_ROUNDS);
+        }
+        take_round(schedule, subjects, Moment { rounds, ..moment }, watch, |subject, sample| {
+            series[subject].samples.push(sample);
+        })?;
+        round += 1;
     }
     Ok(series)
 }
@@ -142,18 +210,26 @@ fn check<E>(schedule: &Schedule, subjects: &[Subject<'_, E>]) -> Result<(), Meas
 }
 
 fn take_round<E>(
+    schedule: &Schedule,
     subjects: &mut [Subject<'_, E>],
-    round: usize,
-    warm_up: bool,
+    begin: Moment,
+    watch: &mut dyn FnMut(Moment) -> Result<Wish, E>,
     mut keep: impl FnMut(usize, Duration),
 ) -> Result<(), MeasureError<E>> {
-    let count = subjects.len();
+    let (round, count) = (begin.round, subjects.len());
+    let reversed = is_reversed(schedule.seed, round);
     for turn in 0..count {
-        let index = if round.is_multiple_of(2) { turn } else { count - 1 - turn };
+        if turn > 0 {
+            watch(Moment { turn, ..begin }).map_err(MeasureError::Stopped)?;
+        }
+        let index = if reversed { count - 1 - turn } else { turn };
         let subject = &mut subjects[index];
         match (subject.run)() {
             Ok(sample) => keep(index, sample),
-            Err(cause) => return Err(MeasureError::Subject { name: subject.name.clone(), round, warm_up, cause }),
+            Err(cause) => {
+                let (name, warm_up) = (subject.name.clone(), begin.warm_up);
+                return Err(MeasureError::Subject { name, round, warm_up, cause });
+            }
         }
     }
     Ok(())
@@ -199,7 +275,7 @@ mod tests {
     }
 
     fn schedule(rounds: usize, warm_up_limit: usize) -> Schedule {
-        Schedule { rounds, window: 2, tolerance: 0.05, warm_up_limit }
+        Schedule { rounds, window: 2, tolerance: 0.05, warm_up_limit, seed: 7 }
     }
 
     #[test]
@@ -223,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbouring_rounds_run_in_opposite_orders() {
+    fn a_coin_decides_the_order_of_each_round() {
         let order = RefCell::new(String::new());
         let mut subjects = ["a", "b", "c"].map(|name| {
             let order = &order;
@@ -233,7 +309,21 @@ mod tests {
             })
         });
         interleaved(&schedule(10, 0), &mut subjects).unwrap();
-        assert_eq!(*order.borrow(), "abccba".repeat(5));
+        let expected: String = (0..10).map(|round| if is_reversed(7, round) { "cba" } else { "abc" }).collect();
+        assert_eq!(*order.borrow(), expected);
+    }
+
+    #[test]
+    fn the_coin_is_fair_and_follows_no_rhythm() {
+        for seed in [0, 1, 42] {
+            let throws: Vec<f64> = (0..4000).map(|round| if is_reversed(seed, round) { 1.0 } else { -1.0 }).collect();
+            // Of a fair coin, four standard deviations are 253.
+            assert!(throws.iter().sum::<f64>().abs() < 253.0, "seed {seed}");
+            for lag in 1..=64 {
+                let alike: f64 = throws.iter().zip(&throws[lag..]).map(|(a, b)| a * b).sum();
+                assert!(alike.abs() < 320.0, "seed {seed}, lag {lag}: {alike}");
+            }
+        }
     }
 
     #[test]
@@ -261,6 +351,30 @@ mod tests {
         let series = interleaved(&schedule(10, 12), &mut subjects).unwrap();
         assert!(!series[0].settled);
         assert_eq!((series[0].warm_up.len(), series[0].samples.len()), (12, 10));
+    }
+
+    #[test]
+    fn who_watches_ends_the_warm_up_sets_the_rounds_and_stops() {
+        let subjects = || [Subject::new("a", || Ok(MS)), Subject::new("b", || Ok::<_, &str>(MS))];
+        let mut seen = Vec::new();
+        let mut watch = |moment: Moment| {
+            seen.push((moment.warm_up, moment.round, moment.turn, moment.rounds));
+            Ok(match moment {
+                Moment { warm_up: true, round: 2, .. } => Wish::Begin,
+                Moment { warm_up: false, round: 0, turn: 0, .. } => Wish::Rounds(11),
+                _ => Wish::GoOn,
+            })
+        };
+        let series = watched(&Schedule { tolerance: 0.0, ..schedule(20, 9) }, &mut subjects(), &mut watch).unwrap();
+        assert_eq!((series[1].warm_up.len(), series[1].samples.len(), series[1].settled), (2, 11, false));
+        assert_eq!(seen[..3], [(true, 0, 0, 9), (true, 0, 1, 9), (true, 1, 0, 9)]);
+        assert_eq!(seen[seen.len() - 1], (false, 10, 1, 11));
+
+        let mut tired = |moment: Moment| if moment.turn == 1 { Err("enough") } else { Ok(Wish::Rounds(3)) };
+        assert_eq!(watched(&schedule(10, 0), &mut subjects(), &mut tired), Err(MeasureError::Stopped("enough")));
+        let mut hasty = |_| Ok(Wish::Rounds(3));
+        let series = watched(&schedule(12, 0), &mut subjects(), &mut hasty).unwrap();
+        assert_eq!(series[0].samples.len(), FEWEST_ROUNDS, "an interval needs its samples");
     }
 
     #[test]

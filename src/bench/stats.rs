@@ -6,6 +6,8 @@
 //! percentiles, Hyndman and Fan 1996, type 7; rank-sum test, Mann and Whitney 1947, its exact distribution
 //! under ties by the shift algorithm of Streitberg and Röhmel 1986.
 
+pub(crate) mod shift;
+
 use std::error::Error;
 use std::fmt;
 

@@ -9,6 +9,7 @@
 )]
 
 mod attest;
+mod bench;
 mod book;
 mod completions;
 mod config;
@@ -129,6 +130,7 @@ impl GlobalArgs {
 #[derive(Subcommand)]
 enum Command {
     Attest(attest::Args),
+    Bench(Box<bench::Args>),
     Completions(completions::Args),
     Config(config::Args),
     Doctor(doctor::Args),
@@ -146,6 +148,7 @@ impl Command {
     fn run(&self, session: &mut Session) -> Result<Outcome> {
         match self {
             Command::Attest(args) => attest::run(args, session),
+            Command::Bench(args) => bench::run(args, session),
             Command::Completions(args) => completions::run(args),
             Command::Config(args) => config::run(args, session),
             Command::Doctor(args) => doctor::run(args, session),

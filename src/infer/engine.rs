@@ -129,6 +129,12 @@ impl Session {
     pub fn tokens(&self) -> &[u32] {
         &self.tokens
     }
+
+    /// Keeps the first so many tokens.
+    pub fn forget_after(&mut self, tokens: usize) {
+        self.tokens.truncate(tokens);
+        self.kv.truncate(tokens);
+    }
 }
 
 impl<'a> Engine<'a> {
@@ -199,6 +205,19 @@ impl<'a> Engine<'a> {
 
     pub fn chunk(&self) -> usize {
         self.chunk
+    }
+
+    /// Other threads from now on.
+    pub fn set_threads(&mut self, threads: usize) {
+        if threads != self.pool.threads() {
+            self.pool = Pool::new(threads);
+        }
+    }
+
+    /// Sessions that are made from now on keep keys and values so; those made before are for the cell they were made
+    /// with.
+    pub fn set_cell(&mut self, cell: Cell) {
+        self.cell = cell;
     }
 
     /// Storage formats of the matrices, each once.

@@ -109,6 +109,10 @@ pub struct Timings {
     pub first_token: Duration,
     /// From the first token to the end.
     pub decode: Duration,
+    /// Of `prompt`, what the model itself took.
+    pub prompt_model: Duration,
+    /// Of `decode`, what the model itself took, without picking tokens and making text of them.
+    pub decode_model: Duration,
 }
 
 /// What takes tokens and gives logits.
@@ -160,9 +164,12 @@ pub fn generate(
     let most = limits.tokens.unwrap_or(usize::MAX);
 
     let mut finish = None;
+    let [mut prompt_model, mut decode_model] = [Duration::ZERO; 2];
     while steps.fed() < prompt.len() {
         let end = (steps.fed() + steps.chunk().max(1)).min(prompt.len());
+        let before = clock();
         steps.feed(&prompt[steps.fed()..end], end == prompt.len() && most > 0)?;
+        prompt_model += clock().saturating_sub(before);
         if speech.tell(Event::Prompt { done: steps.fed(), total: prompt.len() }) == Control::Stop {
             finish = Some(Finish::Interrupted);
             break;
@@ -193,7 +200,11 @@ pub fn generate(
         finish = speech.say(id)?.or((told == Control::Stop).then_some(Finish::Interrupted));
         if finish.is_none() && tokens.ids.len() < most {
             match steps.fed() < steps.capacity() {
-                true => steps.feed(&[id], true)?,
+                true => {
+                    let before = clock();
+                    steps.feed(&[id], true)?;
+                    decode_model += clock().saturating_sub(before);
+                }
                 false => finish = Some(Finish::Length),
             }
         }
@@ -210,6 +221,8 @@ pub fn generate(
             prompt: prompt_read.saturating_sub(start),
             first_token: first_token.map_or(Duration::ZERO, |first| first.saturating_sub(start)),
             decode: first_token.map_or(Duration::ZERO, |first| now.saturating_sub(first)),
+            prompt_model,
+            decode_model,
         },
         logprobs: tokens.logprobs,
     })

@@ -21,6 +21,7 @@ pub mod sampler;
 pub mod template;
 pub mod text;
 pub mod tokenizer;
+pub mod trial;
 pub mod weights;
 
 /// Text from a file as it may stand in a message: quoted, escaped, cut when long.

@@ -44,6 +44,18 @@ impl FromStr for Decimal {
 }
 
 impl Decimal {
+    /// The nearest number of so many significant digits; none for what is not finite or has no room.
+    pub fn rounded(x: f64, digits: u32) -> Option<Self> {
+        if !x.is_finite() {
+            return None;
+        }
+        let magnitude = if x == 0.0 { 0 } else { x.abs().log10().floor() as i64 };
+        let places = usize::try_from(i64::from(digits) - 1 - magnitude).unwrap_or(0);
+        let text = format!("{x:.places$}");
+        let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+        if text == "-0" { "0" } else { text }.parse().ok()
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -95,6 +107,26 @@ mod tests {
             assert!(text.parse::<Decimal>().is_err(), "{text:?}");
         }
         assert!("1".repeat(MAX_BYTES + 1).parse::<Decimal>().is_err());
+    }
+
+    #[test]
+    fn floats_are_rounded_to_digits() {
+        let told = |x: f64| Decimal::rounded(x, 4).map(|d| d.as_str().to_owned());
+        for (x, text) in [
+            (0.0, "0"),
+            (-0.0, "0"),
+            (35.0, "35"),
+            (35.126, "35.13"),
+            (0.000_123_46, "0.0001235"),
+            (9.999_96, "10"),
+            (123_456.0, "123456"),
+            (-2.5, "-2.5"),
+        ] {
+            assert_eq!(told(x).as_deref(), Some(text));
+        }
+        for x in [f64::NAN, f64::INFINITY, 1e60, 1e-60] {
+            assert_eq!(told(x), None, "{x}");
+        }
     }
 
     proptest! {

@@ -6,6 +6,7 @@ use super::fields::{Fields, ShapeError};
 use super::json::Object;
 
 mod attestation;
+pub mod benchmark;
 mod gate_decision;
 mod inference;
 mod key_event;
@@ -16,6 +17,7 @@ mod schema_check;
 mod tests;
 
 pub use attestation::{Attestation, Score};
+pub use benchmark::Benchmark;
 pub use gate_decision::{DecidedCriterion, GO_NO_GO, GateDecision};
 pub use inference::{Engine, Finish, Inference, Model, Parameters, Text, Timings, digest_of_vocabulary};
 pub use key_event::KeyEvent;
@@ -40,8 +42,14 @@ pub struct Kind {
     check: fn(&Object) -> Result<(), ShapeError>,
 }
 
-pub const KINDS: &[Kind] =
-    &[kind::<Attestation>(), kind::<GateDecision>(), kind::<Inference>(), kind::<KeyEvent>(), kind::<PolicyEvent>()];
+pub const KINDS: &[Kind] = &[
+    kind::<Attestation>(),
+    kind::<Benchmark>(),
+    kind::<GateDecision>(),
+    kind::<Inference>(),
+    kind::<KeyEvent>(),
+    kind::<PolicyEvent>(),
+];
 
 const fn kind<P: Predicate>() -> Kind {
     Kind { predicate_type: P::TYPE, schema: P::SCHEMA, check: |body| read::<P>(body).map(|_| ()) }

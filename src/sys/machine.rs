@@ -11,6 +11,7 @@ use bizra_kernels::{Level, gpu, os};
 use super::ledger::{Ledger, LedgerError};
 use super::setup::Setup;
 use super::{folders, git};
+use crate::bench::result::Machine;
 use crate::config::Config;
 use crate::doctor::{Check, Fact, State, Subject};
 use crate::env::{Env, Vars};
@@ -295,6 +296,22 @@ fn models(vars: &Vars) -> Check {
     Check::new(Subject::Models, State::Ok, format!("{shown}, {count} model{}", if count == 1 { "" } else { "s" }))
         .fact("path", Fact::Text(shown))
         .fact("models", Fact::Count(count as u64))
+}
+
+/// The machine as benchmarks tell of it.
+pub fn facts(level: Level) -> Machine {
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let system = format!("{} {} {}", std::env::consts::OS, std::env::consts::ARCH, kernel.trim());
+    Machine {
+        fingerprint: fingerprint(),
+        cpu: os::cpu_name().unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
+        system: system.trim().to_owned(),
+        level: level.to_string(),
+        processors: os::processors() as u64,
+        usable: bizra_kernels::default_threads() as u64,
+        memory_bytes: os::Memory::read().map_or(0, |memory| memory.total),
+        governor: super::meter::governor(),
+    }
 }
 
 /// Which machine this is, as far as measurements depend on it: two runs can be compared where it is the same.

@@ -11,6 +11,7 @@ pub mod index;
 pub mod keyring;
 pub mod ledger;
 pub mod machine;
+pub mod meter;
 pub mod models;
 pub mod plans;
 pub mod process;

@@ -4,7 +4,7 @@ use std::fs::{File, Metadata};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use bizra_kernels::os::Mapped;
+use bizra_kernels::os::{self, Mapped};
 use sha2::{Digest as _, Sha256};
 
 use super::files::{self, Access};
@@ -150,6 +150,15 @@ impl Opened {
         {
             file.bytes.release(start..end);
         }
+    }
+
+    /// Asks the system to forget the weights' pages, here and in its cache, so that they are read from disk again.
+    pub fn forget_pages(&self) -> std::io::Result<()> {
+        for file in &self.weights {
+            file.bytes.release(0..usize::MAX);
+            os::forget_pages(&File::open(&file.path)?)?;
+        }
+        Ok(())
     }
 
     pub fn parts(&self) -> Result<Parts<'_>> {

@@ -5,6 +5,12 @@
 
 pub(crate) mod attest;
 pub(crate) mod chart;
+pub(crate) mod bench;
+pub(crate) mod bench_formats;
+pub(crate) mod bench_history;
+mod bench_plot;
+pub(crate) mod bench_replay;
+pub(crate) mod bench_report;
 pub(crate) mod config;
 pub(crate) mod doctor;
 pub(crate) mod infer;

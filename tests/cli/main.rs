@@ -3,6 +3,7 @@
 mod attest;
 #[cfg(unix)]
 mod ci;
+mod bench;
 mod doctor;
 mod frame;
 mod harness;

@@ -33,17 +33,19 @@ pub(in crate::cli) fn cell_word(cell: Cell) -> &'static str {
     CELLS.iter().find(|(one, _)| *one == cell).map_or("", |(_, name)| name)
 }
 
+/// The level that `--isa` names, else the best.
+pub(in crate::cli) fn level_of(isa: Option<&str>) -> Result<Level> {
+    let Some(name) = isa else { return Ok(Level::best()) };
+    Level::parse(name).map_err(|e| match e {
+        bizra_kernels::Error::LevelMissing { .. } => Error::cannot(format!("--isa: {e}")),
+        _ => Error::usage(format!("--isa: {e}")),
+    })
+}
+
 impl Setting {
     pub(in crate::cli) fn of(args: &ModelArgs) -> Result<Self> {
-        let level = match &args.isa {
-            None => Level::best(),
-            Some(name) => Level::parse(name).map_err(|e| match e {
-                bizra_kernels::Error::LevelMissing { .. } => Error::cannot(format!("--isa: {e}")),
-                _ => Error::usage(format!("--isa: {e}")),
-            })?,
-        };
         Ok(Setting {
-            level,
+            level: level_of(args.isa.as_deref())?,
             threads: args.threads.map_or_else(default_threads, |n| n as usize),
             context: args.ctx,
             cell: args.kv.as_deref().and_then(cell_of),
@@ -73,7 +75,7 @@ pub(in crate::cli) fn refusal(opened: &Opened, error: InferError) -> Error {
 
 /// Half precision for keys and values costs what the quantised weights have cost already; beside f32 weights it would be
 /// the largest error of all.
-fn cell_beside(weights: &Weights<'_>) -> Cell {
+pub(in crate::cli) fn cell_beside(weights: &Weights<'_>) -> Cell {
     match weights.get("token_embd.weight") {
         Some(embedding) if embedding.dtype == DType::F32 => Cell::F32,
         _ => Cell::F16,

@@ -75,7 +75,8 @@ fn run(session: &mut Session, id: &str, stamp: &Stamp, claim: &Inference, again:
     }
     let (setting, mut doubts) = setting(claim)?;
     doubts.extend(doubts_of(stamp));
-    let opened = find_model(session, claim, again)?;
+    let wanted = Wanted { name: &claim.model.name, sha256: claim.model.sha256, bytes: claim.model.bytes };
+    let opened = find_model(session, &wanted, again.model)?;
     let mut loaded = load(&opened, setting)?;
     let prompt = match &texts {
         Some(texts) if !again.says_something() => texts.prompt.clone(),
@@ -186,11 +187,10 @@ fn doubts_of(stamp: &Stamp) -> Vec<String> {
 }
 
 /// The receipt's model, by its bytes: what was remembered of a file is good enough to find it, not to judge a claim.
-fn find_model(session: &Session, claim: &Inference, again: &Again<'_>) -> Result<Opened> {
-    let wanted = Wanted { name: &claim.model.name, sha256: claim.model.sha256, bytes: claim.model.bytes };
+pub(in crate::cli) fn find_model(session: &Session, wanted: &Wanted<'_>, named: Option<&str>) -> Result<Opened> {
     let ours = |opened: &Opened| opened.bytes() == wanted.bytes && opened.digest(None) == wanted.sha256;
     let sought = format!("the receipt's has SHA-256 {}", hex::encode(&wanted.sha256));
-    if let Some(name) = again.model {
+    if let Some(name) = named {
         let opened = model::open(session, name)?;
         if ours(&opened) {
             return Ok(opened);
@@ -198,7 +198,7 @@ fn find_model(session: &Session, claim: &Inference, again: &Again<'_>) -> Result
         return Err(undecided(format!("{name} is another model than the receipt's {}", wanted.name)).because(sought));
     }
     let configured = session.config.get("model").and_then(|name| model::open(session, name).ok());
-    let found = candidates(&session.env, answer::digest_memory(&session.env).as_deref(), &wanted);
+    let found = candidates(&session.env, answer::digest_memory(&session.env).as_deref(), wanted);
     let found = found.iter().filter_map(|path| Opened::open(path).ok());
     configured.into_iter().chain(found).find(ours).ok_or_else(|| {
         undecided(format!("the model {} is not at hand", wanted.name)).because(sought).hint("name it with -m MODEL")

@@ -40,10 +40,10 @@ impl<'a> Backwards<'a> {
 }
 
 /// Every receipt of every log, newest first by its own time; within a log, always in the log's order.
-pub(super) struct NewestFirst<'a>(Vec<Backwards<'a>>);
+pub(in crate::cli) struct NewestFirst<'a>(Vec<Backwards<'a>>);
 
 impl<'a> NewestFirst<'a> {
-    pub(super) fn of(ledger: &'a Ledger, only: Option<&LogId>) -> Result<Self> {
+    pub(in crate::cli) fn of(ledger: &'a Ledger, only: Option<&LogId>) -> Result<Self> {
         let mut logs = Vec::new();
         for id in ledger.logs()? {
             if only.is_none_or(|only| *only == id) {
@@ -53,7 +53,7 @@ impl<'a> NewestFirst<'a> {
         Ok(NewestFirst(logs))
     }
 
-    pub(super) fn next(&mut self) -> Result<Option<Receipt>> {
+    pub(in crate::cli) fn next(&mut self) -> Result<Option<Receipt>> {
         let mut newest: Option<(Option<jiff::Timestamp>, usize)> = None;
         for (at, log) in self.0.iter_mut().enumerate() {
             if let Some(receipt) = log.peek()? {
@@ -68,7 +68,7 @@ impl<'a> NewestFirst<'a> {
 }
 
 /// The receipt whose id begins with `prefix`.
-pub(super) fn find(ledger: &Ledger, prefix: &str) -> Result<Receipt> {
+pub(in crate::cli) fn find(ledger: &Ledger, prefix: &str) -> Result<Receipt> {
     check_start("receipt", prefix, 64).map_err(|e| e.hint("`bizra receipts list` shows ids"))?;
     let mut all = NewestFirst::of(ledger, None)?;
     let mut found: Option<Receipt> = None;

@@ -14,6 +14,7 @@ mod verify;
 
 use super::{Outcome, Session};
 use crate::error::Result;
+pub(super) use browse::{NewestFirst, find as find_receipt};
 
 /// Look into the ledger of signed receipts, check it, exchange it
 #[derive(clap::Args)]

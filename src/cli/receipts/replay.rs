@@ -1,17 +1,19 @@
 //! `bizra receipts replay`: run again what a receipt says, and compare. Leaves no receipt of its own.
 
+use super::super::bench;
 use super::super::infer::{InputArgs, replay};
 use super::super::{Outcome, Session};
 use super::browse::find;
 use crate::error::{Error, Exit, Result};
-use crate::receipts::predicates::{Attestation, GateDecision, Inference, KeyEvent, PolicyEvent, Predicate};
+use crate::receipts::predicates::{Attestation, Benchmark, GateDecision, Inference, KeyEvent, PolicyEvent, Predicate};
 use crate::view::Script;
 
 /// Run again what a receipt says, and say whether the outcome is the same
 ///
 /// Answers 0 when it is identical, 1 when it differs, and 4 when it can't be told here: the model or the texts are not at
 /// hand, or the outcome differs on another instruction level, build or machine. An inference's prompt comes from what
-/// --record-text kept, else it is given again by the flags that infer has.
+/// --record-text kept, else it is given again by the flags that infer has. A benchmark is measured again on the same
+/// machine: it is identical where the intervals overlap and the same tokens come out.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -39,6 +41,9 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     if let Some(claim) = statement.predicate::<Inference>() {
         let again = replay::Again { model: args.model.as_deref(), prompt: args.prompt.as_deref(), input: &args.input };
         return replay::replay(session, &content.id.to_string(), &statement.stamp, &claim?, &again);
+    }
+    if let Some(benchmark) = statement.predicate::<Benchmark>() {
+        return bench::replay::replay(session, &content.id.to_string(), &benchmark?, args.model.as_deref());
     }
     if statement.predicate_type == GateDecision::TYPE {
         return match super::super::decision::replay(session, &content)? {

@@ -110,9 +110,17 @@ fn a_whole_generation_step_by_step() {
     assert_eq!((done.text.as_str(), &done.finish), (" yesé no", &Finish::Eos(2)));
     assert_eq!(done.token_ids, [7, 5, 6, 8]);
     assert_eq!(done.usage, Usage { prompt: 4, reused: 0, generated: 4 });
-    // The clock strikes at the start, after the prompt, with the first token, and at the end.
-    let second = Duration::from_secs(1);
-    assert_eq!(done.timings, Timings { prompt: second, first_token: 2 * second, decode: second });
+    // The clock strikes at the start, after the prompt, with the first token, at the end, and around each pass: two of
+    // them read the prompt, four follow.
+    let seconds = Duration::from_secs;
+    let timings = Timings {
+        prompt: seconds(5),
+        first_token: seconds(6),
+        decode: seconds(9),
+        prompt_model: seconds(2),
+        decode_model: seconds(4),
+    };
+    assert_eq!(done.timings, timings);
     assert_eq!((steps.fed, steps.feeds), (vec![1, 7, 8, 7, 7, 5, 6, 8], vec![3, 1, 1, 1, 1, 1]));
     let logprob = 3.0 - (3f64.exp() + 1f64.exp() + 10.0).ln();
     assert!((done.logprobs[0].logprob - logprob).abs() < 1e-9);

@@ -520,3 +520,30 @@ fn evidence_that_can_t_be_judged_is_refused_wherever_it_stands() {
         assert_eq!(proofs(&world(vec![]), &plan).unwrap_err().exit, crate::error::Exit::Invalid);
     }
 }
+
+#[test]
+fn a_benchmark_opens_a_gate_by_the_bound_of_its_interval() {
+    use crate::receipts::predicates::benchmark::Verdict;
+    use crate::receipts::predicates::{Benchmark, Predicate as _};
+    let world = |verdict: Option<Verdict>| {
+        let claims = vec![];
+        let body = Benchmark { verdict, claims, ..Benchmark::example() }.body();
+        world(vec![receipt("ci", 1, "benchmark", &[], body)])
+    };
+    let with = |path: &str, value: &str, unit: &str| {
+        format!(
+            "{{receipt: {{predicate: benchmark, where: [{{path: {path}, op: '>=', value: {value}, unit: {unit}}}]}}}}"
+        )
+    };
+    let lower = "decode.tok_s.ci95.lower";
+    ends(&world(None), &with(lower, "35", "tok/s"), "met");
+    ends(&world(Some(Verdict::Passed)), &with(lower, "35.1", "tok/s"), "met");
+    ends(&world(None), &with(lower, "35.2", "tok/s"), "failed");
+    ends(&world(None), &with(lower, "35", "ms"), "pending: missing");
+    ends(&world(None), &with("prefill.tok_s.median", "1", "tok/s"), "pending: missing");
+    ends(&world(None), &with("measurements.0.median", "35.5", "tok/s"), "met");
+    ends(&world(Some(Verdict::Inconclusive)), &with(lower, "35", "tok/s"), "pending: missing");
+    ends(&world(Some(Verdict::Failed)), &with(lower, "35", "tok/s"), "failed");
+    let metric = "{metric: {id: benchmark.decode.tok_s.median, op: '>=', value: 35, unit: tok/s}}";
+    ends(&world(None), metric, "met");
+}

@@ -46,6 +46,7 @@ fn check(keyword: &str, rule: &Value, properties: Option<&Value>, value: &Value)
             }
             Ok(())
         }
+        ("minProperties", Value::Integer(least), Value::Object(object)) => fails((object.len() as i64) < *least),
         ("additionalProperties", Value::Bool(false), Value::Object(object)) => {
             let Some(Value::Object(known)) = properties else { panic!("no properties beside it") };
             fails(object.iter().any(|(key, _)| known.get(key).is_none()))
@@ -57,7 +58,7 @@ fn check(keyword: &str, rule: &Value, properties: Option<&Value>, value: &Value)
         ("maxLength", Value::Integer(length), Value::String(text)) => fails((text.chars().count() as i64) > *length),
         ("minimum", Value::Integer(least), Value::Integer(number)) => fails(number < least),
         ("maximum", Value::Integer(most), Value::Integer(number)) => fails(number > most),
-        ("required" | "properties" | "additionalProperties", _, _) => Ok(()),
+        ("required" | "properties" | "additionalProperties" | "minProperties", _, _) => Ok(()),
         ("pattern" | "minLength" | "maxLength" | "minimum" | "maximum", _, _) => Ok(()),
         (other, _, _) => panic!("keyword {other} is not known to the schema check"),
     }

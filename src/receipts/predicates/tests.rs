@@ -41,6 +41,48 @@ fn decision() -> GateDecision {
     }
 }
 
+fn benchmark() -> Benchmark {
+    Benchmark::example()
+}
+
+#[test]
+fn a_benchmark_names_its_figures_and_holds_together() {
+    use benchmark::*;
+    assert_eq!(read::<Benchmark>(&benchmark().body()), Ok(benchmark()));
+    let command = Benchmark {
+        subject: Measured::Command { argv: vec!["llama-bench".into(), "-p".into()], sha256: [5; 32] },
+        against: None,
+        ..benchmark()
+    };
+    assert_eq!(read::<Benchmark>(&command.body()), Ok(command));
+    let twice = Benchmark { measurements: vec![benchmark().measurements.remove(0); 2], ..benchmark() };
+    assert_eq!(twice.body().get("decode"), Some(&Value::Null), "two settings have no one figure");
+    let with = |change: &dyn Fn(&mut Benchmark)| {
+        let mut changed = benchmark();
+        change(&mut changed);
+        changed
+    };
+    for bad in [
+        with(&|b| b.measurements.clear()),
+        with(&|b| b.measurements[0].samples.clear()),
+        with(&|b| b.measurements[0].setting = 1),
+        with(&|b| b.measurements[0].median = "34".parse().unwrap()),
+        with(&|b| b.measurements[0].unit = "tok\u{1b}".into()),
+        with(&|b| b.claims[0].verdict = Verdict::Failed),
+        with(&|b| b.claims[0].verdict = Verdict::Inconclusive),
+        with(&|b| b.against.as_mut().unwrap().comparisons[0].measurement = 2),
+        with(&|b| b.subject = Measured::Command { argv: vec![], sha256: [0; 32] }),
+        with(&|b| b.settings[0].prompt = Some(1 << 53)),
+        with(&|b| b.machine.cpu = String::new()),
+    ] {
+        assert!(bad.validate().is_err(), "{bad:?}");
+    }
+    let mut body = benchmark().body();
+    body.remove("decode");
+    body.insert("decode", Value::Null);
+    assert!(read::<Benchmark>(&body).unwrap_err().reason.contains("measurements"));
+}
+
 #[test]
 fn decisions_say_no_and_hold_together() {
     assert_eq!(read::<GateDecision>(&decision().body()), Ok(decision()));
@@ -83,6 +125,8 @@ fn samples() -> Vec<Value> {
         payload_of(&KeyEvent::Revoke { key: key(1), reason: "lost with the laptop".into() }),
         payload_of(&first_policy),
         payload_of(&policy_event()),
+        payload_of(&benchmark()),
+        payload_of(&Benchmark { against: None, claims: vec![], verdict: None, ..benchmark() }),
         payload_of(&decision()),
         payload_of(&GateDecision { rev: None, trust: None, ..decision() }),
     ]
@@ -122,7 +166,8 @@ fn what_is_altered_is_refused_by_schema_and_reader_alike() {
     for payload in samples() {
         let schema = schema_of(&payload);
         for (path, payload) in alterations(&payload) {
-            if path == "!predicate.commands" || path == "!predicate.nowGiven" {
+            let booleans = ["commands", "nowGiven", "against.sameOutput", "against.sameSession"];
+            if booleans.iter().any(|member| path == format!("!predicate.{member}")) {
                 continue; // one truth for another
             }
             if optional.iter().any(|member| path == format!("-predicate.{member}")) {
@@ -246,5 +291,91 @@ proptest! {
             }
         }
         let _ = Statement::parse(value.to_canonical().as_bytes());
+    }
+}
+
+impl Benchmark {
+    /// A valid one, for the tests of whoever reads such receipts.
+    pub(crate) fn example() -> Self {
+        use benchmark::*;
+        let decimal = |text: &str| text.parse().unwrap();
+        let figure = |id: &str, unit: &str| Measurement {
+            id: id.into(),
+            setting: 0,
+            unit: unit.into(),
+            higher_is_better: true,
+            median: decimal("35.5"),
+            interval: Some((decimal("35.1"), decimal("36"))),
+            samples: ["35.1", "35.2", "35.3", "35.5", "35.6", "35.8", "36"].map(decimal).to_vec(),
+            warm_up: vec![decimal("20.25")],
+            settled: true,
+            limit: Some(("599 MB a token at 21.3 GB/s".into(), decimal("36.7"))),
+        };
+        Benchmark {
+            subject: Measured::Model {
+                name: "tiny.gguf".into(),
+                sha256: [5; 32],
+                bytes: 101_248,
+                arch: "llama".into(),
+                quant: "Q4_K+Q6_K".into(),
+                parameters: 90_000,
+            },
+            machine: Machine {
+                fingerprint: "linux-x86_64-0123456789abcdef".into(),
+                cpu: "A processor".into(),
+                system: "linux x86_64".into(),
+                level: "avx512".into(),
+                processors: 4,
+                usable: 2,
+                memory_bytes: 1 << 34,
+                governor: Some("performance".into()),
+            },
+            plan: Plan {
+                rounds: 10,
+                window: 3,
+                tolerance: decimal("0.05"),
+                warm_up_limit: 30,
+                precision: decimal("0.1"),
+                seed: 0,
+            },
+            peaks: vec![Peak {
+                threads: 2,
+                bandwidth: decimal("21300000000"),
+                integer: decimal("500000000000"),
+                float: decimal("260000000000"),
+            }],
+            noise: Noise {
+                steal: Some(decimal("0.001")),
+                others: Some(decimal("0.05")),
+                throttled: Some(0),
+                least_mhz: Some(decimal("2500")),
+                most_mhz: Some(decimal("2500")),
+            },
+            settings: vec![Setting {
+                prompt: Some(512),
+                generated: Some(128),
+                depth: Some(0),
+                batch: Some(1),
+                threads: Some(2),
+                kv: Some("f16".into()),
+                output: Some([6; 32]),
+            }],
+            measurements: vec![figure("decode.tok_s", "tok/s"), figure("their.own", "tok/s")],
+            remarks: vec!["energy: this machine has no counter that can be read".into()],
+            against: Some(Against {
+                receipt: [7; 32],
+                same_session: true,
+                same_output: Some(true),
+                comparisons: vec![Comparison {
+                    measurement: 0,
+                    ratio: decimal("1.02"),
+                    interval: Some((decimal("1.01"), decimal("1.03"))),
+                    p: decimal("0.001"),
+                    word: "faster".into(),
+                }],
+            }),
+            claims: vec![Claim { text: "decode >= 35 tok/s".into(), verdict: Verdict::Passed }],
+            verdict: Some(Verdict::Passed),
+        }
     }
 }

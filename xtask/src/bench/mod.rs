@@ -3,7 +3,9 @@
 //! Raw samples go to `target/bench/NAME.json`, with what is needed to compare them later.
 
 mod gate;
+mod aa;
 pub(crate) mod ledger;
+mod overhead;
 mod report;
 mod standup;
 mod startup;
@@ -46,6 +48,9 @@ enum Run {
     Processes(fn(&Setup) -> Outcome<(Vec<Race>, Vec<Figure>)>),
     /// Figures with targets, measured within this process, which must be a release then.
     Figures(fn(&Stopwatch, bool) -> Outcome<Vec<Figure>>),
+    /// Whether `bizra bench` is right about timings of this process, whatever it was built for: how often its statistics
+    /// are, and what it costs itself.
+    Counts(fn(&Stopwatch, usize) -> Outcome<Vec<Figure>>),
 }
 
 const BENCHMARKS: &[Benchmark] = &[
@@ -53,6 +58,8 @@ const BENCHMARKS: &[Benchmark] = &[
     Benchmark { name: "standup", run: Run::Races(standup::run) },
     Benchmark { name: "ledger", run: Run::Figures(ledger::run) },
     Benchmark { name: "gate", run: Run::Processes(gate::run) },
+    Benchmark { name: "aa", run: Run::Counts(aa::run) },
+    Benchmark { name: "overhead", run: Run::Counts(overhead::run) },
 ];
 
 /// One line of a table: what was measured, beside what it must reach.
@@ -96,21 +103,32 @@ pub(crate) fn run(args: &Args) -> Outcome {
     if args.rounds < FEWEST_ROUNDS {
         return Err(format!("--rounds {}: at least {FEWEST_ROUNDS} samples make an interval", args.rounds));
     }
-    let is_race = |benchmark: &&Benchmark| !matches!(benchmark.run, Run::Figures(_));
-    let (races, figures): (Vec<_>, Vec<_>) = chosen.into_iter().partition(is_race);
+    let is_race = |benchmark: &&Benchmark| matches!(benchmark.run, Run::Races(_) | Run::Processes(_));
+    let (races, others): (Vec<_>, Vec<_>) = chosen.into_iter().partition(is_race);
+    let (figures, counts): (Vec<_>, Vec<_>) =
+        others.into_iter().partition(|benchmark| matches!(benchmark.run, Run::Figures(_)));
+    for benchmark in counts {
+        let Run::Counts(count) = benchmark.run else { continue };
+        eprintln!("{} …", benchmark.name);
+        show(benchmark.name, count(&Stopwatch::start(), args.rounds))?;
+    }
     if !figures.is_empty() && cfg!(debug_assertions) {
         in_release(&figures, args.full)?;
     } else {
         for benchmark in figures {
             let Run::Figures(measure) = benchmark.run else { continue };
             eprintln!("{} …", benchmark.name);
-            let figures =
-                measure(&Stopwatch::start(), args.full).map_err(|message| format!("{}: {message}", benchmark.name))?;
-            save(benchmark.name, &report::raw_figures(benchmark.name, &figures))?;
-            print!("{}", report::figures(&figures));
+            show(benchmark.name, measure(&Stopwatch::start(), args.full))?;
         }
     }
     if races.is_empty() { Ok(()) } else { race(args, races) }
+}
+
+fn show(name: &str, figures: Outcome<Vec<Figure>>) -> Outcome {
+    let figures = figures.map_err(|message| format!("{name}: {message}"))?;
+    save(name, &report::raw_figures(name, &figures))?;
+    print!("{}", report::figures(&figures));
+    Ok(())
 }
 
 /// Figures of a debug build say nothing: the same task again, optimised.
