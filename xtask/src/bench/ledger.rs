@@ -58,10 +58,11 @@ fn quantile(samples: &[Duration], share: f64) -> f64 {
     sorted[at - 1] * 1e3
 }
 
-/// A ledger of the usual workload, built once and kept. For reading only.
-pub(super) fn of_size(clock: &Stopwatch, size: u64) -> Outcome<PathBuf> {
+/// A ledger of the usual workload, built once and kept, and the key of its receipts. For reading only.
+pub(super) fn of_size(clock: &Stopwatch, size: u64) -> Outcome<(PathBuf, String)> {
     let bench = Bench::new(clock)?;
-    bench.build(size).map(|()| bench.at(size))
+    bench.build(size)?;
+    Ok((bench.at(size), bench.workload.key_file()))
 }
 
 impl<'a> Bench<'a> {

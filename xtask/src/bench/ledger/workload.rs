@@ -71,6 +71,11 @@ impl Workload {
         NoteSigner::new(self.log().origin(), key).map_err(|error| error.to_string())
     }
 
+    /// The key that signs the receipts, as a file of it.
+    pub(super) fn key_file(&self) -> String {
+        self.key.to_pkcs8_pem().clone()
+    }
+
     pub(super) fn trust(&self) -> Trust {
         Trust::Own { logs: vec![self.log().to_string()], keys: vec![*self.key.public()] }
     }
