@@ -20,3 +20,13 @@ pub fn may_write(folder: &std::path::Path) -> bool {
     #[cfg(not(unix))]
     folder.metadata().is_ok_and(|m| !m.permissions().readonly())
 }
+
+/// Kills every process of the group that the process of this number leads, which must not have been waited for.
+#[cfg(unix)]
+pub fn kill_group(leader: u32) {
+    use rustix::process::{Pid, Signal, kill_process_group};
+    if let Some(group) = i32::try_from(leader).ok().and_then(Pid::from_raw) {
+        // A group that has ended in this moment is as good as killed.
+        let _ = kill_process_group(group, Signal::KILL);
+    }
+}

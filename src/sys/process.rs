@@ -95,10 +95,7 @@ fn lead_a_group(command: &mut Command) {
 /// its number is still its own. It may have ended in this moment, which is as good.
 #[cfg(unix)]
 fn end_group(child: &mut Child) {
-    use rustix::process::{Pid, Signal, kill_process_group};
-    if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-        let _ = kill_process_group(group, Signal::KILL);
-    }
+    bizra_kernels::os::kill_group(child.id());
 }
 
 #[cfg(not(unix))]
