@@ -108,6 +108,28 @@ struct OpenLog<'a> {
     genesis: crate::receipts::Hash,
     trust: Trust,
     pending: HashMap<u64, Vec<u8>>,
+    /// What lay together with the entry that was read last: searches go on beside it.
+    at_hand: RefCell<HashMap<u64, Vec<u8>>>,
+}
+
+impl OpenLog<'_> {
+    fn entry(&self, index: u64) -> Result<Vec<u8>> {
+        if let Some(bytes) = self.at_hand.borrow().get(&index) {
+            return Ok(bytes.clone());
+        }
+        let mut together = HashMap::new();
+        for bundle in self.log.bundles(index..index + 1)? {
+            for (at, bytes) in bundle?.entries() {
+                together.insert(at, bytes?.to_vec());
+            }
+        }
+        let bytes = match together.get(&index) {
+            Some(bytes) => bytes.clone(),
+            None => self.log.entry(index)?,
+        };
+        *self.at_hand.borrow_mut() = together;
+        Ok(bytes)
+    }
 }
 
 impl<'a> Evidence<'a> {
@@ -128,7 +150,8 @@ impl<'a> Evidence<'a> {
                     Some(policy) => Trust::Policy(policy.clone()),
                     None => own_trust(&id, &header.writer, &own),
                 };
-                logs.insert(id, OpenLog { log, genesis: header.genesis(), trust, pending });
+                let (genesis, at_hand) = (header.genesis(), RefCell::default());
+                logs.insert(id, OpenLog { log, genesis, trust, pending, at_hand });
             }
             index = Index::of(ledger, folders::cache(&session.env.vars).as_deref())?;
         }
@@ -148,7 +171,7 @@ impl<'a> Evidence<'a> {
         let Some(open) = self.logs.get(&place.log) else { return Ok(None) };
         let bytes = match open.pending.get(&place.index) {
             Some(bytes) => bytes.clone(),
-            None => open.log.entry(place.index)?,
+            None => open.entry(place.index)?,
         };
         let name = place.log.to_string();
         let at = verify::Place { log: &name, ledger: open.genesis, index: place.index };
