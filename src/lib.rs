@@ -14,7 +14,7 @@
 //! | [`infer`] | model files, tokenizers, templates, the forward pass, sampling, generation |
 //! | [`plan`] | what plans share: tree with spans, schema, evidence, calendar, exact decimals, findings |
 //! | [`roadmap`] | lint rules of roadmaps, import from Markdown, render |
-//! | [`sprint`] | lint rules of sprints: calendar, people, progress, inventories |
+//! | [`sprint`] | where a sprint stands by what is proven, its go/no-go; lint rules about days, people, progress, sizes |
 //! | [`mod@bench`] | interleaved measurement and rank statistics |
 //! | [`doctor`] | what a machine can do, and what follows |
 //! | [`sys`] | the world outside, one thing a file |

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Session;
 use super::evidence::{Evidence, Moment, files_of};
-use crate::env::{Clock, Vars};
+use crate::env::Env;
 use crate::error::{Error, Exit, Result};
 use crate::plan::gate::{self, Commands, Decision, Inputs, Outcome as Verdict, Ran};
 use crate::receipts::hex;
@@ -15,9 +15,11 @@ use crate::receipts::receipt::Content;
 use crate::receipts::stamp::Time;
 use crate::receipts::statement::{Draft, Subject};
 use crate::sprint::gonogo;
+use crate::sys::folders;
 use crate::sys::git_files::RepositoryFiles;
+use crate::sys::index::Index;
 use crate::sys::plans::{self, Loaded};
-use crate::sys::process;
+use crate::sys::process::{self, Around};
 use crate::view::roadmap::gate::{Decided, Format};
 
 #[derive(clap::Args)]
@@ -37,6 +39,9 @@ pub(super) struct Flags {
     /// Run them although the plan differs from the default branch's
     #[arg(long, requires = "allow_commands")]
     force_commands: bool,
+    /// Read every receipt again, and refuse where the index that finds them did not agree with the ledger
+    #[arg(long)]
+    verify_index: bool,
     /// How to print the decision
     #[arg(long, value_enum, default_value = "table")]
     format: FormatArg,
@@ -93,6 +98,19 @@ pub(super) struct Read {
     pub bytes: Vec<u8>,
 }
 
+/// Where the index that finds receipts was not what the ledger holds, for those who ask.
+pub(super) fn index_faults(flags: &Flags, session: &Session) -> Result<Vec<Error>> {
+    let ledger = session.ledger_if_there()?;
+    let Some((ledger, cache)) = ledger.filter(|_| flags.verify_index).zip(folders::cache(&session.env.vars)) else {
+        return Ok(Vec::new());
+    };
+    let fault = |path: PathBuf| {
+        Error::new(Exit::Integrity, format!("the index {} was not what the ledger holds", path.display()))
+            .hint("it is made again now: decide once more, and ask who can write there")
+    };
+    Ok(Index::verify(&ledger, &cache)?.into_iter().map(fault).collect())
+}
+
 /// Decides each of these matters, and records every yes and no.
 pub(super) fn take<T>(
     session: &mut Session,
@@ -109,7 +127,7 @@ pub(super) fn take<T>(
     let mut decided = Vec::new();
     for (read, matter) in &matters {
         let refused = may_run(flags, &sight.files, read)?;
-        let runner = Runner { refused, root: &sight.root, vars: &session.env.vars, clock: &*session.env.clock };
+        let runner = Runner { refused, env: &session.env, root: &sight.root };
         let inputs = Inputs {
             receipts: &evidence,
             files: &sight.files,
@@ -239,7 +257,7 @@ pub(in crate::cli) fn replay(
     let now = said.now.timestamp();
     let evidence = Evidence::open(session, ledger.as_ref(), policy.as_ref(), Moment { now, given: true })?;
     let refused = Some("commands are not run again".to_owned());
-    let runner = Runner { refused, root: &root, vars: &session.env.vars, clock: &*session.env.clock };
+    let runner = Runner { refused, env: &session.env, root: &root };
     let inputs = Inputs { receipts: &evidence, files: &files, commands: &runner, now, has_policy: policy.is_some() };
     let decision = match phase {
         _ if said.policy == GO_NO_GO => gonogo::decide(&loaded.plan, &loaded.source, &inputs)?,
@@ -260,16 +278,16 @@ pub(in crate::cli) fn replay(
 
 struct Runner<'a> {
     refused: Option<String>,
+    env: &'a Env,
     root: &'a Path,
-    vars: &'a Vars,
-    clock: &'a dyn Clock,
 }
 
 impl Commands for Runner<'_> {
     fn run(&self, argv: &[&str], limit: Duration) -> Result<Ran> {
-        match &self.refused {
-            Some(why) => Ok(Ran::Refused(why.clone())),
-            None => Ok(process::run(argv, self.root, self.vars, self.clock, limit)),
+        if let Some(why) = &self.refused {
+            return Ok(Ran::Refused(why.clone()));
         }
+        let Env { vars, clock, interrupt, .. } = self.env;
+        process::run(argv, &Around { folder: self.root, vars, clock: &**clock, interrupt }, limit)
     }
 }

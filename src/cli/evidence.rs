@@ -18,6 +18,7 @@ use crate::receipts::log::LogId;
 use crate::receipts::policy::{Roles, SignedPolicy, Trust};
 use crate::receipts::receipt::Content;
 use crate::receipts::verify;
+use crate::sys::folders;
 use crate::sys::git_files::RepositoryFiles;
 use crate::sys::index::Index;
 use crate::sys::ledger::{Ledger, Log};
@@ -124,7 +125,7 @@ impl<'a> Evidence<'a> {
                 };
                 logs.insert(id, OpenLog { log, genesis: header.genesis(), trust, pending });
             }
-            index = Index::of(ledger)?;
+            index = Index::of(ledger, folders::cache(&session.env.vars).as_deref())?;
         }
         Ok(Evidence { index, logs, horizon: moment.horizon(), opened: RefCell::default() })
     }

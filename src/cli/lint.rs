@@ -64,13 +64,7 @@ impl Scope {
 
 /// Checks the plans that were named, or else all that are meant.
 pub(super) fn run(named: &[PathBuf], scope: Scope, flags: &Flags, session: &Session) -> Result<Outcome> {
-    let cwd = &session.env.cwd;
-    let files = if named.is_empty() {
-        let found = plans::find_in(&root(session)?, scope.folders())?;
-        found.into_iter().map(|path| (shown(&path, cwd), path)).collect()
-    } else {
-        named.iter().map(|path| (path.clone(), cwd.join(path))).collect::<Vec<_>>()
-    };
+    let files = files(named, scope, session)?;
     let mut reasons = Vec::new();
     let mut loaded: Vec<Loaded> = Vec::new();
     for (shown, path) in &files {
@@ -105,6 +99,19 @@ pub(super) fn run(named: &[PathBuf], scope: Scope, flags: &Flags, session: &Sess
             .push(Error::new(Exit::No, format!("lint found {}, and --strict was given", plural(warnings, "warning"))));
     }
     Ok(Outcome::because(Lint { checked, rules, format: flags.format.into() }, reasons))
+}
+
+/// The files that were named, else all that are meant: as the user would type them, and where they are.
+pub(super) fn files(named: &[PathBuf], scope: Scope, session: &Session) -> Result<Vec<(PathBuf, PathBuf)>> {
+    let cwd = &session.env.cwd;
+    if !named.is_empty() {
+        return Ok(named.iter().map(|path| (path.clone(), cwd.join(path))).collect());
+    }
+    let found = plans::find_in(&root(session)?, scope.folders())?;
+    if found.is_empty() {
+        return Err(nothing_to_check(scope));
+    }
+    Ok(found.into_iter().map(|path| (shown(&path, cwd), path)).collect())
 }
 
 /// All rules, in the order of their codes.

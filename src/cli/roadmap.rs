@@ -1,6 +1,9 @@
 //! `bizra roadmap`: plans that are checked.
 
 mod gate;
+mod graph;
+mod next;
+mod status;
 
 use std::path::PathBuf;
 
@@ -8,7 +11,7 @@ use super::lint::{self, Scope};
 use super::{Outcome, Session};
 use crate::error::{Error, Place, Result};
 use crate::roadmap;
-use crate::sys::plans;
+use crate::sys::plans::{self, Loaded};
 use crate::view::roadmap::Text;
 
 /// Check plans, decide their gates, and turn them into Markdown and back
@@ -20,6 +23,8 @@ Examples:
   bizra roadmap lint                            Check every plan of the repository
   bizra roadmap lint roadmap/omega.yaml         Check one
   bizra roadmap gate genesis                    Does the evidence open the gate?
+  bizra roadmap status                          What is claimed, and what is proven?
+  bizra roadmap next                            What to do now
   bizra roadmap import OLD.md --repair          A first draft of a plan from Markdown
   bizra roadmap render roadmap/omega.yaml       The plan as Markdown"
 )]
@@ -31,7 +36,10 @@ pub(super) struct Args {
 #[derive(clap::Subcommand)]
 enum Command {
     Gate(gate::Args),
+    Graph(graph::Args),
     Lint(LintArgs),
+    Next(next::Args),
+    Status(status::Args),
     Import(ImportArgs),
     Render(RenderArgs),
 }
@@ -94,10 +102,20 @@ struct RenderArgs {
 pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     match &args.command {
         Command::Gate(args) => gate::run(args, session),
+        Command::Graph(args) => graph::run(args, session),
         Command::Lint(args) => lint::run(&args.files, Scope::AllPlans, &args.flags, session),
+        Command::Next(args) => next::run(args, session),
+        Command::Status(args) => status::run(args, session),
         Command::Import(args) => import(args, session),
         Command::Render(args) => render(args, session),
     }
+}
+
+/// The plans that were named, else all of the repository, read. The first problem of the first that is no valid plan is
+/// told.
+fn load_all(files: &[PathBuf], session: &Session) -> Result<Vec<Loaded>> {
+    let load = |(shown, path): (PathBuf, PathBuf)| plans::load(&path, &shown).map_err(|mut p| p.swap_remove(0));
+    lint::files(files, Scope::AllPlans, session)?.into_iter().map(load).collect()
 }
 
 fn import(args: &ImportArgs, session: &mut Session) -> Result<Outcome> {

@@ -1,13 +1,16 @@
-//! Roadmaps: the lint rules that any plan is held to, import from Markdown, and rendering.
+//! Roadmaps: the lint rules that any plan is held to, import, rendering, progress, what to do next, the graph of needs.
 //!
 //! Rules about days, people and sizes are in [`crate::sprint`]; those here are about text, status, arithmetic, order
 //! and coverage. Gates are decided in [`crate::plan::gate`].
 
 mod coverage;
 pub mod facts;
+pub mod graph;
 pub mod import;
 mod markdown;
+pub mod next;
 mod order;
+pub mod progress;
 pub mod render;
 mod status;
 mod sums;

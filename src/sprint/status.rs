@@ -106,14 +106,15 @@ pub fn burndown(board: &Board<'_>, timeline: &Timeline, zone: &TimeZone, today: 
         let by_then = burnt.iter().filter(|(on, _)| *on <= day).map(|(_, weight)| *weight);
         Decimal::sum(by_then).and_then(|sum| total.sub(sum))
     };
-    let count = i64::try_from(timeline.days().count()).ok()?;
+    let planned = timeline.days().filter(|(n, _)| Some(*n) <= timeline.planned()).count();
+    let count = i64::try_from(planned).ok()?;
     let beginning = std::iter::once((None, None));
     let days = beginning.chain(timeline.days().map(|(n, date)| (Some(n), date)));
     let points = (0..)
         .zip(days)
         .map(|(index, (day, date))| {
             let has_come = day <= reached;
-            let ideal = total.mul(Decimal::from_int(count - index))?.div(Decimal::from_int(count), 2)?;
+            let ideal = total.mul(Decimal::from_int((count - index).max(0)))?.div(Decimal::from_int(count), 2)?;
             let [claimed, proven] = [&claimed, &proven].map(|burnt| has_come.then(|| left(burnt, day)).flatten());
             Some(Point { day, date, ideal, claimed, proven })
         })
@@ -132,7 +133,7 @@ pub struct Load {
     /// From that day on.
     pub left: Decimal,
     pub a_day: Decimal,
-    /// Over all days of the sprint.
+    /// Over all days that are planned.
     pub capacity: Decimal,
     /// Days with more hours than the person has.
     pub over: Vec<(u32, Decimal)>,
@@ -141,7 +142,8 @@ pub struct Load {
 /// Everybody whom the plan knows or schedules, by name.
 pub fn load(plan: &Plan, timeline: &Timeline, reached: Option<u32>) -> Vec<Load> {
     let general = effort::hours_per_day(plan);
-    let days = Decimal::from_int(i64::try_from(timeline.days().count()).unwrap_or(0));
+    let planned = timeline.days().filter(|(n, _)| Some(*n) <= timeline.planned()).count();
+    let days = Decimal::from_int(i64::try_from(planned).unwrap_or(0));
     let mut hours: BTreeMap<&str, Vec<(u32, Decimal)>> = BTreeMap::new();
     for person in &plan.people {
         hours.entry(&person.id.value.0).or_default();

@@ -16,6 +16,8 @@ const MOST_DAYS: u32 = 10_000;
 pub struct Timeline {
     days: BTreeMap<u32, Option<Date>>,
     target: Option<Date>,
+    /// The last day that the plan lists or declares.
+    planned: Option<u32>,
 }
 
 /// Where a date lies in a sprint.
@@ -56,7 +58,8 @@ impl Timeline {
         if let Some(start) = start {
             days.entry(first).or_insert(None).get_or_insert(start);
         }
-        let mut timeline = Timeline { days, target };
+        let planned = days.keys().next_back().copied().filter(|_| named.or(declared).is_some());
+        let mut timeline = Timeline { days, target, planned };
         timeline.date(calendar);
         timeline.reach_target(calendar);
         timeline
@@ -100,6 +103,11 @@ impl Timeline {
 
     pub fn last(&self) -> Option<u32> {
         self.days.keys().next_back().copied()
+    }
+
+    /// The last day that is planned. Where the target lies beyond it, days go on being counted, and hold no plan.
+    pub fn planned(&self) -> Option<u32> {
+        self.planned.or(self.last())
     }
 
     pub fn has(&self, day: u32) -> bool {
@@ -214,7 +222,7 @@ mod tests {
     #[test]
     fn the_target_is_counted_to_and_the_end_belongs_to_the_sprint() {
         let counted = timeline("calendar: {start: 2026-01-29, target: 2026-02-02}\ndays: [{n: 1}, {n: 2}]\n");
-        assert_eq!(counted.last(), Some(5));
+        assert_eq!((counted.planned(), counted.last()), (Some(2), Some(5)));
         assert_eq!(counted.position(date(2026, 2, 2)), Position::Day(5));
         let idle_target = timeline(
             "calendar: {start: 2026-01-29, target: 2026-02-01, workdays: [thursday, friday]}\ndays: [{n: 1}, {n: 2}]\n",

@@ -1,11 +1,13 @@
 //! An index of the ledger's receipts, so that a gate finds the few it needs without reading them all.
 //!
-//! One file per log beside it, grown by what is new. It is only a way to places: what decides is read from the log and
-//! verified. A file that does not fit the log any more (another root, another last entry, damage) is made again.
+//! It is only a way to places: what decides is read from the log and verified. But who could change it could hide a
+//! receipt, so it is not kept with the ledger, which others may write, but in the user's own cache: one file per log,
+//! grown by what is new. Its beginning must be the log's: the Merkle root of what was indexed has to be the root that
+//! the log's own tiles have at that size. What does not fit (another root, damage) is made again.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
@@ -19,8 +21,9 @@ use crate::receipts::log::LogId;
 use crate::receipts::merkle::Frontier;
 use crate::receipts::predicates;
 use crate::receipts::receipt::Content;
+use crate::receipts::tiles::TreeNodes;
 
-const HEADER: &str = "bizra-index/v1";
+const HEADER: &str = "bizra-index/v2";
 
 /// One receipt: where it lies and what it can be found by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,12 +55,16 @@ pub struct Index {
 }
 
 impl Index {
-    /// Reads what is cached, adds what is new, and writes the cache back where it grew and can be written.
-    pub fn of(ledger: &Ledger) -> Result<Index> {
+    /// Reads what is cached, adds what is new, and writes the cache back where it grew and can be written. Without a
+    /// folder for it, everything is read.
+    pub fn of(ledger: &Ledger, cache: Option<&Path>) -> Result<Index> {
         let mut all = Vec::new();
         for (number, id) in ledger.logs()?.into_iter().enumerate() {
             let log = ledger.log(&id)?;
-            all.extend(entries(ledger, &log)?.into_iter().map(|entry| (entry.time, number, id.clone(), entry)));
+            let path = cache.map(|cache| path(cache, ledger, &id));
+            all.extend(
+                entries(&log, path.as_deref())?.into_iter().map(|entry| (entry.time, number, id.clone(), entry)),
+            );
         }
         all.sort_by_key(|row| std::cmp::Reverse((row.0, row.1, row.3.index)));
         let mut index = Index::default();
@@ -77,6 +84,23 @@ impl Index {
             }
         }
         Ok(index)
+    }
+
+    /// Reads every receipt again and compares. What was cached and is not what the ledger holds is removed, and told.
+    pub fn verify(ledger: &Ledger, cache: &Path) -> Result<Vec<PathBuf>> {
+        let mut wrong = Vec::new();
+        for id in ledger.logs()? {
+            let log = ledger.log(&id)?;
+            let path = path(cache, ledger, &id);
+            let Some(bytes) = files::read_if_there(&path)? else { continue };
+            let true_entries = entries(&log, None)?;
+            let agrees = |cached: &Cached| true_entries.starts_with(&cached.entries);
+            if !Cached::read(&bytes).is_some_and(|cached| agrees(&cached)) {
+                std::fs::remove_file(&path).map_err(|e| crate::error::Error::writing(path.display(), &e))?;
+                wrong.push(path);
+            }
+        }
+        Ok(wrong)
     }
 
     pub fn find(&self, predicate: &str, about: About<'_>) -> Vec<u32> {
@@ -147,21 +171,23 @@ fn entry(index: u64, envelope: &[u8], before: i64) -> Entry {
     made
 }
 
-fn path(ledger: &Ledger, log: &LogId) -> PathBuf {
-    ledger.path().join("bizra").join(log.to_string()).join("index")
+/// Two copies of a log may differ in size, so the ledger's place is part of the name.
+fn path(cache: &Path, ledger: &Ledger, log: &LogId) -> PathBuf {
+    let place = ledger.path().canonicalize().unwrap_or_else(|_| ledger.path().to_owned());
+    let digest = Sha256::digest(place.as_os_str().as_encoded_bytes());
+    cache.join("index").join(format!("{log}-{}", &hex::encode(&digest)[..16]))
 }
 
-fn entries(ledger: &Ledger, log: &Log<'_>) -> Result<Vec<Entry>> {
+fn entries(log: &Log<'_>, path: Option<&Path>) -> Result<Vec<Entry>> {
     let frontier = Frontier::decode(&log.frontier()?).map_err(crate::sys::ledger::LedgerError::from)?;
     let (size, root) = (frontier.size(), hex::encode(&frontier.root()));
-    let path = path(ledger, log.id());
-    let cached = files::read_if_there(&path).ok().flatten().and_then(|bytes| Cached::read(&bytes));
+    let stored = path.and_then(|path| files::read_if_there(path).ok().flatten());
+    let cached = stored.and_then(|bytes| Cached::read(&bytes));
     let mut entries = match cached {
-        Some(cached) if cached.fits(log, size, &root)? => cached.entries,
+        Some(cached) if cached.fits(log, size, &root) => cached.entries,
         _ => Vec::new(),
     };
     let known = entries.len() as u64;
-    let mut last = None;
     let mut time = entries.last().map_or(i64::MIN, |e| e.time);
     for bundle in log.bundles(known..size)? {
         for (index, bytes) in bundle?.entries() {
@@ -172,12 +198,12 @@ fn entries(ledger: &Ledger, log: &Log<'_>) -> Result<Vec<Entry>> {
             let made = entry(index, bytes, time);
             time = made.time;
             entries.push(made);
-            last = Some(hex::encode(&Sha256::digest(bytes)));
         }
     }
-    if let Some(last) = last {
-        // A ledger that can't be written is still read; the next run reads it again.
-        let _ = files::replace(&path, write(log.id(), size, &root, &last, &entries).as_bytes(), Access::Everyone);
+    if let Some(path) = path.filter(|_| size > known) {
+        // Where the cache can't be written the ledger is still read; the next run reads it again.
+        let made = path.parent().map(std::fs::create_dir_all);
+        let _ = made.map(|_| files::replace(path, write(log.id(), size, &root, &entries).as_bytes(), Access::Owner));
     }
     for record in log.wal()?.pending {
         let made = entry(record.index, &record.envelope, time);
@@ -191,7 +217,6 @@ struct Cached {
     log: String,
     size: u64,
     root: String,
-    last: String,
     entries: Vec<Entry>,
 }
 
@@ -203,7 +228,7 @@ impl Cached {
         if words.next()? != HEADER {
             return None;
         }
-        let (log, size, root, last) = (words.next()?, words.next()?.parse().ok()?, words.next()?, words.next()?);
+        let (log, size, root) = (words.next()?, words.next()?.parse().ok()?, words.next()?);
         if words.next()? != hex::encode(&Sha256::digest(body.as_bytes())) {
             return None;
         }
@@ -216,35 +241,31 @@ impl Cached {
             let commits = parts.next()?.split_whitespace().map(str::to_owned).collect();
             entries.push(Entry { index, time, kind, keys, commits });
         }
-        (entries.len() as u64 == size).then(|| Cached {
-            log: log.into(),
-            size,
-            root: root.into(),
-            last: last.into(),
-            entries,
-        })
+        (entries.len() as u64 == size).then(|| Cached { log: log.into(), size, root: root.into(), entries })
     }
 
-    /// Whether this was made from the beginning of `log` as it is.
-    fn fits(&self, log: &Log<'_>, size: u64, root: &str) -> Result<bool> {
+    /// Whether this was made from the beginning of `log` as it is. What can't be read there does not fit.
+    fn fits(&self, log: &Log<'_>, size: u64, root: &str) -> bool {
         if self.log != log.id().to_string() || self.size > size || self.size == 0 {
-            return Ok(false);
+            return false;
         }
         if self.size == size {
-            return Ok(self.root == root);
+            return self.root == root;
         }
-        Ok(hex::encode(&Sha256::digest(log.entry(self.size - 1)?)) == self.last)
+        let files = log.files();
+        let then = Frontier::of(&TreeNodes { files: &files, size }, self.size);
+        then.is_ok_and(|then| hex::encode(&then.root()) == self.root)
     }
 }
 
-fn write(log: &LogId, size: u64, root: &str, last: &str, entries: &[Entry]) -> String {
+fn write(log: &LogId, size: u64, root: &str, entries: &[Entry]) -> String {
     let mut body = String::new();
     for entry in entries {
         let keys: Vec<String> = entry.keys.iter().map(|k| format!("{k:x}")).collect();
         let _ = writeln!(body, "{}\t{}\t{}\t{}", entry.time, entry.kind, keys.join(" "), entry.commits.join(" "));
     }
     let digest = hex::encode(&Sha256::digest(body.as_bytes()));
-    format!("{HEADER} {log} {size} {root} {last} {digest}\n{body}")
+    format!("{HEADER} {log} {size} {root} {digest}\n{body}")
 }
 
 #[cfg(test)]
@@ -259,7 +280,7 @@ mod tests {
         let made =
             Entry { index: 0, time: 5, kind: "trial/v0.1".into(), keys: keys.to_vec(), commits: vec!["c".into()] };
         let unreadable = Entry { index: 1, time: 5, kind: String::new(), keys: vec![], commits: vec![] };
-        let text = write(&log, 2, "root", "last", &[made.clone(), unreadable.clone()]);
+        let text = write(&log, 2, "root", &[made.clone(), unreadable.clone()]);
         let read = Cached::read(text.as_bytes()).expect("it is whole");
         assert_eq!((read.entries, read.size, read.root.as_str()), (vec![made, unreadable], 2, "root"));
         assert!(Cached::read(text.replace("trial", "trail").as_bytes()).is_none());

@@ -31,6 +31,8 @@ enum Part {
     Gap,
 }
 
+const SHORT: usize = 14;
+
 /// Cells of others' words are cleaned and escaped where they are shown.
 pub(crate) struct Table {
     header: Vec<(&'static str, Align)>,
@@ -69,7 +71,17 @@ impl Table {
             if let Some((_, first)) = cells.next() {
                 page.line(Line::new().toned(Tone::Strong, first).hanging(2));
             }
-            for ((name, _), cell) in cells {
+            // Short facts share a line, long ones have their own.
+            let (short, long): (Vec<_>, Vec<_>) = cells.partition(|(_, cell)| cell.width() <= SHORT);
+            let mut line = Line::new().text("  ");
+            for (at, ((name, _), cell)) in short.iter().enumerate() {
+                let comma = if at > 0 { ", " } else { "" };
+                line = line.text(comma).toned(Tone::Dim, format!("{name} ")).text(cell);
+            }
+            if !short.is_empty() {
+                page.line(line.hanging(4));
+            }
+            for ((name, _), cell) in long {
                 page.line(Line::new().toned(Tone::Dim, format!("  {name} ")).text(cell).hanging(4));
             }
         }
@@ -256,8 +268,8 @@ mod tests {
         Sprint “a”
         day 1 of 2
         A1
-          state pro|ven <b>
-          hours 8
+          state pro|ven <b>,
+            hours 8
         B2
           hours 12
           one [x](y)

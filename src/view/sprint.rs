@@ -25,7 +25,7 @@ pub(crate) struct Head {
     pub(crate) zone: String,
     pub(crate) today: Date,
     pub(crate) position: Position,
-    /// The number of its last day.
+    /// The number of the last day that is planned.
     pub(crate) last_day: Option<u32>,
     pub(crate) overlapping: Vec<String>,
 }
@@ -39,12 +39,15 @@ impl Head {
     fn day(&self) -> String {
         let of = self.last_day.map(|last| format!(" of {last}")).unwrap_or_default();
         match self.position {
-            Position::Day(n) => format!("day {n}{of}"),
+            Position::Day(n) => match self.last_day {
+                Some(last) if last < n => format!("day {n}, beyond the {last} that are planned"),
+                _ => format!("day {n}{of}"),
+            },
             Position::Undated => "no dates, so every report counts as told".to_owned(),
             Position::Before { starts } => format!("before day 1{of}, which is {starts}"),
             Position::Between { after, next: Some(next) } => format!("between day {after} and day {next}{of}"),
             Position::Between { after, next: None } => format!("after day {after}{of}, before the target"),
-            Position::After { ended } => format!("over since {ended}"),
+            Position::After { ended } => format!("it ended on {ended}"),
         }
     }
 
@@ -83,14 +86,31 @@ fn hours(hours: Option<Decimal>) -> String {
     hours.map(|h| format!("{} h", plain(h))).unwrap_or_default()
 }
 
-/// Without the zeros that arithmetic leaves after the point.
 fn plain(number: Decimal) -> String {
-    let text = number.to_string();
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+    number.to_string()
 }
 
 fn number(decimal: Decimal) -> f64 {
     decimal.to_string().parse().unwrap_or(f64::NAN)
+}
+
+/// Their ids, and boxes without one counted by day.
+fn keys(pieces: &[&Piece<'_>]) -> String {
+    let mut named: Vec<String> = Vec::new();
+    let mut boxes: Vec<(u32, usize)> = Vec::new();
+    for piece in pieces {
+        match (piece.id, piece.window) {
+            (None, Some(day)) => match boxes.last_mut() {
+                Some((last, count)) if *last == day.first => *count += 1,
+                _ => boxes.push((day.first, 1)),
+            },
+            _ => named.push(piece.key.clone()),
+        }
+    }
+    let counted =
+        |(day, count): (u32, usize)| format!("day {day} ({count} {})", if count == 1 { "box" } else { "boxes" });
+    named.extend(boxes.into_iter().map(counted));
+    named.join(", ")
 }
 
 fn window(piece: &Piece<'_>) -> String {
@@ -99,11 +119,10 @@ fn window(piece: &Piece<'_>) -> String {
 
 /// What was looked for and found, and what would bring it further.
 fn proof_json(judged: &Judged) -> Value {
-    let parts: Vec<String> = judged.deciding().iter().take(3).map(|j| format!("{}: {}", j.wanted, j.found)).collect();
     json!({
         "outcome": judged.outcome.word(),
         "detail": judged.outcome.words(),
-        "found": parts.join("; "),
+        "found": super::roadmap::gate::reasons(judged).join("; "),
         "receipts": judged.receipts,
         "time": judged.time.map(|t| t.to_string()),
         "next": judged.next,

@@ -121,6 +121,12 @@ fn what_is_no_gate_is_refused() {
     assert_eq!(env.run(&["roadmap", "gate"]).code, 3, "nothing to decide is never a yes");
 }
 
+/// The one file of the index, which lies in the user's cache and not with the ledger.
+fn index(env: &TestEnv) -> std::path::PathBuf {
+    let mut found = std::fs::read_dir(env.home().join(".cache/bizra/index")).expect("a folder");
+    found.next().expect("a log's index").expect("an entry").path()
+}
+
 #[test]
 fn a_damaged_index_is_made_again() {
     let env = env();
@@ -128,13 +134,65 @@ fn a_damaged_index_is_made_again() {
     env.run(&["attest", "--role", "lead", "--statement", "It holds."]);
     let gate = || env.run(&["roadmap", "gate", "first", "--dry-run"]).to_string();
     let first = gate();
-    let logs = env.work().join(".git/bizra/ledger.git/bizra");
-    let mut inside = std::fs::read_dir(logs).expect("a folder").map(|entry| entry.expect("an entry").path());
-    let log = inside.find(|path| path.is_dir()).expect("a log");
-    let index = std::fs::read_to_string(log.join("index")).expect("it was cached");
-    for damage in [String::new(), index.replace("attestation", "attestatiom"), index[..index.len() / 2].to_owned()] {
-        std::fs::write(log.join("index"), damage).expect("written");
+    let text = std::fs::read_to_string(index(&env)).expect("it was cached");
+    for damage in [String::new(), text.replace("attestation", "attestatiom"), text[..text.len() / 2].to_owned()] {
+        std::fs::write(index(&env), damage).expect("written");
         assert_eq!(gate(), first);
-        assert_eq!(std::fs::read_to_string(log.join("index")).expect("made again"), index);
+        assert_eq!(std::fs::read_to_string(index(&env)).expect("made again"), text);
     }
+}
+
+#[test]
+fn whoever_writes_the_ledgers_folder_hides_no_receipt() {
+    let env = env();
+    let attest = |words: &str| env.run(&["attest", "--role", "lead", "--statement", words]);
+    attest("It holds.");
+    env.run(&["roadmap", "gate", "first", "--dry-run"]);
+    let logs = env.work().join(".git/bizra/ledger.git/bizra");
+    let beside = std::fs::read_dir(logs).expect("a folder").map(|entry| entry.expect("an entry").path());
+    for log in beside.filter(|path| path.is_dir()) {
+        assert!(!log.join("index").exists(), "an index beside the ledger could be changed by who writes there");
+    }
+    let small = std::fs::read(index(&env)).expect("it was cached");
+    attest("It holds no more.");
+    let grown = env.run(&["roadmap", "gate", "first", "--dry-run"]).to_string();
+    let large = std::fs::read(index(&env)).expect("it was cached");
+    assert!(large.len() > small.len());
+    // An older state is a right beginning, and grows to the same.
+    std::fs::write(index(&env), &small).expect("written");
+    assert_eq!(env.run(&["roadmap", "gate", "first", "--dry-run"]).to_string(), grown);
+    assert_eq!(std::fs::read(index(&env)).expect("grown"), large);
+    // One of another beginning is not: it says the right size and another root.
+    let text = String::from_utf8(small).expect("text");
+    let root = text.split(' ').nth(3).expect("a root");
+    std::fs::write(index(&env), text.replace(root, &"0".repeat(64))).expect("written");
+    assert_eq!(env.run(&["roadmap", "gate", "first", "--dry-run"]).to_string(), grown);
+    assert_eq!(std::fs::read(index(&env)).expect("made again"), large);
+}
+
+#[test]
+fn the_index_can_be_checked_against_the_ledger() {
+    use sha2::{Digest as _, Sha256};
+    let env = env();
+    env.run(&["attest", "--role", "lead", "--statement", "It holds."]);
+    let gate = || env.run(&["roadmap", "gate", "first", "--dry-run", "--verify-index"]);
+    assert_eq!(gate().code, 5, "the attestation is untrusted, without a policy");
+    assert!(!gate().stderr.contains("was not what the ledger holds"));
+    // Somebody with the user's rights changes the index and its digest, so that the attestation is never found.
+    let text = std::fs::read_to_string(index(&env)).expect("it was cached");
+    let (head, body) = text.split_once('\n').expect("a head");
+    let body = body.replace("attestation/v0.1", "trial/v0.1");
+    let head = head.rsplit_once(' ').expect("a digest").0;
+    let digest: String = Sha256::digest(body.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    std::fs::write(index(&env), format!("{head} {digest}\n{body}")).expect("written");
+    let found = gate();
+    assert!(found.code == 5 && found.stderr.contains("was not what the ledger holds"), "{found}");
+    assert_eq!(std::fs::read_to_string(index(&env)).expect("made again"), text);
+}
+
+#[test]
+fn an_index_that_can_t_be_kept_is_no_obstacle() {
+    let env = env().without("HOME");
+    env.write("docs/a.md", "text");
+    assert_eq!(env.run(&["roadmap", "gate", "second", "--dry-run"]).code, 0);
 }

@@ -33,6 +33,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
+    let mut reasons = decision::index_faults(&args.flags, session)?;
     let sight = Sight::of(&args.flags, session)?;
     let read = read_plans(args, session, &sight)?;
     let chosen = choose(args.phase.as_deref(), &read)?;
@@ -42,7 +43,7 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
         let phase = plan.phases.iter().chain(&plan.tiers).nth(*phase).expect("invariant: it was counted in this plan");
         gate::decide(plan, &read.loaded.source, phase, inputs)
     })?;
-    let reasons = decided.iter().filter_map(|d| decision::reason(&d.decision, closed(&d.decision))).collect();
+    reasons.extend(decided.iter().filter_map(|d| decision::reason(&d.decision, closed(&d.decision))));
     let receipt = decided.iter().rev().find_map(|d| d.receipt.clone());
     let (explain, format, now) = (args.flags.explain, args.flags.format(), moment.now.to_string());
     let view = Gated { decided, explain, format, now, rev: sight.rev, headline };

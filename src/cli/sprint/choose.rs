@@ -69,7 +69,7 @@ impl Chosen {
             zone: plan.timezone.value.0.clone(),
             today: self.today,
             position: self.timeline.position(self.today),
-            last_day: self.timeline.last(),
+            last_day: self.timeline.planned(),
             overlapping: self.overlapping.clone(),
         }
     }

@@ -32,6 +32,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     let chosen = choose(&args.which, session)?;
     let (head, moment) = (chosen.head(), chosen.moment);
+    let mut reasons = decision::index_faults(&args.flags, session)?;
     let sight = Sight::of(&args.flags, session)?;
     let read = match sight.rev {
         Some(_) => sight.read(chosen.path)?,
@@ -40,12 +41,11 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     let decided = decision::take(session, &args.flags, &sight, moment, vec![(&read, ())], |read, (), inputs| {
         gonogo::decide(&read.loaded.plan, &read.loaded.source, inputs)
     })?;
-    let reasons = decided.iter().filter_map(|decided| {
+    reasons.extend(decided.iter().filter_map(|decided| {
         let decision = &decided.decision;
         let (met, all) = (decision.count("met"), decision.criteria.len());
         decision::reason(decision, format!("{}: {}, {met} of {all} conditions hold", decision.plan, word(decision)))
-    });
-    let reasons = reasons.collect();
+    }));
     let receipt = decided.first().and_then(|d| d.receipt.clone());
     let (explain, format, now) = (args.flags.explain, args.flags.format(), moment.now.to_string());
     let gated = Gated { decided, explain, format, now, rev: sight.rev, headline };

@@ -6,18 +6,18 @@ use std::collections::HashMap;
 use super::*;
 use crate::receipts::statement::{Object, Subject, Value};
 
-const NOW: &str = "2026-03-01T12:00:00.000Z";
+pub(crate) const NOW: &str = "2026-03-01T12:00:00.000Z";
 
 #[derive(Default)]
-struct World {
+pub(crate) struct World {
     /// Newest first.
-    receipts: Vec<Receipt>,
-    files: Vec<(&'static str, &'static str)>,
+    pub(crate) receipts: Vec<Receipt>,
+    pub(crate) files: Vec<(&'static str, &'static str)>,
     /// What the files were at commits.
     commits: HashMap<String, Vec<(&'static str, &'static str)>>,
-    ran: Option<Ran>,
+    pub(crate) ran: Option<Ran>,
     asked: RefCell<Vec<String>>,
-    no_policy: bool,
+    pub(crate) no_policy: bool,
 }
 
 fn sha(bytes: &str) -> String {
@@ -79,7 +79,7 @@ impl Receipts for World {
 }
 
 /// A receipt made `ago` minutes before now by `by`, whose roles stand behind a colon.
-fn receipt(by: &str, ago: i64, kind: &str, subjects: &[Subject], body: Object) -> Receipt {
+pub(crate) fn receipt(by: &str, ago: i64, kind: &str, subjects: &[Subject], body: Object) -> Receipt {
     let time = NOW.parse::<Timestamp>().unwrap() - jiff::SignedDuration::from_mins(ago);
     let session = Object::new().with("id", "0".repeat(32)).with("prev", Value::Null).with("seq", 0u32);
     let tool = Object::new().with("build", "b").with("commit", Value::Null).with("name", "bizra").with("version", "0");
@@ -112,7 +112,7 @@ fn test_run(by: &str, ago: i64, seconds: &str) -> Receipt {
     receipt(by, ago, "trial", &[Subject::of_bytes("a.rs", b"one")], Object::new().with("seconds", seconds))
 }
 
-fn approve(by: &str, ago: i64, score: &str, subject: Subject) -> Receipt {
+pub(crate) fn approve(by: &str, ago: i64, score: &str, subject: Subject) -> Receipt {
     let score = Object::new().with("of", "10").with("value", score);
     receipt(by, ago, "attestation", &[subject], Object::new().with("role", "review").with("score", score))
 }
@@ -150,7 +150,7 @@ fn ends(world: &World, evidence: &str, expected: &str) -> Judged {
     judged
 }
 
-fn world(receipts: Vec<Receipt>) -> World {
+pub(crate) fn world(receipts: Vec<Receipt>) -> World {
     World { receipts, files: vec![("a.rs", "one"), ("b.rs", "two")], ..World::default() }
 }
 

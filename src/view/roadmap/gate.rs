@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::View;
-use super::{data, property, verbatim};
+use super::{cell, data, property, verbatim};
 use crate::plan::gate::{Criterion, Decision, Judged, Outcome};
 use crate::ui::{Line, Page, Tone, clean};
 
@@ -50,8 +50,19 @@ pub(crate) fn headline(decision: &Decision) -> String {
 
 /// What was wanted and found, of the parts that decide.
 fn why(judged: &Judged) -> String {
-    let parts: Vec<String> = judged.deciding().iter().take(3).map(|j| format!("{}: {}", j.wanted, j.found)).collect();
-    parts.join("; ")
+    reasons(judged).join("; ")
+}
+
+/// The first few that differ.
+pub(in crate::view) fn reasons(judged: &Judged) -> Vec<String> {
+    let mut reasons: Vec<String> = Vec::new();
+    for part in judged.deciding() {
+        let reason = format!("{}: {}", part.wanted, part.found);
+        if reasons.len() < 3 && !reasons.contains(&reason) {
+            reasons.push(reason);
+        }
+    }
+    reasons
 }
 
 impl Gated {
@@ -73,8 +84,8 @@ impl Gated {
         if self.explain {
             explain(judged, 4, page);
         } else if judged.outcome != Outcome::Met {
-            for part in judged.deciding().iter().take(3) {
-                page.line(Line::new().text("      ").text(format!("{}: {}", part.wanted, part.found)).hanging(8));
+            for reason in reasons(judged) {
+                page.line(Line::new().text("      ").text(reason).hanging(8));
             }
         }
         for warning in &judged.warnings {
@@ -172,10 +183,6 @@ fn explain(judged: &Judged, depth: usize, page: &mut Page) {
 fn xml(text: &str) -> String {
     let text = clean::one_line(text);
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
-fn cell(text: &str) -> String {
-    clean::one_line(text).replace('\\', "\\\\").replace('|', "\\|").replace('<', "&lt;")
 }
 
 fn judged_json(judged: &Judged) -> Value {

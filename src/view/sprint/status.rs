@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::chart::{Chart, Series};
 use super::super::sheet::{Format, Sheet, Table};
-use super::{Head, hours, number, piece_json, plain, tone};
+use super::{Head, hours, keys, number, piece_json, plain, tone};
 use crate::sprint::metrics::Measured;
 use crate::sprint::status::{Amount, Burndown, Load, Measure, Totals};
 use crate::sprint::work::{Board, State};
@@ -53,15 +53,13 @@ fn work(status: &Status<'_>, sheet: &mut Sheet) {
         sheet.toned(Tone::Dim, format!("{} of them have no hours", totals.without_hours));
     }
     for (state, amount) in totals.by_state.iter().filter(|(_, amount)| amount.pieces > 0) {
-        let of_state = status.board.pieces.iter().filter(|p| p.state == *state);
-        let keys: Vec<&str> = of_state.map(|p| p.key.as_str()).collect();
+        let of_state: Vec<_> = status.board.pieces.iter().filter(|p| p.state == *state).collect();
         let count = if amount.hours.is_zero() {
             format!("{}: ", amount.pieces)
         } else {
             format!("{} ({}): ", amount.pieces, hours(Some(amount.hours)))
         };
-        // A sprint of boxes would fill the screen with their places.
-        let named = if keys.len() > 20 { format!("{}, …", keys[..20].join(", ")) } else { keys.join(", ") };
+        let named = keys(&of_state);
         let words = [(tone(*state), state.word().to_owned()), (Tone::Plain, format!(" {count}{named}"))];
         sheet.entry(0, words);
     }
