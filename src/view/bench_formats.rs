@@ -194,7 +194,8 @@ fn benchstat(runs: &[&Run]) -> String {
     let mut text = String::new();
     let mut declared: Vec<&str> = Vec::new();
     for run in runs {
-        let (goos, goarch) = run.machine.system.split_once(' ').unwrap_or((&run.machine.system, ""));
+        let mut words = run.machine.system.split_whitespace();
+        let (goos, goarch) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
         let keys = [
             ("goos", goos),
             ("goarch", goarch),

@@ -2,6 +2,7 @@
 
 mod attest;
 mod bench;
+mod bench_history;
 mod doctor;
 mod frame;
 mod harness;
