@@ -59,7 +59,7 @@ fn overview(all: &[Series]) -> Grid {
             series.subject.name(),
             figure_name(&series.id),
             &series.setting.to_string(),
-            short(&series.machine.fingerprint),
+            machine_word(&series.machine.fingerprint),
             &series.points.len().to_string(),
             &newest,
             &series.unit,
@@ -76,7 +76,7 @@ fn points(page: &mut Page, series: &Series, listed: usize) {
     page.heading(format!("{name}{under} of {}", series.subject.name()));
     page.line(Line::new().toned(
         Tone::Dim,
-        format!("{}, {}, {}", series.machine.cpu, series.machine.level, short(&series.machine.fingerprint)),
+        format!("{}, {}, {}", series.machine.cpu, series.machine.level, machine_word(&series.machine.fingerprint)),
     ));
     page.text(sparkline(series));
     let mut grid = Grid::new([
@@ -119,6 +119,12 @@ fn remark(series: &Series, at: usize, point: &Point) -> String {
         words.push("noisy".to_owned());
     }
     words.join("; ")
+}
+
+/// Enough of a fingerprint to tell two machines apart: the start of its digest.
+pub(super) fn machine_word(fingerprint: &str) -> &str {
+    let digest = fingerprint.rsplit('-').next().unwrap_or(fingerprint);
+    digest.get(..8).unwrap_or(digest)
 }
 
 /// A bar for each median between the least and the greatest; a change of level stands before its first bar.

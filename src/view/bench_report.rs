@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::bench_formats as formats;
 use super::bench_formats::figure_name;
+use super::bench_history::machine_word;
 use super::bench_plot::{self as plot, escaped, percent};
 use super::{View, short};
 use crate::bench::history::{Entry, Series};
@@ -183,7 +184,7 @@ impl Report {
                     series.subject.name(),
                     series.unit
                 );
-                let machine = format!("{} ({})", series.machine.cpu, short(&series.machine.fingerprint));
+                let machine = format!("{} ({})", series.machine.cpu, machine_word(&series.machine.fingerprint));
                 let plot = plot::history(series, &title);
                 format!(
                     "<figure>\n<figcaption>{}<br><small>{}</small></figcaption>\n{plot}</figure>\n",

@@ -4,6 +4,7 @@ mod attest;
 #[cfg(unix)]
 mod ci;
 mod bench;
+mod bench_history;
 mod doctor;
 mod frame;
 mod harness;

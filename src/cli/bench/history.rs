@@ -33,9 +33,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     let wanted = args.metric.as_ref().map(|text| {
         figure(text).map_err(|fault| {
-            Error::usage(format!("METRIC: {}", fault.message))
-                .at(Place::in_text("METRIC", text, fault.offset))
-                .hint(fault.hint)
+            Error::usage(fault.message).at(Place::in_text("METRIC", text, fault.offset)).hint(fault.hint)
         })
     });
     let wanted = wanted.transpose()?;
@@ -49,11 +47,9 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
         figure && args.model.as_ref().is_none_or(|model| is_named(run, model))
     });
     if series.is_empty() {
-        let what = args.metric.as_deref().unwrap_or("figure");
-        return Err(match &args.model {
-            Some(model) => ledger::nothing(&format!("{what} of {model}")),
-            None => ledger::nothing(what),
-        });
+        let figure = args.metric.as_ref().map(|metric| format!(" with {metric}")).unwrap_or_default();
+        let model = args.model.as_ref().map(|model| format!(" of {model}")).unwrap_or_default();
+        return Err(ledger::nothing(&format!("benchmark{model}{figure}")));
     }
     let listed = args.metric.as_ref().map(|_| usize::try_from(args.last).unwrap_or(usize::MAX));
     Ok(Outcome::yes(History { series, listed }))
