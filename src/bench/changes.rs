@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn levels_that_are_nearly_the_same_are_one() {
-        let values = [vec![100.0, 100.01, 100.02].repeat(4), vec![100.5, 100.51, 100.52].repeat(4)].concat();
+        let values = [[100.0, 100.01, 100.02].repeat(4), [100.5, 100.51, 100.52].repeat(4)].concat();
         assert!(places(&values).is_empty());
         assert_eq!(changes(&values, 0.001).len(), 1);
     }
