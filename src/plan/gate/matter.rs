@@ -47,11 +47,15 @@ impl<'a> From<&'a Item> for Matter<'a> {
 }
 
 impl<'a> Matter<'a> {
+    /// Every criterion of a plan, whatever list it stands in.
+    pub fn criteria(plan: &'a Plan) -> impl Iterator<Item = &'a Criterion> {
+        super::super::names::criteria(plan)
+    }
+
     /// Everything in a plan that an approval can be about.
     pub fn all(plan: &'a Plan) -> impl Iterator<Item = Matter<'a>> {
         let phases = || plan.phases.iter().chain(&plan.tiers);
-        let criteria = super::super::names::criteria(plan).map(Matter::from);
-        criteria.chain(phases().flat_map(|p| &p.packages).map(Matter::from)).chain(plan.items.iter().map(Matter::from))
+        Matter::criteria(plan).map(Matter::from).chain(phases().flat_map(|p| &p.packages).map(Matter::from)).chain(plan.items.iter().map(Matter::from))
     }
 
     /// The subject of an approval of it.

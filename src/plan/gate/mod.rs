@@ -27,7 +27,7 @@ use crate::plan::schema::{self, Gate, Phase, Plan, Policy};
 use crate::plan::source::Source;
 use crate::plan::source::Span;
 use crate::receipts::statement::Statement;
-pub use judge::Judged;
+pub use judge::{Judged, Rule};
 pub use matter::Matter;
 pub use outcome::{Outcome, Pending};
 

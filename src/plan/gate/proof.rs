@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::judge::{Court, combined};
-use super::{Inputs, Judged, Matter, Outcome, check_evidence};
+use super::{Inputs, Judged, Matter, Rule, check_evidence};
 use crate::error::Error;
 use crate::plan::names;
 use crate::plan::schema::{Criterion, Plan};
@@ -54,7 +54,7 @@ pub fn of_work<'a>(
             Judged::missing("evidence", "neither evidence of its own nor a criterion that covers it")
                 .next(format!("say in the plan what would show `{id}`: `evidence: …`"))
         } else {
-            combined("the criteria that cover it", parts, Outcome::all)
+            combined("the criteria that cover it", Rule::All, parts)
         };
         proofs.insert(id, judged);
     }
