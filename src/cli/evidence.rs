@@ -35,6 +35,7 @@ pub(super) fn judge<T>(session: &mut Session, by: impl FnOnce(&Inputs<'_>) -> Re
         commands: &NoCommands,
         now: moment.now,
         has_policy: policy.is_some(),
+        every_key: false,
     })
 }
 
@@ -121,6 +122,11 @@ impl<'a> Evidence<'a> {
             let entries = self.index.unreadable();
             session.ui.warn(format!("{entries} entries of the ledger can't be read: `bizra receipts audit`"));
         }
+    }
+
+    /// A receipt that was opened before.
+    pub(super) fn by_id(&self, id: &str) -> Option<Rc<Receipt>> {
+        self.opened.borrow().values().flatten().find(|receipt| receipt.id == id).cloned()
     }
 
     fn read(&self, place: u32) -> Result<Option<Receipt>> {

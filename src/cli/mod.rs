@@ -9,10 +9,12 @@
 )]
 
 mod attest;
+mod attest_tests;
 mod book;
 mod completions;
 mod config;
 mod doctor;
+mod entropy;
 mod evidence;
 mod infer;
 mod keys;
@@ -126,9 +128,11 @@ impl GlobalArgs {
 #[derive(Subcommand)]
 enum Command {
     Attest(attest::Args),
+    AttestTests(attest_tests::Args),
     Completions(completions::Args),
     Config(config::Args),
     Doctor(doctor::Args),
+    Entropy(entropy::Args),
     Infer(Box<infer::Args>),
     Keys(keys::Args),
     Receipts(receipts::Args),
@@ -142,9 +146,11 @@ impl Command {
     fn run(&self, session: &mut Session) -> Result<Outcome> {
         match self {
             Command::Attest(args) => attest::run(args, session),
+            Command::AttestTests(args) => attest_tests::run(args, session),
             Command::Completions(args) => completions::run(args),
             Command::Config(args) => config::run(args, session),
             Command::Doctor(args) => doctor::run(args, session),
+            Command::Entropy(args) => entropy::run(args, session),
             Command::Infer(args) => infer::run(args, session),
             Command::Keys(args) => keys::run(args, session),
             Command::Receipts(args) => receipts::run(args, session),

@@ -52,14 +52,14 @@ pub fn asks(source: &Source, evidence: Span) -> [u8; 32] {
 }
 
 /// How strong the evidence behind a verdict is: of several that are all needed the weakest, of alternatives the best.
-pub fn standing(judged: &Judged, of_receipt: &dyn Fn(&str) -> Standing) -> Standing {
+pub fn standing(judged: &Judged, of_receipts: &dyn Fn(&[String]) -> Standing) -> Standing {
     if judged.outcome != Outcome::Met {
         return Standing::Nothing;
     }
-    let parts = || judged.parts.iter().map(|part| standing(part, of_receipt));
+    let parts = || judged.parts.iter().map(|part| standing(part, of_receipts));
     match judged.rule {
         Rule::Leaf if judged.receipts.is_empty() => Standing::Machine,
-        Rule::Leaf => judged.receipts.iter().map(|id| of_receipt(id)).max().unwrap_or(Standing::Nothing),
+        Rule::Leaf => of_receipts(&judged.receipts),
         Rule::All => parts().min().unwrap_or(Standing::Nothing),
         Rule::AtLeast(n) => {
             let mut sorted: Vec<Standing> = parts().collect();

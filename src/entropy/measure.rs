@@ -52,8 +52,7 @@ impl Weighed {
 
 impl<'a> Moment<'a> {
     pub fn of(claims: Vec<Weighed>, files: &[File<'a>], runs: &'a [Run], table: &Table) -> Moment<'a> {
-        let tests: HashSet<UnitId> =
-            files.iter().flat_map(|f| f.units).filter(|u| u.test).map(|u| u.id).collect();
+        let tests: HashSet<UnitId> = files.iter().flat_map(|f| f.units).filter(|u| u.test).map(|u| u.id).collect();
         let coverage = Coverage::of(runs, &tests, table);
         let mut code: BTreeMap<UnitId, Code<'a>> = BTreeMap::new();
         for file in files {
@@ -195,8 +194,7 @@ fn code(before: &Moment<'_>, after: &Moment<'_>) -> Vec<Contribution> {
             (sums.better, "have better evidence"),
             (sums.worse, "have lost evidence"),
         ];
-        let said: Vec<String> =
-            counts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+        let said: Vec<String> = counts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
         said.join(", ")
     };
     let all = files.into_iter().map(|(path, sums)| Contribution {

@@ -12,7 +12,7 @@ mod walk;
 
 use std::ops::RangeInclusive;
 
-pub use languages::Language;
+pub use languages::{Language, is_test_path};
 
 /// Raise it whenever the same bytes may give other units: caches are keyed by it.
 pub const NORMALISER: u32 = 1;
@@ -34,7 +34,7 @@ pub struct Unit {
 
 /// The units of a file. `path` chooses nothing but whether they are tests.
 pub fn of(language: Language, path: &str, source: &[u8]) -> Vec<Unit> {
-    let in_tests = languages::is_test_path(path);
+    let in_tests = is_test_path(path);
     match language.grammar() {
         Some(grammar) => walk::units(&grammar, source, in_tests),
         None => chunks::units(source, in_tests),

@@ -6,20 +6,24 @@ use super::fields::{Fields, ShapeError};
 use super::json::Object;
 
 mod attestation;
+mod entropy;
 mod gate_decision;
 mod inference;
 mod key_event;
 mod policy_event;
 #[cfg(test)]
 mod schema_check;
+mod test_run;
 #[cfg(test)]
 mod tests;
 
 pub use attestation::{Attestation, Score};
+pub use entropy::{Entropy, EntropyBaseline, EntropyScope};
 pub use gate_decision::{DecidedCriterion, GateDecision};
 pub use inference::{Engine, Finish, Inference, Model, Parameters, Text, Timings, digest_of_vocabulary};
 pub use key_event::KeyEvent;
 pub use policy_event::{PolicyAction, PolicyEvent};
+pub use test_run::{MOST_UNITS, TestRun};
 
 /// A typed claim. `read` and `body` are each other's inverse on valid values.
 pub trait Predicate: Sized {
@@ -40,8 +44,17 @@ pub struct Kind {
     check: fn(&Object) -> Result<(), ShapeError>,
 }
 
-pub const KINDS: &[Kind] =
-    &[kind::<Attestation>(), kind::<GateDecision>(), kind::<Inference>(), kind::<KeyEvent>(), kind::<PolicyEvent>()];
+pub const KINDS: &[Kind] = &[
+    kind::<Attestation>(),
+    kind::<Entropy>(),
+    kind::<EntropyBaseline>(),
+    kind::<EntropyScope>(),
+    kind::<GateDecision>(),
+    kind::<Inference>(),
+    kind::<KeyEvent>(),
+    kind::<PolicyEvent>(),
+    kind::<TestRun>(),
+];
 
 const fn kind<P: Predicate>() -> Kind {
     Kind { predicate_type: P::TYPE, schema: P::SCHEMA, check: |body| read::<P>(body).map(|_| ()) }

@@ -32,6 +32,11 @@ pub fn data(vars: &Vars) -> Option<PathBuf> {
     folder(vars, "XDG_DATA_HOME", "LOCALAPPDATA", ".local/share").map(|f| f.join("bizra"))
 }
 
+/// What can be made again: packed weights, units of code.
+pub fn cache(vars: &Vars) -> Option<PathBuf> {
+    folder(vars, "XDG_CACHE_HOME", "LOCALAPPDATA", ".cache").map(|f| f.join("bizra"))
+}
+
 /// The cache of model files that the Hugging Face tools share.
 pub fn model_cache(vars: &Vars) -> Option<PathBuf> {
     absolute(vars, "HF_HUB_CACHE")

@@ -4,8 +4,10 @@
 //! here by hand and not derived from domain types, which may change.
 
 pub(crate) mod attest;
+pub(crate) mod attest_tests;
 pub(crate) mod config;
 pub(crate) mod doctor;
+pub(crate) mod entropy;
 pub(crate) mod infer;
 pub(crate) mod keys;
 pub(crate) mod receipts;

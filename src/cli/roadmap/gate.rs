@@ -93,6 +93,7 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
             commands: &runner,
             now: moment.now,
             has_policy: policy.is_some(),
+            every_key: false,
         };
         let phase = &read.loaded.plan.phases.iter().chain(&read.loaded.plan.tiers).nth(phase);
         let Some(phase) = phase else { continue };
@@ -297,7 +298,14 @@ pub(in crate::cli) fn replay(
     let evidence = Evidence::open(session, ledger.as_ref(), policy.as_ref(), Moment { now, given: true })?;
     let refused = Some("commands are not run again".to_owned());
     let runner = Runner { refused, root: &root, vars: &session.env.vars, clock: &*session.env.clock };
-    let inputs = Inputs { receipts: &evidence, files: &files, commands: &runner, now, has_policy: policy.is_some() };
+    let inputs = Inputs {
+        receipts: &evidence,
+        files: &files,
+        commands: &runner,
+        now,
+        has_policy: policy.is_some(),
+        every_key: false,
+    };
     let decision = gate::decide(&loaded.plan, &loaded.source, phase, &inputs)?;
     let same = GateDecision::digest_of(&outcomes(&decision)) == said.digest
         && (decision.outcome == Verdict::Met) == said.passed;

@@ -27,7 +27,14 @@ struct ExportFile {
 
 /// Line, column, count, whether there is a count, whether a region begins, and since 2019 whether it is a gap.
 #[derive(Deserialize)]
-struct Segment(u32, #[allow(dead_code, reason = "it stands in the format")] u32, u64, bool, bool, #[serde(default)] bool);
+struct Segment(
+    u32,
+    #[allow(dead_code, reason = "it stands in the format")] u32,
+    u64,
+    bool,
+    bool,
+    #[serde(default)] bool,
+);
 
 pub(super) fn llvm(text: &str, report: &mut Report) -> Result<(), ReportError> {
     let export: Export = serde_json::from_str(text).map_err(|e| fault(&e))?;

@@ -44,8 +44,10 @@ fn count(text: &str) -> Option<bool> {
 }
 
 fn known(line: &str) -> bool {
-    let tags = ["TN:", "VER:", "FN:", "FNDA:", "FNF:", "FNH:", "FNL:", "FNA:", "BRDA:", "BRF:", "BRH:", "LF:", "LH:",
-        "MCDC:", "MCF:", "MCH:"];
+    let tags = [
+        "TN:", "VER:", "FN:", "FNDA:", "FNF:", "FNH:", "FNL:", "FNA:", "BRDA:", "BRF:", "BRH:", "LF:", "LH:", "MCDC:",
+        "MCF:", "MCH:",
+    ];
     tags.iter().any(|tag| line.starts_with(tag))
 }
 

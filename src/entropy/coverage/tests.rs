@@ -12,7 +12,8 @@ fn lines(report: &Report, file: &str) -> Vec<(u32, bool)> {
 
 #[test]
 fn lcov_tells_lines() {
-    let report = read_as(Format::Lcov, "TN:\nSF:src/a.rs\nFN:1,f\nDA:1,3\nDA:2,0\nLF:2\nLH:1\nend_of_record\n").unwrap();
+    let report =
+        read_as(Format::Lcov, "TN:\nSF:src/a.rs\nFN:1,f\nDA:1,3\nDA:2,0\nLF:2\nLH:1\nend_of_record\n").unwrap();
     assert_eq!(lines(&report, "src/a.rs"), [(1, true), (2, false)]);
     assert_eq!(Report::share(&report.files["src/a.rs"], 1, 2), Some(50));
     assert_eq!(Report::share(&report.files["src/a.rs"], 3, 9), None);
@@ -58,10 +59,7 @@ fn llvm_tells_lines() {
     let text = r#"{"type":"llvm.coverage.json.export","version":"2.0.1","data":[{"files":[{"filename":"a.rs",
         "segments":[[1,1,5,true,true,false],[4,2,0,false,false,false],[6,1,0,true,true,false],[7,2,0,false,false,false]]}]}]}"#;
     let report = read_as(Format::LlvmCov, text).unwrap();
-    assert_eq!(
-        lines(&report, "a.rs"),
-        [(1, true), (2, true), (3, true), (4, true), (6, false), (7, false)]
-    );
+    assert_eq!(lines(&report, "a.rs"), [(1, true), (2, true), (3, true), (4, true), (6, false), (7, false)]);
 }
 
 #[test]

@@ -112,8 +112,17 @@ impl Binder {
         // What a pattern computes, or the type or value beside a name, binds nothing.
         let opaque = matches!(
             node.kind(),
-            "attribute" | "subscript" | "call" | "scoped_identifier" | "field_expression" | "type" | "block"
-                | "array_declarator" | "index_expression" | "selector_expression" | "member_expression"
+            "attribute"
+                | "subscript"
+                | "call"
+                | "scoped_identifier"
+                | "field_expression"
+                | "type"
+                | "block"
+                | "array_declarator"
+                | "index_expression"
+                | "selector_expression"
+                | "member_expression"
         );
         if opaque && !first {
             return;

@@ -1,8 +1,8 @@
 //! Units of code that no grammar reads: runs of words, cut where their content says so, so that an edit moves only the
 //! cuts beside it.
 
-use super::walk::digest;
 use super::Unit;
+use super::walk::digest;
 
 const FEWEST: usize = 16;
 const MOST: usize = 256;

@@ -219,7 +219,7 @@ fn of_shebang(first_line: &[u8]) -> Option<Language> {
 }
 
 /// Whether a path says, by the customs of its language, that it holds tests.
-pub(super) fn is_test_path(path: &str) -> bool {
+pub fn is_test_path(path: &str) -> bool {
     let mut parts = path.split('/').rev();
     let name = parts.next().unwrap_or(path);
     let stem = name.split('.').next().unwrap_or(name);

@@ -19,7 +19,11 @@ fn differ(language: Language, one: &str, other: &str) {
 fn what_changes_nothing_in_rust() {
     let one = "use a::b;\nuse c;\n/// Doc.\nfn area(w: u32, h: u32) -> u32 {\n    let x = w * h; // product\n    f(x, 1)\n}\n";
     same(Language::Rust, one, "fn area(w:u32,h:u32,)->u32{let x=w*h;f(x,1,)}");
-    same(Language::Rust, one, "mod inner { use c; use a::b; fn size(breadth: u32, k: u32) -> u32 { let y = breadth * k; f(y, 1) } }");
+    same(
+        Language::Rust,
+        one,
+        "mod inner { use c; use a::b; fn size(breadth: u32, k: u32) -> u32 { let y = breadth * k; f(y, 1) } }",
+    );
     differ(Language::Rust, one, "fn area(w: u32, h: u32) -> u32 { let x = w + h; f(x, 1) }");
     differ(Language::Rust, one, "fn area(w: u32, h: u32) -> u32 { let x = w * h; g(x, 1) }");
     differ(Language::Rust, one, "fn area(w: u32, h: u32) -> u32 { let x = w * w; f(x, 1) }");
@@ -31,7 +35,11 @@ fn what_changes_nothing_in_rust() {
 
 #[test]
 fn members_know_their_type() {
-    let units = of(Language::Rust, "a.rs", b"struct A; impl A { const N: u8 = 1; fn len(&self) -> u8 { 1 } }\nimpl B { fn len(&self) -> u8 { 1 } }");
+    let units = of(
+        Language::Rust,
+        "a.rs",
+        b"struct A; impl A { const N: u8 = 1; fn len(&self) -> u8 { 1 } }\nimpl B { fn len(&self) -> u8 { 1 } }",
+    );
     let names: Vec<&str> = units.iter().map(|u| u.name.as_str()).collect();
     assert_eq!(names, ["A", "A::len", "A", "B::len", "B"]);
     let ids: std::collections::HashSet<UnitId> = units.iter().map(|u| u.id).collect();
@@ -40,7 +48,8 @@ fn members_know_their_type() {
 
 #[test]
 fn tests_are_known_as_such() {
-    let source = "fn real() {}\n#[cfg(test)]\nmod tests {\n    fn helper() {}\n    #[test]\n    fn checks() { real(); }\n}\n";
+    let source =
+        "fn real() {}\n#[cfg(test)]\nmod tests {\n    fn helper() {}\n    #[test]\n    fn checks() { real(); }\n}\n";
     let units = of(Language::Rust, "src/a.rs", source.as_bytes());
     let tests: Vec<(&str, bool)> = units.iter().map(|u| (u.name.as_str(), u.test)).collect();
     assert_eq!(tests, [("real", false), ("helper", true), ("checks", true)]);

@@ -259,7 +259,10 @@ fn is_member(grammar: &Grammar, node: Node<'_>) -> bool {
     if parent.kind() == "shorthand_field_initializer" {
         return true;
     }
-    grammar.members.iter().any(|(kind, field)| parent.kind() == *kind && parent.child_by_field_name(field) == Some(node))
+    grammar
+        .members
+        .iter()
+        .any(|(kind, field)| parent.kind() == *kind && parent.child_by_field_name(field) == Some(node))
 }
 
 fn is_comment(node: &Node<'_>) -> bool {
@@ -269,8 +272,13 @@ fn is_comment(node: &Node<'_>) -> bool {
 fn is_string(kind: &str) -> bool {
     matches!(
         kind,
-        "string" | "string_literal" | "raw_string_literal" | "interpreted_string_literal" | "char_literal"
-            | "character_literal" | "raw_string"
+        "string"
+            | "string_literal"
+            | "raw_string_literal"
+            | "interpreted_string_literal"
+            | "char_literal"
+            | "character_literal"
+            | "raw_string"
     )
 }
 
@@ -316,9 +324,9 @@ fn marks_test(attribute: &[u8]) -> bool {
 fn java_test(node: Node<'_>, source: &[u8]) -> bool {
     let Some(modifiers) = node.child(0).filter(|child| child.kind() == "modifiers") else { return false };
     let mut cursor = modifiers.walk();
-    modifiers.children(&mut cursor).any(|child| {
-        child.kind().contains("annotation") && marks_test(&source[child.byte_range()])
-    })
+    modifiers
+        .children(&mut cursor)
+        .any(|child| child.kind().contains("annotation") && marks_test(&source[child.byte_range()]))
 }
 
 /// Where a function's name stands; C hides it behind declarators.

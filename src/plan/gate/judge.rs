@@ -127,9 +127,7 @@ impl<'a> Court<'a> {
                 let name = format!("at least {n} of {}", some.of.len());
                 Ok(combined(&name, Rule::AtLeast(n), several(&some.of)?))
             }
-            Node::Not(inner) => {
-                Ok(combined("not", Rule::Not, vec![self.evidence(inner, of, waiting)?]))
-            }
+            Node::Not(inner) => Ok(combined("not", Rule::Not, vec![self.evidence(inner, of, waiting)?])),
             Node::Receipt(demand) => self.receipt(demand),
             Node::Metric(demand) => self.metric(demand),
             Node::Approval(demand) => self.approval(demand, of, waiting),

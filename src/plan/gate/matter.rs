@@ -55,7 +55,10 @@ impl<'a> Matter<'a> {
     /// Everything in a plan that an approval can be about.
     pub fn all(plan: &'a Plan) -> impl Iterator<Item = Matter<'a>> {
         let phases = || plan.phases.iter().chain(&plan.tiers);
-        Matter::criteria(plan).map(Matter::from).chain(phases().flat_map(|p| &p.packages).map(Matter::from)).chain(plan.items.iter().map(Matter::from))
+        Matter::criteria(plan)
+            .map(Matter::from)
+            .chain(phases().flat_map(|p| &p.packages).map(Matter::from))
+            .chain(plan.items.iter().map(Matter::from))
     }
 
     /// The subject of an approval of it.
@@ -74,7 +77,7 @@ impl<'a> Matter<'a> {
         source.text.get(start..end).unwrap_or_default().trim_end().as_bytes()
     }
 
-    pub(super) fn owners(&self, plan: &'a Plan) -> Vec<&'a str> {
+    pub fn owners(&self, plan: &'a Plan) -> Vec<&'a str> {
         let of_package = |package: &'a Package| package.owners.iter();
         let of_item = |item: &'a Item| item.lead.iter().chain(item.support.iter().map(|s| &s.who));
         let ids: Vec<&At<Id>> = match self.work {

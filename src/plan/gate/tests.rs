@@ -134,6 +134,7 @@ fn decided(world: &World, criteria: &str) -> Result<Decision, Error> {
         commands: world,
         now: NOW.parse().unwrap(),
         has_policy: !world.no_policy,
+        every_key: false,
     };
     decide(&plan, &source, &plan.phases[0], &inputs)
 }
@@ -398,8 +399,14 @@ fn the_policy_of_a_gate_and_what_is_no_gate() {
         "        - {id: a, evidence: {file: {path: a.rs}}}\n        - {id: b, evidence: {file: {path: none}}}\n";
     assert_eq!(decided(&world, criteria).unwrap().outcome.words(), "pending: missing");
     let (mut plan, source) = plan(criteria);
-    let inputs =
-        Inputs { receipts: &world, files: &world, commands: &world, now: NOW.parse().unwrap(), has_policy: true };
+    let inputs = Inputs {
+        receipts: &world,
+        files: &world,
+        commands: &world,
+        now: NOW.parse().unwrap(),
+        has_policy: true,
+        every_key: false,
+    };
     plan.phases[0].gate.as_mut().unwrap().policy = Some(Policy::Any);
     assert_eq!(decide(&plan, &source, &plan.phases[0], &inputs).unwrap().outcome, Outcome::Met);
     plan.phases[0].gate.as_mut().unwrap().criteria.clear();
