@@ -217,3 +217,6 @@ pub fn sum(terms: impl IntoIterator<Item = f64>) -> f64 {
     }
     total + lost
 }
+
+#[cfg(test)]
+mod tests;
