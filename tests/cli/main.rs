@@ -2,6 +2,7 @@
 
 mod attest;
 mod doctor;
+mod entropy;
 mod frame;
 mod harness;
 mod infer;

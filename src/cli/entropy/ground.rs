@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use jiff::tz::TimeZone;
 
@@ -15,11 +16,10 @@ use crate::entropy::runs::Run;
 use crate::entropy::scatter::{self, DayChange};
 use crate::entropy::scope::{self, LeftOut};
 use crate::error::{Error, Result};
-use crate::plan::gate::{self, About, Commands, Inputs, Judged, Matter, Ran, Receipts as _, proof};
+use crate::plan::gate::{self, About, Commands, Inputs, Judged, Matter, Ran, Receipt, Receipts, proof};
 use crate::plan::schema::PlanKind;
-use crate::receipts::log::LogId;
 use crate::receipts::policy::SignedPolicy;
-use crate::receipts::predicates::TestRun;
+use crate::receipts::predicates::{Entropy, Predicate as _, TestRun};
 use crate::sys::code_history::{CodeHistory, Stood, Tip, TreeFile};
 use crate::sys::git_files::RepositoryFiles;
 use crate::sys::ledger::Ledger;
@@ -112,7 +112,7 @@ impl Ground {
     fn judged(&self, session: &Session, tip: &Tip, time: Time, evidence: &Evidence<'_>) -> Result<Vec<Claim>> {
         let (files, _) = self.files_at(session, tip)?;
         let inputs = Inputs {
-            receipts: evidence,
+            receipts: &WithoutOwn(evidence),
             files: &files,
             commands: &NoCommands,
             now: time.now,
@@ -237,23 +237,26 @@ impl Ground {
         Ok(theirs.is_some() && theirs == ours)
     }
 
-    /// The bytes of a receipt that was just recorded.
-    pub(super) fn envelope(&mut self, log: &LogId, index: u64) -> Result<Vec<u8>> {
-        if self.ledger.is_none() {
-            return Err(Error::cannot("the ledger that the receipt went to is not there"));
-        }
-        let Some(ledger) = &self.ledger else { return Ok(Vec::new()) };
-        let log = ledger.log(log)?;
-        let pending = log.wal()?.pending.into_iter().find(|record| record.index == index);
-        match pending {
-            Some(record) => Ok(record.envelope),
-            None => Ok(log.entry(index)?),
-        }
-    }
-
     pub(super) fn scatter(&mut self, ends: &[i64]) -> Result<(Option<scatter::Scatter>, Vec<DayChange>)> {
         let days = self.days(ends)?;
         Ok((scatter::of(&days), days))
+    }
+}
+
+/// H is no evidence for the claims that it is measured on: else every measurement would lower the next.
+struct WithoutOwn<'e, 'l>(&'e Evidence<'l>);
+
+impl Receipts for WithoutOwn<'_, '_> {
+    fn find(&self, predicate: &str, about: About<'_>) -> Vec<u32> {
+        self.0.find(predicate, about)
+    }
+
+    fn commits(&self, predicate: &str) -> Vec<String> {
+        self.0.commits(predicate)
+    }
+
+    fn open(&self, place: u32) -> Result<Option<Rc<Receipt>>> {
+        Ok(self.0.open(place)?.filter(|receipt| receipt.statement.predicate_type != Entropy::TYPE))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::super::book::Recorded;
 use super::super::{Outcome, Session};
 use super::ground::Ground;
 use crate::entropy::baseline::{Baseline, KIND, Signed};
@@ -13,6 +14,7 @@ use crate::receipts::receipt::Content;
 use crate::receipts::statement::{Draft, Subject};
 use crate::receipts::{Hash, hex};
 use crate::sys::files::{self, Access};
+use crate::sys::ledger::Ledger;
 use crate::view::entropy::{Locked, Released};
 
 pub(super) const FILE: &str = "bizra-entropy.json";
@@ -126,7 +128,7 @@ pub(super) fn make(args: &BaselineArgs, session: &mut Session) -> Result<Outcome
     if session.config.switch("no-receipt") {
         return Err(Error::usage("a baseline is signed by a receipt, so --no-receipt leaves nothing to do"));
     }
-    let mut ground = Ground::open(session)?;
+    let ground = Ground::open(session)?;
     let reason = match (&ground.baseline, &args.reason) {
         (Some(held), None) => {
             return Err(Error::usage(format!("epoch {} is locked already", held.baseline.epoch))
@@ -153,7 +155,7 @@ pub(super) fn make(args: &BaselineArgs, session: &mut Session) -> Result<Outcome
         .map_err(|e| Error::usage(format!("--reason: {}", e.reason)))?;
     let writer = session.writer()?;
     let recorded = session.record_as(&writer, &draft)?;
-    let envelope = ground.envelope(&recorded.log, recorded.index)?;
+    let envelope = envelope(&session.ledger()?, &recorded)?;
     let envelope =
         serde_json::from_slice(&envelope).map_err(|e| Error::cannot("the receipt can't be read back").because(e))?;
     let signed = Signed { bizra: KIND.into(), baseline, envelope };
@@ -164,6 +166,15 @@ pub(super) fn make(args: &BaselineArgs, session: &mut Session) -> Result<Outcome
     let id = recorded.id.to_string();
     let answer = Locked { epoch, reason, claims: signed.baseline.claims.len(), commit: tip.commit, file: FILE };
     Ok(Outcome { receipt: Some(id), ..Outcome::yes(answer) })
+}
+
+/// The bytes of a receipt that was just recorded.
+fn envelope(ledger: &Ledger, recorded: &Recorded) -> Result<Vec<u8>> {
+    let log = ledger.log(&recorded.log)?;
+    match log.wal()?.pending.into_iter().find(|record| record.index == recorded.index) {
+        Some(record) => Ok(record.envelope),
+        None => Ok(log.entry(recorded.index)?),
+    }
 }
 
 pub(super) fn release(args: &ScopeArgs, session: &mut Session) -> Result<Outcome> {

@@ -13,6 +13,7 @@ use crate::entropy::measure::{Change, Moment};
 use crate::entropy::scatter;
 use crate::error::{Error, Exit, Result};
 use crate::receipts::predicates::Entropy;
+use crate::receipts::receipt::Content;
 use crate::receipts::stamp::Time as Stamped;
 use crate::receipts::statement::{Decimal, Draft, Subject};
 use crate::sys::code_history::{Stood, Tip};
@@ -304,12 +305,6 @@ fn day_ends(today: Date, zone: &TimeZone, days: u32, now: Timestamp) -> Result<V
 }
 
 fn record(measured: &Measured, session: &mut Session) -> Result<Option<String>> {
-    let decimal = |bits: f64| -> Result<Decimal> {
-        let text = format!("{bits:.9}");
-        let text = text.trim_end_matches('0').trim_end_matches('.');
-        let text = if text == "-0" { "0" } else { text };
-        text.parse().map_err(|_| Error::cannot(format!("{bits} bits can't be written down")))
-    };
     let claim = Entropy {
         baseline: measured.baseline.as_ref().map(|(_, digest, _)| *digest),
         h: decimal(measured.bits.h)?,
@@ -325,6 +320,38 @@ fn record(measured: &Measured, session: &mut Session) -> Result<Option<String>> 
     let subject = Subject::git("commit", "gitCommit", &measured.commit)?;
     let draft = Draft::new(vec![subject], &claim)?;
     Ok(session.record(&draft)?.map(|id| id.to_string()))
+}
+
+/// Measures again what a receipt says was measured. `Err` says why it can't be told here.
+pub(super) fn replay(session: &mut Session, content: &Content) -> Result<std::result::Result<(bool, String), String>> {
+    let Some(Ok(said)) = content.statement.predicate::<Entropy>() else {
+        return Ok(Err("it holds no measurement".into()));
+    };
+    let Some(commit) = content.statement.subjects.iter().find_map(|s| s.digest("gitCommit")) else {
+        return Ok(Err("it names no commit".into()));
+    };
+    let mut ground = Ground::open(session)?;
+    let Some(tip) = ground.history.rev(commit) else {
+        return Ok(Err(format!("commit {commit} is not in this repository")));
+    };
+    if ground.baseline.as_ref().map(|held| held.digest) != said.baseline {
+        return Ok(Err("another baseline is in force".into()));
+    }
+    let seen = ground.see(session, tip, Some(Time { now: said.now.timestamp(), given: true }))?;
+    ground.cache.keep();
+    let moment = ground.moment(&seen);
+    let same = decimal(moment.h())? == said.h
+        && decimal(moment.p())? == said.p
+        && decimal(moment.v())? == said.v
+        && decimal(moment.ceiling())? == said.ceiling;
+    Ok(Ok((same, format!("H is {:.2} bits", moment.h()))))
+}
+
+fn decimal(bits: f64) -> Result<Decimal> {
+    let text = format!("{bits:.9}");
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    let text = if text == "-0" { "0" } else { text };
+    text.parse().map_err(|_| Error::cannot(format!("{bits} bits can't be written down")))
 }
 
 fn explain(args: &ExplainArgs, session: &mut Session) -> Result<Outcome> {
