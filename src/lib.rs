@@ -39,6 +39,7 @@ pub mod bench;
 pub mod cli;
 pub mod config;
 pub mod doctor;
+pub mod entropy;
 pub mod env;
 pub mod error;
 pub mod infer;

@@ -134,6 +134,7 @@ pub(super) fn take<T>(
             commands: &runner,
             now: moment.now,
             has_policy: policy.is_some(),
+            every_key: false,
         };
         decided.push((*read, decide(read, matter, &inputs)?));
     }
@@ -258,7 +259,14 @@ pub(in crate::cli) fn replay(
     let evidence = Evidence::open(session, ledger.as_ref(), policy.as_ref(), Moment { now, given: true })?;
     let refused = Some("commands are not run again".to_owned());
     let runner = Runner { refused, env: &session.env, root: &root };
-    let inputs = Inputs { receipts: &evidence, files: &files, commands: &runner, now, has_policy: policy.is_some() };
+    let inputs = Inputs {
+        receipts: &evidence,
+        files: &files,
+        commands: &runner,
+        now,
+        has_policy: policy.is_some(),
+        every_key: false,
+    };
     let decision = match phase {
         _ if said.policy == GO_NO_GO => gonogo::decide(&loaded.plan, &loaded.source, &inputs)?,
         Some(phase) => gate::decide(&loaded.plan, &loaded.source, phase, &inputs)?,

@@ -50,7 +50,14 @@ pub(super) fn judge_over<T>(
     let policy = session.policy()?;
     let evidence = Evidence::open(session, ledger.as_ref(), policy.as_ref(), moment)?;
     evidence.warn(session);
-    by(&Inputs { receipts: &evidence, files, commands: &NoCommands, now: moment.now, has_policy: policy.is_some() })
+    by(&Inputs {
+        receipts: &evidence,
+        files,
+        commands: &NoCommands,
+        now: moment.now,
+        has_policy: policy.is_some(),
+        every_key: false,
+    })
 }
 
 struct NoCommands;
@@ -164,6 +171,11 @@ impl<'a> Evidence<'a> {
             let entries = self.index.unreadable();
             session.ui.warn(format!("{entries} entries of the ledger can't be read: `bizra receipts audit`"));
         }
+    }
+
+    /// A receipt that was opened before.
+    pub(super) fn by_id(&self, id: &str) -> Option<Rc<Receipt>> {
+        self.opened.borrow().values().flatten().find(|receipt| receipt.id == id).cloned()
     }
 
     fn read(&self, place: u32) -> Result<Option<Receipt>> {

@@ -9,12 +9,14 @@
 )]
 
 mod attest;
+mod attest_tests;
 mod bench;
 mod book;
 mod completions;
 mod config;
 mod decision;
 mod doctor;
+mod entropy;
 mod evidence;
 mod infer;
 mod keys;
@@ -131,9 +133,11 @@ impl GlobalArgs {
 enum Command {
     Attest(attest::Args),
     Bench(Box<bench::Args>),
+    AttestTests(attest_tests::Args),
     Completions(completions::Args),
     Config(config::Args),
     Doctor(doctor::Args),
+    Entropy(entropy::Args),
     Infer(Box<infer::Args>),
     Keys(keys::Args),
     Receipts(receipts::Args),
@@ -149,9 +153,11 @@ impl Command {
         match self {
             Command::Attest(args) => attest::run(args, session),
             Command::Bench(args) => bench::run(args, session),
+            Command::AttestTests(args) => attest_tests::run(args, session),
             Command::Completions(args) => completions::run(args),
             Command::Config(args) => config::run(args, session),
             Command::Doctor(args) => doctor::run(args, session),
+            Command::Entropy(args) => entropy::run(args, session),
             Command::Infer(args) => infer::run(args, session),
             Command::Keys(args) => keys::run(args, session),
             Command::Receipts(args) => receipts::run(args, session),

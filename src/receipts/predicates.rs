@@ -7,21 +7,25 @@ use super::json::Object;
 
 mod attestation;
 pub mod benchmark;
+mod entropy;
 mod gate_decision;
 mod inference;
 mod key_event;
 mod policy_event;
 #[cfg(test)]
 mod schema_check;
+mod test_run;
 #[cfg(test)]
 mod tests;
 
 pub use attestation::{Attestation, Score};
 pub use benchmark::Benchmark;
+pub use entropy::{Entropy, EntropyBaseline, EntropyScope};
 pub use gate_decision::{DecidedCriterion, GO_NO_GO, GateDecision};
 pub use inference::{Engine, Finish, Inference, Model, Parameters, Text, Timings, digest_of_vocabulary};
 pub use key_event::KeyEvent;
 pub use policy_event::{PolicyAction, PolicyEvent};
+pub use test_run::{MOST_UNITS, TestRun};
 
 /// A typed claim. `read` and `body` are each other's inverse on valid values.
 pub trait Predicate: Sized {
@@ -45,10 +49,14 @@ pub struct Kind {
 pub const KINDS: &[Kind] = &[
     kind::<Attestation>(),
     kind::<Benchmark>(),
+    kind::<Entropy>(),
+    kind::<EntropyBaseline>(),
+    kind::<EntropyScope>(),
     kind::<GateDecision>(),
     kind::<Inference>(),
     kind::<KeyEvent>(),
     kind::<PolicyEvent>(),
+    kind::<TestRun>(),
 ];
 
 const fn kind<P: Predicate>() -> Kind {

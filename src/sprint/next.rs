@@ -76,7 +76,7 @@ pub fn of<'b>(board: &'b Board<'b>, today: Option<u32>, who: Option<&str>) -> Re
             .filter(|wait| wait.state != State::Proven)
             .collect();
         let about = |id: &&str| board.piece(id).is_some_and(|other| other.key == piece.key);
-        let blockers = board.obstacles.iter().filter(|o| o.blocks.iter().any(|id| about(id))).map(|o| o.name).collect();
+        let blockers = board.obstacles.iter().filter(|o| o.blocks.iter().any(&about)).map(|o| o.name).collect();
         let step = Step {
             float: number.map(|n| left.times[n].float),
             critical: number.is_some_and(|n| left.critical.contains(&n)),

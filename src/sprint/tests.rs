@@ -20,7 +20,7 @@ pub(crate) fn sprint(sections: &str) -> Loaded {
 
 fn inputs(world: &World) -> Inputs<'_> {
     let now = NOW.parse().unwrap();
-    Inputs { receipts: world, files: world, commands: world, now, has_policy: !world.no_policy }
+    Inputs { receipts: world, files: world, commands: world, now, has_policy: !world.no_policy, every_key: false }
 }
 
 const BOARD: &str = "\

@@ -1,5 +1,6 @@
 //! The world outside, one thing a file. The only code that touches the file system, git, devices and processes.
 
+pub mod code_history;
 pub mod confined;
 pub mod exchange;
 pub mod files;
@@ -20,5 +21,6 @@ pub mod ssh_agent;
 pub mod standups;
 #[cfg(test)]
 mod testing;
+pub mod unit_cache;
 pub mod vault;
 pub mod yaml;

@@ -4,15 +4,17 @@
 //! here by hand and not derived from domain types, which may change.
 
 pub(crate) mod attest;
-pub(crate) mod chart;
+pub(crate) mod attest_tests;
 pub(crate) mod bench;
 pub(crate) mod bench_formats;
 pub(crate) mod bench_history;
 mod bench_plot;
 pub(crate) mod bench_replay;
 pub(crate) mod bench_report;
+pub(crate) mod chart;
 pub(crate) mod config;
 pub(crate) mod doctor;
+pub(crate) mod entropy;
 pub(crate) mod infer;
 pub(crate) mod keys;
 pub(crate) mod receipts;

@@ -138,12 +138,12 @@ fn piece_json(piece: &Piece<'_>) -> Value {
         "people": piece.people,
         "priority": piece.priority.map(|p| p.word()),
         "window": piece.window.map(|w| json!({ "first": w.first, "last": w.last })),
-        "hours": piece.hours.map(|h| plain(h)),
+        "hours": piece.hours.map(plain),
         "state": piece.state.word(),
         "claimed": {
             "done": piece.claim.done,
             "day": piece.claim.day,
-            "percent": piece.claim.percent.map(|p| plain(p)),
+            "percent": piece.claim.percent.map(plain),
         },
         "proof": proof_json(&piece.proof),
     })

@@ -1,11 +1,12 @@
 //! The command line as its users meet it. One binary for all of these, a file per command.
 
 mod attest;
-#[cfg(unix)]
-mod ci;
 mod bench;
 mod bench_history;
+#[cfg(unix)]
+mod ci;
 mod doctor;
+mod entropy;
 mod frame;
 mod harness;
 mod infer;

@@ -5,7 +5,10 @@ use super::super::infer::{InputArgs, replay};
 use super::super::{Outcome, Session};
 use super::browse::find;
 use crate::error::{Error, Exit, Result};
-use crate::receipts::predicates::{Attestation, Benchmark, GateDecision, Inference, KeyEvent, PolicyEvent, Predicate};
+use crate::receipts::predicates::{
+    Attestation, Benchmark, Entropy, EntropyBaseline, EntropyScope, GateDecision, Inference, KeyEvent, PolicyEvent,
+    Predicate, TestRun,
+};
 use crate::view::Script;
 
 /// Run again what a receipt says, and say whether the outcome is the same
@@ -45,8 +48,13 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     if let Some(benchmark) = statement.predicate::<Benchmark>() {
         return bench::replay::replay(session, &content.id.to_string(), &benchmark?, args.model.as_deref());
     }
-    if statement.predicate_type == GateDecision::TYPE {
-        return match super::super::decision::replay(session, &content)? {
+    let decided = match statement.predicate_type.as_str() {
+        GateDecision::TYPE => Some(super::super::decision::replay(session, &content)?),
+        Entropy::TYPE => Some(super::super::entropy::replay(session, &content)?),
+        _ => None,
+    };
+    if let Some(decided) = decided {
+        return match decided {
             Err(why) => Err(undecided(&why)),
             Ok((true, what)) => {
                 Ok(Outcome::yes(Script { kind: "replay".into(), text: format!("identical: {what}\n") }))
@@ -56,6 +64,9 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     }
     Err(match statement.predicate_type.as_str() {
         Attestation::TYPE => undecided("it is a person's word, and nothing was run"),
+        EntropyBaseline::TYPE => undecided("it locks what is claimed, and nothing was run"),
+        EntropyScope::TYPE => undecided("it is a person's word about scope, and nothing was run"),
+        TestRun::TYPE => undecided("the tests were run by other tools: run them and attest their reports again"),
         KeyEvent::TYPE => undecided("it tells of a change of keys, and nothing was run"),
         PolicyEvent::TYPE => undecided("it tells of a change of the policy, and nothing was run")
             .hint("`bizra trust check` looks at the policy as it stands"),

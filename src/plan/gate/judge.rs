@@ -16,6 +16,26 @@ const DEFAULT_LIMIT: std::time::Duration = std::time::Duration::from_secs(300);
 const MAX_WAITING: u32 = 8;
 const SHOWN_OUTPUT: usize = 300;
 
+/// How the parts of evidence make the whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    Leaf,
+    All,
+    AtLeast(usize),
+    Not,
+}
+
+impl Rule {
+    fn decide(self, parts: &[Outcome]) -> Outcome {
+        match self {
+            Rule::Leaf | Rule::All => Outcome::all(parts),
+            Rule::AtLeast(1) => Outcome::any(parts),
+            Rule::AtLeast(n) => Outcome::at_least(n, parts),
+            Rule::Not => parts[0].negated(),
+        }
+    }
+}
+
 /// How a piece of evidence ended, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Judged {
@@ -29,6 +49,7 @@ pub struct Judged {
     /// What would bring it further.
     pub next: Option<String>,
     pub warnings: Vec<String>,
+    pub rule: Rule,
     pub parts: Vec<Judged>,
     /// When the newest receipt behind it was made.
     pub time: Option<Timestamp>,
@@ -43,6 +64,7 @@ impl Judged {
             receipts: Vec::new(),
             next: None,
             warnings: Vec::new(),
+            rule: Rule::Leaf,
             parts: Vec::new(),
             time: None,
         }
@@ -99,17 +121,14 @@ impl<'a> Court<'a> {
             parts.iter().map(|part| self.evidence(part, of, waiting)).collect()
         };
         match &evidence.node {
-            Node::All(parts) => Ok(combined("all", several(parts)?, Outcome::all)),
-            Node::Any(parts) => Ok(combined("any", several(parts)?, Outcome::any)),
+            Node::All(parts) => Ok(combined("all", Rule::All, several(parts)?)),
+            Node::Any(parts) => Ok(combined("any", Rule::AtLeast(1), several(parts)?)),
             Node::AtLeast(some) => {
                 let n = some.n.value as usize;
                 let name = format!("at least {n} of {}", some.of.len());
-                Ok(combined(&name, several(&some.of)?, |parts| Outcome::at_least(n, parts)))
+                Ok(combined(&name, Rule::AtLeast(n), several(&some.of)?))
             }
-            Node::Not(inner) => {
-                let inner = self.evidence(inner, of, waiting)?;
-                Ok(combined("not", vec![inner], |parts| parts[0].negated()))
-            }
+            Node::Not(inner) => Ok(combined("not", Rule::Not, vec![self.evidence(inner, of, waiting)?])),
             Node::Receipt(demand) => self.receipt(demand),
             Node::Metric(demand) => self.metric(demand),
             Node::Approval(demand) => self.approval(demand, of, waiting),
@@ -174,13 +193,14 @@ impl<'a> Court<'a> {
     }
 }
 
-pub(super) fn combined(name: &str, parts: Vec<Judged>, rule: impl Fn(&[Outcome]) -> Outcome) -> Judged {
+pub(super) fn combined(name: &str, rule: Rule, parts: Vec<Judged>) -> Judged {
     let outcomes: Vec<Outcome> = parts.iter().map(|p| p.outcome).collect();
     let count = |word| outcomes.iter().filter(|o| o.word() == word).count();
     let words = ["met", "failed", "pending", "untrusted"];
     let found: Vec<String> =
         words.iter().map(|w| (w, count(*w))).filter(|(_, n)| *n > 0).map(|(w, n)| format!("{n} {w}")).collect();
-    let mut judged = Judged::new(rule(&outcomes), name, found.join(", "));
+    let mut judged = Judged::new(rule.decide(&outcomes), name, found.join(", "));
+    judged.rule = rule;
     judged.time = parts.iter().filter_map(|p| p.time).max();
     for part in &parts {
         judged.warnings.extend(part.warnings.iter().cloned());

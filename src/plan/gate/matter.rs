@@ -56,10 +56,15 @@ impl<'a> From<&'a Item> for Matter<'a> {
 }
 
 impl<'a> Matter<'a> {
+    /// Every criterion of a plan, whatever list it stands in.
+    pub fn criteria(plan: &'a Plan) -> impl Iterator<Item = &'a Criterion> {
+        super::super::names::criteria(plan)
+    }
+
     /// Everything in a plan that an approval can be about.
     pub fn all(plan: &'a Plan) -> impl Iterator<Item = Matter<'a>> {
         let phases = || plan.phases.iter().chain(&plan.tiers);
-        let criteria = super::super::names::criteria(plan).map(Matter::from);
+        let criteria = Matter::criteria(plan).map(Matter::from);
         let packages = phases().flat_map(|p| &p.packages).map(Matter::from);
         criteria.chain(packages).chain(plan.items.iter().map(Matter::from)).chain(Matter::go_no_go(plan))
     }
@@ -95,7 +100,7 @@ impl<'a> Matter<'a> {
         }
     }
 
-    pub(super) fn owners(&self, plan: &'a Plan) -> Vec<&'a str> {
+    pub fn owners(&self, plan: &'a Plan) -> Vec<&'a str> {
         let of_package = |package: &'a Package| package.owners.iter();
         let of_item = |item: &'a Item| item.lead.iter().chain(item.support.iter().map(|s| &s.who));
         let ids: Vec<&At<Id>> = match self.work {

@@ -29,7 +29,7 @@ use crate::plan::schema::{self, Gate, Phase, Plan, Policy};
 use crate::plan::source::Source;
 use crate::plan::source::Span;
 use crate::receipts::statement::Statement;
-pub use judge::Judged;
+pub use judge::{Judged, Rule};
 pub use matter::{GO_NO_GO, Matter};
 pub use outcome::{Outcome, Pending};
 
@@ -126,6 +126,8 @@ pub struct Inputs<'a> {
     pub now: Timestamp,
     /// Without one no key has a role.
     pub has_policy: bool,
+    /// Look for a second key that says the same, where one is enough: it makes no gate open, but evidence stronger.
+    pub every_key: bool,
 }
 
 /// One criterion, judged.
@@ -187,6 +189,16 @@ pub fn decide_all(
     let (criteria, outcomes) = judge_all(plan, source, criteria, span, inputs)?;
     let outcome = Outcome::all(&outcomes);
     Ok(Decision { plan: plan.id.value.to_string(), phase: name.into(), policy: "all".into(), outcome, criteria })
+}
+
+/// Every criterion of a plan by id, judged.
+pub fn criteria<'a>(plan: &'a Plan, source: &Source, inputs: &Inputs<'_>) -> Result<Vec<(&'a str, Judged)>, Error> {
+    let mut judged = Vec::new();
+    for list in crate::plan::names::criteria_lists(plan).filter(|list| !list.is_empty()) {
+        let (decided, _) = judge_all(plan, source, list, list[0].span, inputs)?;
+        judged.extend(list.iter().map(|c| c.id.value.0.as_str()).zip(decided.into_iter().map(|d| d.judged)));
+    }
+    Ok(judged)
 }
 
 fn judge_all(

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::judge::{Court, combined};
-use super::{Inputs, Judged, Matter, Outcome, check_evidence};
+use super::{Inputs, Judged, Matter, Rule, check_evidence};
 use crate::error::Error;
 use crate::plan::names;
 use crate::plan::schema::{Criterion, Item, Plan};
@@ -102,8 +102,8 @@ impl<'a> Bench<'a> {
         });
         Ok(combined(
             "the criteria that cover it and its parts",
+            Rule::All,
             whole.clone().into_iter().chain(rest).collect(),
-            Outcome::all,
         ))
     }
 
@@ -125,7 +125,7 @@ impl<'a> Bench<'a> {
             };
             parts.push(judged);
         }
-        Ok(Some(combined("the criteria that cover it", parts, Outcome::all)))
+        Ok(Some(combined("the criteria that cover it", Rule::All, parts)))
     }
 }
 

@@ -153,10 +153,11 @@ impl<'a> Court<'a> {
         let next = format!("run {}", maker(predicate));
         let role = demand.signed_by.as_ref().map(|s| s.role.value.0.as_str());
         let threshold = demand.signed_by.as_ref().and_then(|s| s.threshold.as_ref()).map_or(1, |t| t.value as usize);
+        let every_key = threshold > 1 || self.inputs.every_key;
         let search = match &demand.subject {
             None => {
                 let places = self.inputs.receipts.find(predicate, About::Anything);
-                self.search(places, role, threshold > 1, &|receipt| self.bound_by_itself(receipt))?
+                self.search(places, role, every_key, &|receipt| self.bound_by_itself(receipt))?
             }
             Some(subject) => {
                 let globs: Vec<&str> = subject.paths.iter().map(|p| p.value.as_str()).collect();
@@ -167,7 +168,7 @@ impl<'a> Court<'a> {
                         .next("correct the paths in the plan, or commit the files"));
                 };
                 let places = self.places_about(predicate, &first.path, &first.sha256, &globs, committed)?;
-                self.search(places, role, threshold > 1, &|receipt| self.bound_to(receipt, &globs, committed))?
+                self.search(places, role, every_key, &|receipt| self.bound_to(receipt, &globs, committed))?
             }
         };
         if search.admissible.is_empty() {
@@ -187,6 +188,9 @@ impl<'a> Court<'a> {
                 outcome = Outcome::Pending(Pending::Missing);
                 next = format!("let another key of that role run {}", maker(predicate));
             }
+        } else if outcome == Outcome::Met && self.inputs.every_key {
+            let second = search.admissible.iter().skip(1).find(|r| judge(r).0 == Outcome::Met);
+            receipts.extend(second.map(|r| r.id.clone()));
         }
         let mut judged = Judged::new(outcome, wanted, found);
         judged.time = Some(latest.time);
@@ -321,6 +325,14 @@ impl<'a> Court<'a> {
         let mut judged = Judged::new(outcome, wanted, format!("{what} {tag}"));
         judged.time = Some(latest.time);
         judged.receipts.push(latest.id.clone());
+        let agrees = |other: &&Rc<Receipt>| {
+            self.too_old(other, demand.max_age.as_ref().map(|a| a.value)).is_none()
+                && judged_value(find_metric(&other.statement.body, id), unit, id, demand.op.value, demand.value.value).0
+                    == Outcome::Met
+        };
+        if outcome == Outcome::Met && self.inputs.every_key {
+            judged.receipts.extend(search.admissible.iter().skip(1).find(agrees).map(|r| r.id.clone()));
+        }
         judged.warnings = search.warnings;
         Ok(if outcome == Outcome::Met {
             judged
@@ -331,7 +343,10 @@ impl<'a> Court<'a> {
 
     /// The newest admissible receipt that has a metric, by its own `metrics` or by a path into its body.
     pub(super) fn measured(&self, id: &str) -> Result<Search, Error> {
-        self.search(self.places_of_metric(id), None, false, &|receipt| match find_metric(&receipt.statement.body, id) {
+        self.search(self.places_of_metric(id), None, self.inputs.every_key, &|receipt| match find_metric(
+            &receipt.statement.body,
+            id,
+        ) {
             None => Ok(Bound::Elsewhere),
             Some(_) => self.bound_by_itself(receipt),
         })

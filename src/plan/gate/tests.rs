@@ -134,6 +134,7 @@ fn decided(world: &World, criteria: &str) -> Result<Decision, Error> {
         commands: world,
         now: NOW.parse().unwrap(),
         has_policy: !world.no_policy,
+        every_key: false,
     };
     decide(&plan, &source, &plan.phases[0], &inputs)
 }
@@ -398,8 +399,14 @@ fn the_policy_of_a_gate_and_what_is_no_gate() {
         "        - {id: a, evidence: {file: {path: a.rs}}}\n        - {id: b, evidence: {file: {path: none}}}\n";
     assert_eq!(decided(&world, criteria).unwrap().outcome.words(), "pending: missing");
     let (mut plan, source) = plan(criteria);
-    let inputs =
-        Inputs { receipts: &world, files: &world, commands: &world, now: NOW.parse().unwrap(), has_policy: true };
+    let inputs = Inputs {
+        receipts: &world,
+        files: &world,
+        commands: &world,
+        now: NOW.parse().unwrap(),
+        has_policy: true,
+        every_key: false,
+    };
     plan.phases[0].gate.as_mut().unwrap().policy = Some(Policy::Any);
     assert_eq!(decide(&plan, &source, &plan.phases[0], &inputs).unwrap().outcome, Outcome::Met);
     plan.phases[0].gate.as_mut().unwrap().criteria.clear();
@@ -413,7 +420,14 @@ fn proofs(world: &World, text: &str) -> Result<Vec<String>, Error> {
     let text = format!("bizra: roadmap/v1\nid: p\ntitle: T\ntimezone: UTC\n{text}");
     let loaded = crate::sys::plans::read("p.yaml".as_ref(), text.as_bytes());
     let loaded = loaded.unwrap_or_else(|e| panic!("{e:?} in\n{text}"));
-    let inputs = Inputs { receipts: world, files: world, commands: world, now: NOW.parse().unwrap(), has_policy: true };
+    let inputs = Inputs {
+        receipts: world,
+        files: world,
+        commands: world,
+        now: NOW.parse().unwrap(),
+        has_policy: true,
+        every_key: false,
+    };
     let proofs = proof::of_all(&loaded.plan, &loaded.source, &inputs)?;
     let work = proof::of_work(&loaded.plan, &loaded.source, &inputs)?;
     assert!(work.iter().all(|(id, judged)| proofs.get(id) == Some(judged)), "one question, one answer");

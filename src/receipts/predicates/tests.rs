@@ -83,6 +83,86 @@ fn a_benchmark_names_its_figures_and_holds_together() {
     assert!(read::<Benchmark>(&body).unwrap_err().reason.contains("measurements"));
 }
 
+fn test_run() -> TestRun {
+    TestRun {
+        run: [5; 32],
+        part: 1,
+        parts: 2,
+        passed: 7,
+        failed: 0,
+        skipped: 1,
+        killed: Some(875),
+        units: vec![([1; 12], 100), ([2; 12], 40)],
+        tests: vec![[3; 12]],
+    }
+}
+
+fn entropy() -> Entropy {
+    let bits = |text: &str| text.parse().unwrap();
+    Entropy {
+        baseline: Some([6; 32]),
+        h: bits("39.87"),
+        p: bits("30.5"),
+        v: bits("9.37"),
+        ceiling: bits("50"),
+        delta: Some(bits("-1.33")),
+        since: Some("b".repeat(40)),
+        scatter: Some(bits("2.1")),
+        now: "2026-01-31T12:00:00.000Z".parse().unwrap(),
+        now_given: false,
+    }
+}
+
+fn entropy_scope() -> EntropyScope {
+    EntropyScope { baseline: [6; 32], claim: "p/A".into(), into: vec!["p/A1".into()], reason: "split".into() }
+}
+
+#[test]
+fn runs_of_tests_hold_together() {
+    assert_eq!(read::<TestRun>(&test_run().body()), Ok(test_run()));
+    for bad in [
+        TestRun { part: 0, ..test_run() },
+        TestRun { part: 3, ..test_run() },
+        TestRun { killed: Some(1001), ..test_run() },
+        TestRun { units: vec![([1; 12], 101)], ..test_run() },
+        TestRun { tests: vec![[0; 12]; MOST_UNITS + 1], ..test_run() },
+    ] {
+        assert!(bad.validate().is_err(), "{bad:?}");
+    }
+    let mut body = test_run().body();
+    body.remove("verdict");
+    body.insert("verdict", "failed");
+    assert!(read::<TestRun>(&body).is_err(), "no test failed");
+    let mut body = test_run().body();
+    body.remove("percent");
+    body.insert("percent", "64");
+    assert!(read::<TestRun>(&body).is_err(), "two units, one share");
+    let full =
+        TestRun { tests: vec![[9; 12]; MOST_UNITS / 2], units: vec![([8; 12], 50); MOST_UNITS / 2], ..test_run() };
+    assert!(seal_as(&full).to_bytes().len() <= 65_535);
+}
+
+#[test]
+fn measurements_of_entropy_hold_together() {
+    assert_eq!(read::<Entropy>(&entropy().body()), Ok(entropy()));
+    assert_eq!(read::<EntropyScope>(&entropy_scope().body()), Ok(entropy_scope()));
+    for bad in [
+        Entropy { h: "50.01".parse().unwrap(), ..entropy() },
+        Entropy { v: "-1".parse().unwrap(), ..entropy() },
+        Entropy { since: None, ..entropy() },
+        Entropy { since: Some("main".into()), ..entropy() },
+    ] {
+        assert!(bad.validate().is_err(), "{bad:?}");
+    }
+    for bad in [
+        EntropyScope { into: vec![" ".into()], ..entropy_scope() },
+        EntropyScope { claim: "a\nb".into(), ..entropy_scope() },
+    ] {
+        assert!(bad.validate().is_err(), "{bad:?}");
+    }
+    assert!(EntropyBaseline { epoch: 0, reason: "first".into(), claims: 1 }.validate().is_err());
+}
+
 #[test]
 fn decisions_say_no_and_hold_together() {
     assert_eq!(read::<GateDecision>(&decision().body()), Ok(decision()));
@@ -129,6 +209,12 @@ fn samples() -> Vec<Value> {
         payload_of(&Benchmark { against: None, claims: vec![], verdict: None, ..benchmark() }),
         payload_of(&decision()),
         payload_of(&GateDecision { rev: None, trust: None, ..decision() }),
+        payload_of(&test_run()),
+        payload_of(&TestRun { killed: None, failed: 1, ..test_run() }),
+        payload_of(&entropy()),
+        payload_of(&Entropy { baseline: None, delta: None, since: None, scatter: None, ..entropy() }),
+        payload_of(&EntropyBaseline { epoch: 1, reason: "first".into(), claims: 3 }),
+        payload_of(&entropy_scope()),
     ]
 }
 

@@ -2,8 +2,8 @@
 //!
 //! Raw samples go to `target/bench/NAME.json`, with what is needed to compare them later.
 
-mod gate;
 mod aa;
+mod gate;
 pub(crate) mod ledger;
 mod overhead;
 mod report;
@@ -161,7 +161,7 @@ fn race(args: &Args, benchmarks: Vec<&'static Benchmark>) -> Outcome {
         let ran = match benchmark.run {
             Run::Races(run) => run(&setup).map(|races| (races, Vec::new())),
             Run::Processes(run) => run(&setup),
-            Run::Figures(_) => continue,
+            Run::Figures(_) | Run::Counts(_) => continue,
         };
         let (races, figures) = ran.map_err(|message| format!("{}: {message}", benchmark.name))?;
         let mut raw = report::raw(benchmark.name, &races);

@@ -1,0 +1,252 @@
+//! `bizra entropy` and `bizra attest-tests`: a small project over three days.
+
+use serde_json::Value;
+
+use crate::harness::{Ran, TestEnv};
+
+const PLAN: &str = "\
+bizra: roadmap/v1
+id: small
+title: A small plan
+timezone: Asia/Riyadh
+phases:
+  - id: first
+    gate:
+      criteria:
+        - {id: written, covers: [W-1], evidence: {file: {path: docs/a.md, min_bytes: 4}}}
+        - {id: calm, evidence: {metric: {id: entropy.delta, op: \"<\", value: 0}}}
+    packages:
+      - {id: W-1, name: Write it, hours: 6}
+      - {id: W-2, name: Check it, hours: 2, evidence: {attest: {role: lead, statement: It holds., max_age: 1d}}}
+";
+
+const CODE: &str = "\
+pub fn add(a: u32, b: u32) -> u32 {
+    a + b
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn adds() {
+        assert_eq!(super::add(1, 2), 3);
+    }
+}
+";
+
+fn commit(env: &mut TestEnv, day: &str) {
+    env.set("GIT_COMMITTER_DATE", &format!("{day}T09:00:00+03:00"));
+    env.git(&["add", "-A"]);
+    env.git(&["commit", "-q", "--allow-empty", "-m", "work"]);
+    env.at(&format!("{day}T08:00:00Z"));
+}
+
+/// The plan and the code, locked on the first of February.
+fn env() -> TestEnv {
+    let mut env = TestEnv::new();
+    env.git(&["init", "-q"]);
+    env.write("roadmap/small.yaml", PLAN);
+    env.write("src/lib.rs", CODE);
+    commit(&mut env, "2026-02-01");
+    assert_eq!(env.run(&["entropy", "baseline"]).code, 0);
+    commit(&mut env, "2026-02-01");
+    env
+}
+
+fn json(ran: &Ran) -> Value {
+    serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("one document: {ran}"))
+}
+
+fn bits(ran: &Ran, member: &str) -> f64 {
+    json(ran)["result"][member].as_f64().unwrap_or_else(|| panic!("{member}: {ran}"))
+}
+
+fn change(ran: &Ran, member: &str) -> f64 {
+    json(ran)["result"]["change"][member].as_f64().unwrap_or_else(|| panic!("{member}: {ran}"))
+}
+
+#[test]
+fn uncertainty_falls_as_evidence_comes_and_a_gate_can_ask_for_that() {
+    let mut env = env();
+    let first = env.run(&["entropy"]);
+    assert_eq!(first.code, 0, "{first}");
+    insta::assert_snapshot!(first.stdout);
+    // Hours 6 and 2 weigh 1.5 and 0.5, each criterion 1; all open.
+    let whole = env.run(&["entropy", "--json"]);
+    assert!((bits(&whole, "p_bits") - 4.0).abs() < 1e-12, "{whole}");
+
+    env.write("docs/a.md", "done");
+    commit(&mut env, "2026-02-02");
+    env.write("lcov.info", "SF:src/lib.rs\nDA:1,1\nDA:2,1\nend_of_record\n");
+    let ran = env.run(&["attest-tests", "lcov.info"]);
+    assert_eq!(ran.code, 0, "{ran}");
+    insta::assert_snapshot!(ran.stdout);
+    std::fs::remove_file(env.work().join("lcov.info")).unwrap();
+
+    let second = env.run(&["entropy"]);
+    assert_eq!(second.code, 0, "{second}");
+    insta::assert_snapshot!(second.stdout);
+    let told = env.run(&["entropy", "--json"]);
+    // The file proves the criterion, and with it the package: 2.5 of weight fall from 1 bit to s(0.98).
+    let s98 = 0.141_440_542_541_821;
+    assert!((change(&told, "p_bits") + 2.5 * (1.0 - s98)).abs() < 1e-9, "{told}");
+    assert!(change(&told, "v_bits") < 0.0);
+    let id = json(&told)["receipt"].as_str().unwrap().to_owned();
+    assert_eq!(env.run(&["receipts", "replay", &id]).code, 0);
+    let gate = env.run(&["roadmap", "gate", "first", "--json"]);
+    let criteria = &json(&gate)["result"]["gates"][0]["criteria"];
+    assert_eq!((&criteria[1]["id"], &criteria[1]["outcome"]), (&"calm".into(), &"met".into()), "{gate}");
+
+    let log = env.run(&["entropy", "log", "--days", "3"]);
+    insta::assert_snapshot!(log.stdout);
+    assert_eq!(env.run(&["entropy", "check"]).code, 0);
+}
+
+#[test]
+fn weakened_tests_and_dropped_claims_do_not_lower_h() {
+    let mut env = env();
+    env.write("docs/a.md", "done");
+    commit(&mut env, "2026-02-02");
+    env.write("lcov.info", "SF:src/lib.rs\nDA:1,1\nDA:2,1\nend_of_record\n");
+    assert_eq!(env.run(&["attest-tests", "lcov.info"]).code, 0);
+    std::fs::remove_file(env.work().join("lcov.info")).unwrap();
+
+    env.write("src/lib.rs", CODE.replace("assert_eq!(super::add(1, 2), 3)", "super::add(1, 2)"));
+    commit(&mut env, "2026-02-03");
+    let weaker = env.run(&["entropy", "check"]);
+    assert_eq!(weaker.code, 1, "{weaker}");
+    assert!(weaker.stderr.contains("H has grown") && weaker.stderr.contains("src/lib.rs"), "{weaker}");
+    let loose = env.run(&["entropy", "check", "--max-delta", "0.5", "--json"]);
+    assert_eq!(loose.code, 0, "{loose}");
+
+    env.write(
+        "roadmap/small.yaml",
+        PLAN.replace("      - {id: W-1, name: Write it, hours: 6}\n", "").replace("covers: [W-1], ", ""),
+    );
+    commit(&mut env, "2026-02-04");
+    let dropped = env.run(&["entropy", "--json"]);
+    assert_eq!(json(&dropped)["result"]["orphans"][0]["claim"], "small/W-1", "{dropped}");
+    assert!(change(&dropped, "delta_bits") > 0.0, "{dropped}");
+    let near = env.run(&["entropy", "scope", "small/W1", "--reason", "x"]);
+    assert!(near.code == 2 && near.stderr.contains("small/W-1"), "{near}");
+    assert_eq!(env.run(&["entropy", "scope", "small/W-1", "--reason", "dropped by the lead"]).code, 0);
+    let released = env.run(&["entropy", "--json"]);
+    assert_eq!(json(&released)["result"]["orphans"].as_array().map(Vec::len), Some(0), "{released}");
+}
+
+#[test]
+fn evidence_that_expires_raises_h_with_nothing_committed() {
+    let mut env = env();
+    let made = env.run(&["trust", "init", "--role", "lead"]);
+    assert_eq!(made.code, 0, "{made}");
+    assert_eq!(env.run(&["attest", "--role", "lead", "--statement", "It holds."]).code, 0);
+    commit(&mut env, "2026-02-02");
+    let fresh = env.run(&["entropy", "--json", "--now", "2026-02-02T07:00:00Z"]);
+    let later = env.run(&["entropy", "--json", "--now", "2026-02-09T07:00:00Z"]);
+    assert!(bits(&fresh, "p_bits") < bits(&later, "p_bits"), "{fresh}{later}");
+}
+
+#[test]
+fn a_baseline_that_was_edited_is_no_baseline() {
+    let env = env();
+    let text = std::fs::read_to_string(env.work().join("bizra-entropy.json")).unwrap();
+    for (from, to) in [
+        ("\"weight\": \"1.5\"", "\"weight\": \"0.1\""),
+        ("first baseline", "second"),
+        ("\"payload\": \"", "\"payload\": \"A"),
+    ] {
+        assert!(text.contains(from));
+        env.write("bizra-entropy.json", text.replacen(from, to, 1));
+        let ran = env.run(&["entropy"]);
+        assert_eq!(ran.code, 5, "{from}: {ran}");
+        assert!(ran.stdout.is_empty());
+    }
+    env.write("bizra-entropy.json", "{");
+    assert_eq!(env.run(&["entropy"]).code, 5);
+    env.write("bizra-entropy.json", &text);
+    assert_eq!(env.run(&["entropy"]).code, 0);
+    let again = env.run(&["entropy", "baseline"]);
+    assert!(again.code == 2 && again.stderr.contains("--reason"), "{again}");
+    let stranger = TestEnv::other(7);
+    stranger.git(&["init", "-q"]);
+    stranger.write("bizra-entropy.json", &text);
+    stranger.write("roadmap/small.yaml", PLAN);
+    stranger.git(&["add", "-A"]);
+    stranger.git(&["commit", "-q", "-m", "copied"]);
+    let ran = stranger.run(&["entropy"]);
+    assert!(ran.code == 5 && ran.stderr.contains("vouches"), "{ran}");
+}
+
+#[test]
+fn what_can_not_be_told_is_undecided_and_never_zero() {
+    let mut env = TestEnv::new();
+    assert_eq!(env.run(&["entropy"]).code, 6, "no repository");
+    env.git(&["init", "-q"]);
+    assert_eq!(env.run(&["entropy"]).code, 4, "no commit");
+    env.write("roadmap/small.yaml", PLAN);
+    env.write("src/lib.rs", CODE);
+    commit(&mut env, "2026-02-01");
+    let bare = env.run(&["entropy", "check"]);
+    assert_eq!(bare.code, 4, "{bare}");
+    assert!(bare.stderr.contains("first day"), "{bare}");
+    assert_eq!(env.run(&["entropy", "--since", "nonsense"]).code, 2);
+    assert_eq!(env.run(&["entropy", "--since", "2027-01-01"]).code, 2);
+    assert_eq!(env.run(&["entropy", "--now", "2020-01-01T00:00:00Z"]).code, 4);
+    assert_eq!(env.run(&["entropy", "explain", "src/lob.rs"]).code, 2);
+    assert_eq!(env.run(&["entropy", "check", "--max-delta", "nan"]).code, 2);
+
+    assert_eq!(env.run(&["entropy", "baseline"]).code, 0);
+    for day in ["2026-02-02", "2026-02-03"] {
+        commit(&mut env, day);
+    }
+    let whole = env.run(&["entropy", "--json"]);
+    assert_eq!(whole.code, 0, "{whole}");
+    let source = format!("file://{}", env.work().display());
+    let clone = TestEnv::new();
+    clone.git(&["clone", "-q", "--depth", "1", &source, "."]);
+    std::fs::remove_file(clone.work().join("bizra-entropy.json")).unwrap();
+    let shallow = clone.run(&["entropy", "--now", "2026-02-03T12:00:00Z", "--since", "2026-02-02"]);
+    assert_eq!(shallow.code, 4, "{shallow}");
+    assert!(shallow.stderr.contains("--unshallow"), "{shallow}");
+}
+
+#[test]
+fn reports_are_held_to_the_code_they_speak_of() {
+    let mut env = env();
+    commit(&mut env, "2026-02-02");
+    env.write("odd.txt", "what is this");
+    let odd = env.run(&["attest-tests", "odd.txt"]);
+    assert!(odd.code == 3 && odd.stderr.contains("--from"), "{odd}");
+    env.write("other.info", "SF:/elsewhere/x.rs\nDA:1,1\nend_of_record\n");
+    let other = env.run(&["attest-tests", "other.info"]);
+    assert!(other.code == 3 && other.stderr.contains("no file of the report"), "{other}");
+    env.write("bad.info", "SF:src/lib.rs\nDA:one,1\nend_of_record\n");
+    let bad = env.run(&["attest-tests", "bad.info"]);
+    assert!(bad.code == 3 && bad.stderr.contains("bad.info:2"), "{bad}");
+    env.write("junit.xml", "<testsuite><testcase name='a'/><testcase name='b'><failure/></testcase></testsuite>");
+    let failed = env.run(&["attest-tests", "junit.xml"]);
+    assert!(failed.code == 1 && failed.stderr.contains("1 tests failed"), "{failed}");
+    assert_eq!(env.run(&["attest-tests", "none.info"]).code, 3);
+    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
+    env.write("late.info", "SF:src/lib.rs\nDA:1,1\nend_of_record\n");
+    let file = std::fs::File::options().write(true).open(env.work().join("late.info")).unwrap();
+    file.set_modified(old).unwrap();
+    let late = env.run(&["attest-tests", "late.info"]);
+    assert!(late.code == 4 && late.stderr.contains("after the report"), "{late}");
+}
+
+#[test]
+fn what_is_left_out_is_said() {
+    let mut env = env();
+    env.write("vendor/x.c", "int a;");
+    env.write("gen.go", "// Code generated by x. DO NOT EDIT.\npackage a\n");
+    env.write("big.py", "x = 1\n".repeat(200_000));
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("src/lib.rs", env.work().join("link.rs")).unwrap();
+    commit(&mut env, "2026-02-02");
+    let ran = env.run(&["entropy"]);
+    assert_eq!(ran.code, 0, "{ran}");
+    for why in ["1 vendored", "1 generated", "1 larger than 1 MiB"] {
+        assert!(ran.stdout.contains(why), "{why}: {ran}");
+    }
+}
