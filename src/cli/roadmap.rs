@@ -1,5 +1,7 @@
 //! `bizra roadmap`: plans that are checked.
 
+mod diff;
+mod forecast;
 mod gate;
 
 pub(super) use gate::replay;
@@ -15,7 +17,7 @@ use crate::sprint;
 use crate::sys::plans::{self, Loaded};
 use crate::view::roadmap::{Checked, Format, Lint, Text};
 
-/// Check plans, decide their gates, and turn them into Markdown and back
+/// Check plans, decide their gates, forecast their end, and turn them into Markdown and back
 #[derive(clap::Args)]
 #[command(
     arg_required_else_help = true,
@@ -24,6 +26,8 @@ Examples:
   bizra roadmap lint                            Check every plan of the repository
   bizra roadmap lint roadmap/omega.yaml         Check one
   bizra roadmap gate genesis                    Does the evidence open the gate?
+  bizra roadmap forecast                        By when could the rest be done?
+  bizra roadmap diff main..HEAD                 What changed in the plans, scope apart from progress?
   bizra roadmap import OLD.md --repair          A first draft of a plan from Markdown
   bizra roadmap render roadmap/omega.yaml       The plan as Markdown"
 )]
@@ -34,6 +38,8 @@ pub(super) struct Args {
 
 #[derive(clap::Subcommand)]
 enum Command {
+    Diff(diff::Args),
+    Forecast(forecast::Args),
     Gate(gate::Args),
     Lint(LintArgs),
     Import(ImportArgs),
@@ -121,6 +127,8 @@ struct RenderArgs {
 
 pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     match &args.command {
+        Command::Diff(args) => diff::run(args, session),
+        Command::Forecast(args) => forecast::run(args, session),
         Command::Gate(args) => gate::run(args, session),
         Command::Lint(args) => lint(args, session),
         Command::Import(args) => import(args, session),
@@ -143,6 +151,30 @@ fn root(session: &Session) -> Result<PathBuf> {
     }
 }
 
+/// The plan of that file, or the only one of the repository, and its path as the user would type it.
+fn one_plan(file: Option<&Path>, session: &Session) -> Result<(Loaded, PathBuf)> {
+    let cwd = &session.env.cwd;
+    let path = match file {
+        Some(file) => cwd.join(file),
+        None => {
+            let mut found = plans::find(&root(session)?)?;
+            if found.len() > 1 {
+                let names: Vec<String> = found.iter().map(|path| shown(path, cwd).display().to_string()).collect();
+                return Err(Error::usage("there are several plans").hint(format!("name one: {}", names.join(", "))));
+            }
+            found.pop().ok_or_else(no_plan)?
+        }
+    };
+    let shown = shown(&path, cwd);
+    let loaded = plans::load(&path, &shown).map_err(|mut problems| problems.swap_remove(0))?;
+    Ok((loaded, shown))
+}
+
+fn no_plan() -> Error {
+    Error::invalid(format!("there is no plan in {}", plans::FOLDERS.join("/ or ") + "/"))
+        .hint("name a file, or import one: `bizra roadmap import FILE.md`")
+}
+
 /// The path as the user would type it.
 fn shown(path: &Path, cwd: &Path) -> PathBuf {
     path.strip_prefix(cwd).unwrap_or(path).to_owned()
@@ -154,8 +186,7 @@ fn lint(args: &LintArgs, session: &mut Session) -> Result<Outcome> {
         let root = root(session)?;
         let found = plans::find(&root)?;
         if found.is_empty() {
-            return Err(Error::invalid(format!("there is no plan in {}", plans::FOLDERS.join("/ or ") + "/"))
-                .hint("name a file, or import one: `bizra roadmap import FILE.md`"));
+            return Err(no_plan());
         }
         found.into_iter().map(|path| (shown(&path, &cwd), path)).collect()
     } else {

@@ -9,15 +9,18 @@ use crate::plan::scalars::{DayRange, Id};
 use crate::plan::schema::Class;
 use crate::plan::source::{At, Span};
 
+/// In knots larger than this the cycle through one node is shown, which may not be the shortest of all.
+const SMALL_KNOT: usize = 300;
+
 /// Packages and items as numbers, and what each needs; parts count as their item.
-struct Needs<'a> {
-    ids: Vec<&'a At<Id>>,
-    needs: Vec<Vec<(usize, Span)>>,
+pub(super) struct Needs<'a> {
+    pub(super) ids: Vec<&'a At<Id>>,
+    pub(super) needs: Vec<Vec<(usize, Span)>>,
 }
 
 impl<'a> Needs<'a> {
     /// `uses` adds what deliverables are made with.
-    fn of(linted: &Linted<'a>, uses: bool) -> Self {
+    pub(super) fn of(linted: &Linted<'a>, uses: bool) -> Self {
         let items = &linted.plan.items;
         let ids: Vec<&At<Id>> = linted.packages().map(|p| &p.id).chain(items.iter().map(|i| &i.id)).collect();
         let mut number: HashMap<&str, usize> = ids.iter().enumerate().map(|(n, id)| (id.value.0.as_str(), n)).collect();
@@ -36,8 +39,8 @@ impl<'a> Needs<'a> {
         Needs { ids, needs }
     }
 
-    /// The groups that reach themselves, after Tarjan (1972), without recursion.
-    fn knots(&self) -> Vec<Vec<usize>> {
+    /// The groups that reach themselves, after Tarjan (1972), without recursion. Each is sorted.
+    pub(super) fn knots(&self) -> Vec<Vec<usize>> {
         const UNSEEN: usize = usize::MAX;
         let n = self.ids.len();
         let (mut order, mut low, mut on_stack) = (vec![UNSEEN; n], vec![0; n], vec![false; n]);
@@ -69,7 +72,8 @@ impl<'a> Needs<'a> {
                         }
                         if low[node] == order[node] {
                             let from = stack.iter().rposition(|s| *s == node).unwrap_or(0);
-                            let knot: Vec<usize> = stack.drain(from..).collect();
+                            let mut knot: Vec<usize> = stack.drain(from..).collect();
+                            knot.sort_unstable();
                             knot.iter().for_each(|k| on_stack[*k] = false);
                             if knot.len() > 1 || self.needs[node].iter().any(|(to, _)| *to == node) {
                                 knots.push(knot);
@@ -80,6 +84,12 @@ impl<'a> Needs<'a> {
             }
         }
         knots
+    }
+
+    /// The shortest cycle in a knot.
+    pub(super) fn way_around(&self, knot: &[usize]) -> Option<Vec<usize>> {
+        let starts = if knot.len() > SMALL_KNOT { &knot[..1] } else { knot };
+        starts.iter().filter_map(|s| self.way_back(*s)).min_by_key(Vec::len)
     }
 
     /// The shortest way from `start` back to it, as nodes.
@@ -106,15 +116,10 @@ impl<'a> Needs<'a> {
     }
 }
 
-/// In knots larger than this the cycle through one node is shown, which may not be the shortest of all.
-const SMALL_KNOT: usize = 300;
-
 pub(super) fn cycles(linted: &Linted<'_>, report: &mut Report) {
     let needs = Needs::of(linted, true);
-    for mut knot in needs.knots() {
-        knot.sort_unstable();
-        let starts = if knot.len() > SMALL_KNOT { &knot[..1] } else { &knot[..] };
-        let Some(way) = starts.iter().filter_map(|s| needs.way_back(*s)).min_by_key(Vec::len) else { continue };
+    for knot in needs.knots() {
+        let Some(way) = needs.way_around(&knot) else { continue };
         let names: Vec<&str> = way.iter().chain(way.first()).map(|n| needs.ids[*n].value.0.as_str()).collect();
         let edge = |from: usize, to: usize| needs.needs[from].iter().find(|(n, _)| *n == to).map(|(_, span)| *span);
         let (first, last) = (way[0], way[way.len() - 1]);

@@ -194,7 +194,7 @@ fn a_plan_that_lost_a_fact_does_not_conform() {
 #[test]
 fn the_schema_knows_what_the_reader_knows() {
     let env = TestEnv::new();
-    for (kind, has, lacks) in [("roadmap", "tiers", "calendar"), ("sprint", "calendar", "tiers")] {
+    for (kind, has, lacks) in [("roadmap", "tiers", "days"), ("sprint", "days", "tiers")] {
         let ran = env.run(&["schema", kind]);
         let schema: Value = serde_json::from_str(&ran.stdout).expect("a JSON Schema");
         assert_eq!(schema["additionalProperties"], false);

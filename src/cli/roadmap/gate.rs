@@ -1,7 +1,7 @@
 //! `bizra roadmap gate`: does the evidence open the gate?
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use super::super::{Outcome, Session};
 use crate::env::{Clock, Vars};
 use crate::error::{Error, Exit, Result};
+use crate::plan::Linted;
 use crate::receipts::finding::Code;
 use crate::receipts::hex;
 use crate::receipts::keys::PublicKey;
@@ -139,7 +140,7 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     Ok(Outcome { receipt, ..Outcome::because(view, reasons) })
 }
 
-fn files_of(session: &Session) -> Result<(RepositoryFiles, PathBuf)> {
+pub(super) fn files_of(session: &Session) -> Result<(RepositoryFiles, PathBuf)> {
     let root = session.root();
     let in_repository = matches!(&session.setup.repository, Ok(Some(found)) if found.work_dir.is_some());
     Ok((RepositoryFiles::open(&root, in_repository)?, root))
@@ -222,6 +223,21 @@ fn may_run(args: &Args, files: &RepositoryFiles, read: &Read) -> Result<Option<S
         }
         (None, false) => Some("there is no default branch to compare the plan with: --force-commands".into()),
     })
+}
+
+/// The done work of a plan of the work tree that evidence shows to be done. Commands are not run.
+pub(super) fn proven(session: &mut Session, linted: &Linted<'_>) -> Result<HashSet<String>> {
+    let (files, root) = files_of(session)?;
+    let given = session.config.now(&jiff::tz::TimeZone::UTC);
+    let now = given.unwrap_or_else(|| session.env.clock.wall());
+    let ledger = session.ledger_if_there()?;
+    let policy = session.policy()?;
+    let horizon = if given.is_some() { now } else { now.checked_add(SKEW).unwrap_or(now) };
+    let book = Book::open(session, ledger.as_ref(), policy.as_ref(), horizon)?;
+    let refused = Some("only a gate runs commands".to_owned());
+    let runner = Runner { refused, root: &root, vars: &session.env.vars, clock: &*session.env.clock };
+    let inputs = Inputs { receipts: &book, files: &files, commands: &runner, now, has_policy: policy.is_some() };
+    gate::proven(linted, &inputs)
 }
 
 fn reason(decision: &Decision) -> Option<Error> {

@@ -9,6 +9,7 @@ mod approval;
 pub mod glob;
 mod judge;
 mod outcome;
+mod proven;
 mod receipt;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ use crate::plan::source::Source;
 use crate::receipts::statement::Statement;
 pub use judge::Judged;
 pub use outcome::{Outcome, Pending};
+pub use proven::proven;
 
 /// A receipt, strictly verified or found wanting.
 #[derive(Clone, Debug)]
