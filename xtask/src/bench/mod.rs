@@ -3,6 +3,7 @@
 //! Raw samples go to `target/bench/NAME.json`, with what is needed to compare them later.
 
 pub(crate) mod ledger;
+mod plans;
 mod report;
 mod startup;
 
@@ -40,6 +41,8 @@ struct Benchmark {
 enum Run {
     /// Whole processes of the release binary beside a peer's.
     Races(fn(&Setup) -> Outcome<Vec<Race>>),
+    /// Both, of whole processes of the release binary.
+    Processes(fn(&Setup) -> Outcome<(Vec<Race>, Vec<Figure>)>),
     /// Figures with targets, measured within this process, which must be a release then.
     Figures(fn(&Stopwatch, bool) -> Outcome<Vec<Figure>>),
 }
@@ -47,6 +50,7 @@ enum Run {
 const BENCHMARKS: &[Benchmark] = &[
     Benchmark { name: "startup", run: Run::Races(startup::run) },
     Benchmark { name: "ledger", run: Run::Figures(ledger::run) },
+    Benchmark { name: "plans", run: Run::Processes(plans::run) },
 ];
 
 /// One line of a table: what was measured, beside what it must reach.
@@ -90,7 +94,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     if args.rounds < FEWEST_ROUNDS {
         return Err(format!("--rounds {}: at least {FEWEST_ROUNDS} samples make an interval", args.rounds));
     }
-    let is_race = |benchmark: &&Benchmark| matches!(benchmark.run, Run::Races(_));
+    let is_race = |benchmark: &&Benchmark| !matches!(benchmark.run, Run::Figures(_));
     let (races, figures): (Vec<_>, Vec<_>) = chosen.into_iter().partition(is_race);
     if !figures.is_empty() && cfg!(debug_assertions) {
         in_release(&figures, args.full)?;
@@ -131,13 +135,26 @@ fn race(args: &Args, benchmarks: Vec<&'static Benchmark>) -> Outcome {
     let setup = Setup { clock: Stopwatch::start(), schedule, binary };
     let mut results = Vec::new();
     for benchmark in benchmarks {
-        let Run::Races(run) = benchmark.run else { continue };
         eprintln!("{} …", benchmark.name);
-        let races = run(&setup).map_err(|message| format!("{}: {message}", benchmark.name))?;
-        save(benchmark.name, &report::raw(benchmark.name, &races))?;
-        results.push((benchmark.name, races));
+        let ran = match benchmark.run {
+            Run::Races(run) => run(&setup).map(|races| (races, Vec::new())),
+            Run::Processes(run) => run(&setup),
+            Run::Figures(_) => continue,
+        };
+        let (races, figures) = ran.map_err(|message| format!("{}: {message}", benchmark.name))?;
+        let mut raw = report::raw(benchmark.name, &races);
+        if !figures.is_empty() {
+            raw["figures"] = report::raw_figures(benchmark.name, &figures)["figures"].take();
+            print!("{}", report::figures(&figures));
+        }
+        save(benchmark.name, &raw)?;
+        if !races.is_empty() {
+            results.push((benchmark.name, races));
+        }
     }
-    print!("{}", report::table(&results)?);
+    if !results.is_empty() {
+        print!("{}", report::table(&results)?);
+    }
     Ok(())
 }
 
