@@ -100,7 +100,10 @@ impl Version<'_> {
         let items = self.linted.plan.items.iter();
         let ids: Vec<_> = self.linted.packages().map(|p| &p.id).chain(items.map(|i| &i.id)).collect();
         let done = ids.iter().filter(|id| self.linted.class_of(&id.value.0) == Some(Class::Done)).count();
-        let of_packages = self.linted.packages().filter_map(|p| p.hours.map(|h| h.value.0));
+        let of_packages = self.linted.packages().filter_map(|p| {
+            let likely = p.estimate.as_ref().map(|e| e.likely);
+            likely.or(p.hours).map(|h| h.value.0)
+        });
         let budgets = self.linted.plan.items.iter().flat_map(|i| &i.effort);
         let of_items = budgets.filter_map(|b| b.hours.map(|h| h.value.0));
         Size {
@@ -167,7 +170,7 @@ pub fn diff(before: &Version<'_>, after: &Version<'_>) -> Diff {
     for thing in &new {
         let Some(was) = known.get(&(thing.kind, thing.id.clone())) else {
             let summary = thing.summary(after.tree);
-            let added = Change::whole(Kind::Added, thing.name(), None, Some(summary));
+            let added = Change::whole(Kind::Added, thing.name(), None, summary);
             changes.push(Change { within: thing.within.clone(), ..added });
             continue;
         };
@@ -182,7 +185,7 @@ pub fn diff(before: &Version<'_>, after: &Version<'_>) -> Diff {
     }
     let is_there: HashSet<(&str, &str)> = new.iter().map(|thing| (thing.kind, thing.id.as_str())).collect();
     for thing in old.iter().filter(|thing| !is_there.contains(&(thing.kind, now_called(thing).as_str()))) {
-        let gone = Change::whole(Kind::Removed, thing.name(), Some(thing.summary(before.tree)), None);
+        let gone = Change::whole(Kind::Removed, thing.name(), thing.summary(before.tree), None);
         let gone = Change { within: thing.within.clone(), ..gone };
         changes.push(match thing.kind {
             "criterion" => gone.weaker(one_less(thing.within.as_deref())),

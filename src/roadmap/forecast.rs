@@ -1,7 +1,7 @@
 //! When the rest of a plan could be finished: its open hours, drawn again and again, over people and calendar.
 //!
 //! Hours are drawn from a triangle over the three points of an estimate, or over a spread around a single number. People
-//! take what is ready and theirs, in the order of phases, priorities, windows and the plan. What is done counts as done;
+//! take what is ready and theirs, in the order of phases, priorities, windows and longest chains. What is done counts as done;
 //! where nothing shows it, the forecast is also made as if it had to be done again. The generator is ChaCha20 under a key
 //! that begins with the seed, one stream per run. Judging what is proven is the gate's business, and comes in as names.
 

@@ -71,16 +71,14 @@ impl Follows {
         }
     }
 
-    /// Whether every part of `theirs` has a part of `ours`, one each, that it follows from.
+    /// Whether each part of `ours` shows a part of `theirs`, no two the same one: Kuhn's augmenting paths (1955).
     fn each(&mut self, ours: &[Evidence], theirs: &[Evidence]) -> bool {
-        let mut free: Vec<&Evidence> = theirs.iter().collect();
-        ours.iter().all(|own| match free.iter().position(|their| self.from(own, their)) {
-            Some(at) => {
-                free.swap_remove(at);
-                true
-            }
-            None => false,
-        })
+        let shows: Vec<Vec<usize>> = ours
+            .iter()
+            .map(|own| (0..theirs.len()).filter(|their| self.from(own, &theirs[*their])).collect())
+            .collect();
+        let mut shown_by = vec![None; theirs.len()];
+        (0..ours.len()).all(|own| place(own, &shows, &mut shown_by, &mut vec![false; theirs.len()]))
     }
 
     fn enough(&mut self, a: &Evidence, b: &Evidence) -> bool {
@@ -112,6 +110,23 @@ impl Follows {
                 _ => false,
             }
     }
+}
+
+fn place(own: usize, shows: &[Vec<usize>], shown_by: &mut [Option<usize>], tried: &mut [bool]) -> bool {
+    for their in &shows[own] {
+        if std::mem::replace(&mut tried[*their], true) {
+            continue;
+        }
+        let free = match shown_by[*their] {
+            None => true,
+            Some(holder) => place(holder, shows, shown_by, tried),
+        };
+        if free {
+            shown_by[*their] = Some(own);
+            return true;
+        }
+    }
+    false
 }
 
 fn same<T: PartialEq>(a: &Option<At<T>>, b: &Option<At<T>>) -> bool {

@@ -69,7 +69,7 @@ impl Thing {
     }
 
     /// What it says of itself, beside its id.
-    pub(super) fn summary(&self, tree: &Tree) -> String {
+    pub(super) fn summary(&self, tree: &Tree) -> Option<String> {
         let fields = ["name", "title", "text", "hours", "estimate", "priority", "status", "lead", "owners"];
         let said = fields.iter().filter_map(|key| Some((*key, shown(tree, value(tree, self.node, key)?))));
         let said: Vec<String> = said
@@ -79,7 +79,7 @@ impl Thing {
                 _ => format!("{key} {text}"),
             })
             .collect();
-        said.join(", ")
+        (!said.is_empty()).then(|| said.join(", "))
     }
 }
 

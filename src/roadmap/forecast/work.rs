@@ -3,6 +3,7 @@
 //! What a plan leaves open, and a forecast would have to guess, is refused here: work without hours, work that needs
 //! itself, work of people who have no hours.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::Ask;
@@ -151,10 +152,11 @@ impl<'a> Reader<'a> {
         if !self.problems.is_empty() {
             return Err(self.problems);
         }
+        let tails = tails(&pieces, &later);
         let mut by_order: Vec<usize> = (0..pieces.len()).collect();
         by_order.sort_by_key(|n| {
             let (phase, priority, day) = orders[*n];
-            (phase, priority.is_none(), priority, day, *n)
+            (phase, priority.is_none(), priority, day, Reverse(tails[*n].to_bits()), *n)
         });
         let mut rank = vec![0; pieces.len()];
         by_order.iter().enumerate().for_each(|(place, n)| rank[*n] = place);
@@ -431,6 +433,30 @@ impl<'a> Reader<'a> {
             self.notes.push(format!("blocked, and taken to be freed at once: {}", listed(&blocked)));
         }
     }
+}
+
+/// Per piece: the hours of the longest chain that begins with it. None is negative, so that their bits have the same order.
+fn tails(pieces: &[Piece], later: &[Vec<usize>]) -> Vec<f64> {
+    let mut waits_for = vec![0usize; later.len()];
+    later.iter().flatten().for_each(|n| waits_for[*n] += 1);
+    let mut order: Vec<usize> = (0..later.len()).filter(|n| waits_for[*n] == 0).collect();
+    let mut at = 0;
+    while let Some(node) = order.get(at).copied() {
+        at += 1;
+        for next in &later[node] {
+            waits_for[*next] -= 1;
+            if waits_for[*next] == 0 {
+                order.push(*next);
+            }
+        }
+    }
+    let mut tails = vec![0.0f64; later.len()];
+    for node in order.into_iter().rev() {
+        let open = pieces.get(node).filter(|p| p.state == State::Open).and_then(|p| p.points);
+        let rest = later[node].iter().map(|next| tails[*next]).fold(0.0, f64::max);
+        tails[node] = open.map_or(0.0, |points| points.likely) + rest;
+    }
+    tails
 }
 
 fn listed(all: &[String]) -> String {

@@ -47,15 +47,15 @@ fn count(n: usize, what: &str) -> String {
     if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }
 
-/// What the two ends hold, where that differs.
+/// What the two ends hold.
 fn sizes(before: &Size, after: &Size) -> String {
     let mut parts = Vec::new();
     let mut part = |what: &str, before: String, after: String| {
-        parts.push(if before == after { format!("{before} {what}") } else { format!("{before} → {after} {what}") });
+        parts.push(if before == after { format!("{what} {before}") } else { format!("{what} {before} → {after}") });
     };
-    part("pieces of work", before.work.to_string(), after.work.to_string());
+    part("work", before.work.to_string(), after.work.to_string());
     part("said to be done", before.done.to_string(), after.done.to_string());
-    part("h", before.hours.to_string(), after.hours.to_string());
+    part("hours", before.hours.to_string(), after.hours.to_string());
     part("criteria", before.criteria.to_string(), after.criteria.to_string());
     parts.join(", ")
 }
