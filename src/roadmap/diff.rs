@@ -171,10 +171,11 @@ pub fn diff(before: &Version<'_>, after: &Version<'_>) -> Diff {
         let Some(was) = known.get(&(thing.kind, thing.id.clone())) else {
             let summary = thing.summary(after.tree);
             let added = Change::whole(Kind::Added, thing.name(), None, summary);
-            changes.push(Change { within: thing.within.clone(), ..added });
+            let weaker = one_more(thing, after.linted);
+            changes.push(Change { within: thing.within.clone(), weaker, ..added });
             continue;
         };
-        changes.extend(whole(was, thing, &references));
+        changes.extend(renamed_or_moved((was, before.linted), (thing, after.linted), &references));
         let mut skip = thing.skip.to_vec();
         skip.extend((was.id != thing.id).then_some("id"));
         let from = changes.len();
@@ -185,37 +186,51 @@ pub fn diff(before: &Version<'_>, after: &Version<'_>) -> Diff {
     }
     let is_there: HashSet<(&str, &str)> = new.iter().map(|thing| (thing.kind, thing.id.as_str())).collect();
     for thing in old.iter().filter(|thing| !is_there.contains(&(thing.kind, now_called(thing).as_str()))) {
+        let weaker = match thing.kind {
+            "gate" => Some("the phase ends without one".to_owned()),
+            _ => one_less(thing, before.linted),
+        };
         let gone = Change::whole(Kind::Removed, thing.name(), thing.summary(before.tree), None);
-        let gone = Change { within: thing.within.clone(), ..gone };
-        changes.push(match thing.kind {
-            "criterion" => gone.weaker(one_less(thing.within.as_deref())),
-            "gate" => gone.weaker("the phase ends without one"),
-            _ => gone,
-        });
+        changes.push(Change { within: thing.within.clone(), weaker, ..gone });
     }
     changes.extend(order_of_phases(before.linted, after.linted));
     let (progress, scope) = changes.into_iter().partition(is_progress);
     Diff { scope, progress, before: before.size(), after: after.size() }
 }
 
-/// Another name, or another place.
-fn whole(was: &Thing, is: &Thing, renamed: &HashMap<String, String>) -> Vec<Change> {
+fn renamed_or_moved(
+    (was, before): (&Thing, &Linted<'_>),
+    (is, after): (&Thing, &Linted<'_>),
+    renamed: &HashMap<String, String>,
+) -> Vec<Change> {
     let mut changes = Vec::new();
     if was.id != is.id && was.kind != "gate" {
         changes.push(Change::whole(Kind::Renamed, is.name(), Some(was.id.clone()), Some(is.id.clone())));
     }
     if was.within.as_ref().map(|within| things::renamed_within(within, renamed)) != is.within {
         let moved = Change::whole(Kind::Moved, is.name(), was.within.clone(), is.within.clone());
-        changes.push(match is.kind {
-            "criterion" => moved.weaker(one_less(was.within.as_deref())),
-            _ => moved,
-        });
+        let weaker = one_less(was, before).or_else(|| one_more(is, after));
+        changes.push(Change { weaker, ..moved });
     }
     changes
 }
 
-fn one_less(place: Option<&str>) -> String {
-    format!("{} asks for one thing less", place.unwrap_or("the plan"))
+/// Why it is easier without this criterion: where all have to be met, there is one less.
+fn one_less(criterion: &Thing, linted: &Linted<'_>) -> Option<String> {
+    let place = criterion.within.as_deref().filter(|_| criterion.kind == "criterion")?;
+    asks_for_all(linted, place).then(|| format!("{place} asks for one thing less"))
+}
+
+/// Why it is easier with this criterion: where some will do, there is one more to choose from.
+fn one_more(criterion: &Thing, linted: &Linted<'_>) -> Option<String> {
+    let place = criterion.within.as_deref().filter(|_| criterion.kind == "criterion")?;
+    (!asks_for_all(linted, place)).then(|| format!("there is one more way through {place}"))
+}
+
+fn asks_for_all(linted: &Linted<'_>, place: &str) -> bool {
+    let Some(phase) = place.strip_prefix("the gate of ") else { return true };
+    let gate = linted.phases().find(|p| p.id.value.0 == phase).and_then(|p| p.gate.as_ref());
+    gate.is_none_or(|gate| matches!(gate.policy, None | Some(Policy::All)))
 }
 
 fn order_of_phases(before: &Linted<'_>, after: &Linted<'_>) -> Option<Change> {

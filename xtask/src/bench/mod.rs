@@ -42,7 +42,7 @@ enum Run {
     /// Whole processes of the release binary beside a peer's.
     Races(fn(&Setup) -> Outcome<Vec<Race>>),
     /// Both, of whole processes of the release binary.
-    Processes(fn(&Setup) -> Outcome<(Vec<Race>, Vec<Figure>)>),
+    Processes(fn(&Setup) -> Outcome<Measured>),
     /// Figures with targets, measured within this process, which must be a release then.
     Figures(fn(&Stopwatch, bool) -> Outcome<Vec<Figure>>),
 }
@@ -67,6 +67,8 @@ impl Figure {
         Self { what: what.to_owned(), measured, target, met }
     }
 }
+
+type Measured = (Vec<Race>, Vec<Figure>);
 
 /// What a benchmark is given.
 pub(crate) struct Setup {

@@ -9,7 +9,7 @@ use std::process::Stdio;
 
 use bizra::bench::measure::{self, Clock as _, Schedule, Subject};
 
-use super::{Entrant, Figure, Race, Setup};
+use super::{Entrant, Figure, Measured, Race, Setup};
 use crate::tools::{self, Outcome};
 use generate::Shape;
 
@@ -24,7 +24,7 @@ const FEW: usize = 5;
 const COMMITTED: [&str; 4] =
     ["roadmap/omega.yaml", "roadmap/stratified.yaml", "sprints/flywheel.yaml", "sprints/phase6.yaml"];
 
-pub(super) fn run(setup: &Setup) -> Outcome<(Vec<Race>, Vec<Figure>)> {
+pub(super) fn run(setup: &Setup) -> Outcome<Measured> {
     let home = tools::root().join("target/bench/plans");
     let write = |name: &str, text: String| -> Outcome<PathBuf> {
         let path = home.join(name);
