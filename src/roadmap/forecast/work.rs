@@ -85,6 +85,8 @@ struct Reader<'a> {
     /// Hours of a working day, where a person has no capacity of their own.
     day: Decimal,
     people: HashMap<&'a str, usize>,
+    /// Per item: the hours that the days of the plan give a person for it.
+    scheduled: HashMap<&'a str, BTreeMap<usize, Decimal>>,
     without_hours: Vec<&'a At<Id>>,
     problems: Vec<Error>,
     notes: Vec<String>,
@@ -94,13 +96,16 @@ impl<'a> Reader<'a> {
     fn new(linted: &'a Linted<'a>, ask: &'a Ask, proven: &'a HashSet<String>) -> Self {
         let calendar = linted.plan.calendar.as_ref();
         let day = calendar.and_then(|c| c.hours_per_day.as_ref()).map(|h| h.value.0);
-        let people = linted.plan.people.iter().enumerate().map(|(n, p)| (p.id.value.0.as_str(), n)).collect();
+        let people: HashMap<&str, usize> =
+            linted.plan.people.iter().enumerate().map(|(n, p)| (p.id.value.0.as_str(), n)).collect();
+        let scheduled = scheduled(linted, &people);
         Reader {
             linted,
             ask,
             proven,
             day: day.unwrap_or(Decimal::from_int(HOURS_PER_DAY)),
             people,
+            scheduled,
             without_hours: Vec::new(),
             problems: Vec::new(),
             notes: Vec::new(),
@@ -193,7 +198,7 @@ impl<'a> Reader<'a> {
 
     fn item(&mut self, item: &'a Item, group: usize) -> Piece {
         let state = self.state(&item.id);
-        let scheduled = self.scheduled(item);
+        let scheduled = self.scheduled.get(item.id.value.0.as_str()).cloned().unwrap_or_default();
         let whole: Option<Decimal> = scheduled.values().copied().try_fold(Decimal::ZERO, Decimal::add);
         let hours = self.budget(item).or(whole.filter(|w| !w.is_zero()));
         let estimated = self.one_point(&item.id, state, hours);
@@ -204,23 +209,6 @@ impl<'a> Reader<'a> {
         let id = item.id.value.to_string();
         let points = estimated.map(|(points, _)| points);
         Piece { id, group, state, points, hours: estimated.map_or(Decimal::ZERO, |(_, hours)| hours), shares }
-    }
-
-    /// The hours that the days of the plan give a person for an item.
-    fn scheduled(&self, item: &Item) -> BTreeMap<usize, Decimal> {
-        let mut hours = BTreeMap::new();
-        let days = self.linted.plan.days.iter();
-        for work in days.flat_map(|d| d.work.iter().chain(d.schedule.iter().flat_map(|s| &s.work))) {
-            let of = work.item.as_ref().and_then(|i| self.linted.item(&i.value.0));
-            let (Some(of), Some(h)) = (of, &work.hours) else { continue };
-            if of.id.value == item.id.value && !h.value.0.is_zero() {
-                for who in work.who.iter().filter_map(|w| self.people.get(w.value.0.as_str())) {
-                    let sum: &mut Decimal = hours.entry(*who).or_default();
-                    *sum = sum.add(h.value.0).unwrap_or(*sum);
-                }
-            }
-        }
-        hours
     }
 
     fn budget(&self, item: &Item) -> Option<Decimal> {
@@ -305,20 +293,17 @@ impl<'a> Reader<'a> {
                 }
             }
         }
+        let mut of_phase = vec![Vec::new(); phases + 1];
+        orders.iter().enumerate().for_each(|(n, (phase, ..))| of_phase[*phase].push(n));
         // Each gate waits for the phases since the one before it, and for that one.
         for (at, gate) in gated.iter().enumerate() {
             let node = later.len();
             let until = gated.get(at + 1).copied().unwrap_or(phases - 1);
             let since = at.checked_sub(1).map_or(0, |before| gated[before] + 1);
-            let held = orders.iter().enumerate().filter(|(_, o)| (gate + 1..=until).contains(&o.0)).map(|(n, _)| n);
-            let mut behind: Vec<usize> = held.collect();
+            let mut behind: Vec<usize> = of_phase[gate + 1..=until].concat();
             behind.extend((at + 1 < gated.len()).then_some(node + 1));
             later.push(behind);
-            orders
-                .iter()
-                .enumerate()
-                .filter(|(_, o)| (since..=*gate).contains(&o.0))
-                .for_each(|(n, _)| later[n].push(node));
+            of_phase[since..=*gate].iter().flatten().for_each(|n| later[*n].push(node));
         }
         if !gated.is_empty() {
             self.notes.push(
@@ -433,6 +418,21 @@ impl<'a> Reader<'a> {
             self.notes.push(format!("blocked, and taken to be freed at once: {}", listed(&blocked)));
         }
     }
+}
+
+fn scheduled<'a>(linted: &Linted<'a>, people: &HashMap<&str, usize>) -> HashMap<&'a str, BTreeMap<usize, Decimal>> {
+    let mut scheduled: HashMap<&str, BTreeMap<usize, Decimal>> = HashMap::new();
+    let days = linted.plan.days.iter();
+    for work in days.flat_map(|d| d.work.iter().chain(d.schedule.iter().flat_map(|s| &s.work))) {
+        let item = work.item.as_ref().and_then(|i| linted.item(&i.value.0));
+        let (Some(item), Some(hours)) = (item, work.hours.filter(|h| !h.value.0.is_zero())) else { continue };
+        let of_item = scheduled.entry(item.id.value.0.as_str()).or_default();
+        for who in work.who.iter().filter_map(|w| people.get(w.value.0.as_str())) {
+            let sum = of_item.entry(*who).or_default();
+            *sum = sum.add(hours.value.0).unwrap_or(*sum);
+        }
+    }
+    scheduled
 }
 
 /// Per piece: the hours of the longest chain that begins with it. None is negative, so that their bits have the same order.
