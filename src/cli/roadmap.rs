@@ -1,11 +1,13 @@
 //! `bizra roadmap`: plans that are checked.
 
+mod diff;
+mod forecast;
 mod gate;
 mod graph;
 mod next;
 mod status;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::lint::{self, Scope};
 use super::{Outcome, Session};
@@ -14,7 +16,7 @@ use crate::roadmap;
 use crate::sys::plans::{self, Loaded};
 use crate::view::roadmap::Text;
 
-/// Check plans, decide their gates, and turn them into Markdown and back
+/// Check plans, decide their gates, forecast their end, and turn them into Markdown and back
 #[derive(clap::Args)]
 #[command(
     arg_required_else_help = true,
@@ -25,6 +27,8 @@ Examples:
   bizra roadmap gate genesis                    Does the evidence open the gate?
   bizra roadmap status                          What is claimed, and what is proven?
   bizra roadmap next                            What to do now
+  bizra roadmap forecast                        By when could the rest be done?
+  bizra roadmap diff main..HEAD                 What changed in the plans, scope apart from progress?
   bizra roadmap import OLD.md --repair          A first draft of a plan from Markdown
   bizra roadmap render roadmap/omega.yaml       The plan as Markdown"
 )]
@@ -35,6 +39,8 @@ pub(super) struct Args {
 
 #[derive(clap::Subcommand)]
 enum Command {
+    Diff(diff::Args),
+    Forecast(forecast::Args),
     Gate(gate::Args),
     Graph(graph::Args),
     Lint(LintArgs),
@@ -101,6 +107,8 @@ struct RenderArgs {
 
 pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     match &args.command {
+        Command::Diff(args) => diff::run(args, session),
+        Command::Forecast(args) => forecast::run(args, session),
         Command::Gate(args) => gate::run(args, session),
         Command::Graph(args) => graph::run(args, session),
         Command::Lint(args) => lint::run(&args.files, Scope::AllPlans, &args.flags, session),
@@ -116,6 +124,19 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
 fn load_all(files: &[PathBuf], session: &Session) -> Result<Vec<Loaded>> {
     let load = |(shown, path): (PathBuf, PathBuf)| plans::load(&path, &shown).map_err(|mut p| p.swap_remove(0));
     lint::files(files, Scope::AllPlans, session)?.into_iter().map(load).collect()
+}
+
+/// The plan of that file, or the only one of the repository, and its path as the user would type it.
+fn one_plan(file: Option<&Path>, session: &Session) -> Result<(Loaded, PathBuf)> {
+    let named: Vec<PathBuf> = file.iter().map(|file| file.to_path_buf()).collect();
+    let mut found = lint::files(&named, Scope::AllPlans, session)?;
+    if found.len() > 1 {
+        let names: Vec<String> = found.iter().map(|(shown, _)| shown.display().to_string()).collect();
+        return Err(Error::usage("there are several plans").hint(format!("name one: {}", names.join(", "))));
+    }
+    let (shown, path) = found.pop().expect("invariant: no file at all is refused");
+    let loaded = plans::load(&path, &shown).map_err(|mut problems| problems.swap_remove(0))?;
+    Ok((loaded, shown))
 }
 
 fn import(args: &ImportArgs, session: &mut Session) -> Result<Outcome> {

@@ -51,6 +51,8 @@ impl<'a> Reader<'a> {
             let name = tree.text(key);
             match keys.iter().position(|k| *k == name) {
                 Some(at) => slots[at] = Some(value),
+                // Looking for the nearest word takes its time, and nobody would see it.
+                None if self.problems.len() >= MAX_PROBLEMS => {}
                 None => {
                     let hint = match nearest(name, keys.iter().copied()) {
                         Some(near) => format!("did you mean `{near}`?"),

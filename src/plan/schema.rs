@@ -107,7 +107,7 @@ record! {
 
 /// Sections that only one kind of plan has.
 pub const ROADMAP_ONLY: &[&str] = &["tiers", "effort", "current_phase", "week"];
-pub const SPRINT_ONLY: &[&str] = &["calendar", "days", "standup", "rollout", "roster", "go_no_go"];
+pub const SPRINT_ONLY: &[&str] = &["days", "standup", "rollout", "roster", "go_no_go"];
 
 record! {
     /// Where the plan came from.

@@ -1,10 +1,12 @@
-//! Roadmaps: the lint rules that any plan is held to, import, rendering, progress, what to do next, the graph of needs.
+//! Roadmaps: the lint rules that any plan is held to, import, rendering, changes between revisions, forecasts, progress, what to do next, the graph of needs.
 //!
 //! Rules about days, people and sizes are in [`crate::sprint`]; those here are about text, status, arithmetic, order
 //! and coverage. Gates are decided in [`crate::plan::gate`].
 
 mod coverage;
+pub mod diff;
 pub mod facts;
+pub mod forecast;
 pub mod graph;
 pub mod import;
 mod markdown;
@@ -43,6 +45,7 @@ pub const RULES: &[Rule] = &[
     rule(206, Severity::Error, "one quantity, told twice and differently", sums::restated),
     rule(207, Severity::Error, "parts that don't add up to their step", sums::parts),
     rule(208, Severity::Error, "progress along the way against time elapsed", sums::journey),
+    rule(209, Severity::Error, "an estimate whose points are out of order", sums::estimates),
     rule(401, Severity::Error, "a cycle of needs", order::cycles),
     rule(402, Severity::Error, "used before it is there", order::used_early),
     rule(403, Severity::Error, "a gate that needs work of a later phase", order::later_phase),

@@ -329,3 +329,25 @@ pub(super) fn journey(linted: &Linted<'_>, report: &mut Report) {
             .fix("correct the percentage or the month, or say what else the percentage measures");
     }
 }
+/// The three points of an estimate, and the single number beside them.
+pub(super) fn estimates(linted: &Linted<'_>, report: &mut Report) {
+    for package in linted.packages() {
+        let Some(estimate) = &package.estimate else { continue };
+        let [low, likely, high] = [estimate.low, estimate.likely, estimate.high].map(|h| h.value.0);
+        let mut sorted = [low, likely, high];
+        sorted.sort();
+        if sorted != [low, likely, high] {
+            let [a, b, c] = sorted;
+            report
+                .find(estimate.span, format!("the estimate of {} is out of order", package.id.value))
+                .numbers(format!("low {low}, likely {likely}, high {high}"), format!("low {a}, likely {b}, high {c}"))
+                .fix("write low, likely and high in the order of their size");
+        } else if let Some(hours) = package.hours.filter(|h| h.value.0 < low || h.value.0 > high) {
+            report
+                .find(hours.span, format!("the hours of {} lie outside its own estimate", package.id.value))
+                .against(estimate.span, "its estimate")
+                .numbers(format!("{} h", hours.value.0), format!("{low} to {high} h"))
+                .fix("correct the hours or the estimate");
+        }
+    }
+}

@@ -33,17 +33,28 @@ impl RepositoryFiles {
 
     /// Looks at a revision instead of the work tree, and says which commit that is.
     pub fn at(&mut self, rev: &str) -> Result<String> {
+        let commit = self.commit(rev)?;
+        self.rev = Some(commit);
+        Ok(commit.to_string())
+    }
+
+    /// The commit that two revisions have in common.
+    pub fn common(&self, one: &str, other: &str) -> Result<String> {
+        let (a, b) = (self.commit(one)?, self.commit(other)?);
+        let base = self.repository.as_ref().and_then(|repository| repository.merge_base(a, b).ok());
+        let none = || Error::usage(format!("{one} and {other} have no commit in common")).hint("write two dots");
+        Ok(base.ok_or_else(none)?.to_string())
+    }
+
+    fn commit(&self, rev: &str) -> Result<Oid> {
         let Some(repository) = &self.repository else {
             return Err(Error::cannot(format!("there is no repository to find {rev} in")).hint("git init"));
         };
         let found = repository.revparse_single(rev).and_then(|object| object.peel_to_commit());
         let commit = found.map_err(|e| {
-            Error::usage(format!("--at {rev}: the repository knows no such commit"))
-                .because(e.message())
-                .hint("git log")
+            Error::usage(format!("{rev}: the repository knows no such commit")).because(e.message()).hint("git log")
         })?;
-        self.rev = Some(commit.id());
-        Ok(commit.id().to_string())
+        Ok(commit.id())
     }
 
     /// A file's bytes at the revision that is looked at.

@@ -144,7 +144,7 @@ impl Builder<'_> {
 
     fn begin(&mut self, map: bool, range: &Range) -> Result<(), Error> {
         if self.open.len() >= MAX_DEPTH {
-            return Err(self.refuse_at(range, &format!("values are nested more than {MAX_DEPTH} deep")));
+            return Err(self.too_deep(self.span(range).start as usize));
         }
         self.open.push((map, self.span(range).start, self.pending.len()));
         Ok(())
@@ -201,6 +201,11 @@ impl Builder<'_> {
         self.refuse(self.span(range).start as usize, message)
     }
 
+    fn too_deep(&self, offset: usize) -> Error {
+        self.refuse(offset, &format!("values are nested more than {MAX_DEPTH} deep"))
+            .hint("no field of a plan is that deep: look for a bracket or an indentation too many")
+    }
+
     fn refuse(&self, offset: usize, message: &str) -> Error {
         Error::invalid(message).at(Place::in_text(&self.source.path, &self.source.text, offset))
     }
@@ -209,6 +214,9 @@ impl Builder<'_> {
         let offset = error.marker().byte_offset().unwrap_or_else(|| {
             self.source.text.char_indices().nth(error.marker().index()).map_or(self.source.text.len(), |(i, _)| i)
         });
+        if error.info().contains("recursion limit") {
+            return self.too_deep(offset);
+        }
         let refusal = self.refuse(offset, &format!("this is no valid YAML: {}", error.info()));
         let line = refusal.place.as_ref().and_then(|p| p.excerpt.as_deref()).unwrap_or_default();
         if line.trim_start_matches(' ').starts_with('\t') {

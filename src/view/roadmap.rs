@@ -1,5 +1,7 @@
 //! Findings about plans, schemas, and plans as text.
 
+pub(crate) mod diff;
+pub(crate) mod forecast;
 pub(crate) mod gate;
 pub(crate) mod graph;
 pub(crate) mod next;

@@ -16,6 +16,8 @@ mod readme;
 mod receipts;
 mod replay;
 mod roadmap;
+mod roadmap_diff;
+mod roadmap_forecast;
 mod roadmap_gate;
 mod roadmap_views;
 mod rules;

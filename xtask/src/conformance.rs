@@ -5,6 +5,7 @@
 
 mod infer;
 mod peers;
+mod plans;
 mod receipts;
 
 use std::path::{Path, PathBuf};
@@ -39,6 +40,7 @@ pub(crate) struct Suite {
 }
 
 const SUITES: &[Suite] = &[
+    Suite { folder: "../seeds", run: plans::seeds },
     Suite { folder: "chat-templates", run: infer::chat_templates },
     Suite { folder: "crypto/dsse", run: receipts::dsse },
     Suite { folder: "crypto/merkle", run: receipts::merkle },

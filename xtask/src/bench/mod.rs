@@ -6,6 +6,7 @@ mod aa;
 mod gate;
 pub(crate) mod ledger;
 mod overhead;
+mod plans;
 mod report;
 mod standup;
 mod startup;
@@ -60,6 +61,7 @@ const BENCHMARKS: &[Benchmark] = &[
     Benchmark { name: "gate", run: Run::Processes(gate::run) },
     Benchmark { name: "aa", run: Run::Counts(aa::run) },
     Benchmark { name: "overhead", run: Run::Counts(overhead::run) },
+    Benchmark { name: "plans", run: Run::Processes(plans::run) },
 ];
 
 /// One line of a table: what was measured, beside what it must reach.
@@ -114,6 +116,8 @@ pub(crate) fn run(args: &Args) -> Outcome {
         eprintln!("{} …", benchmark.name);
         show(benchmark.name, count(&Stopwatch::start(), args.rounds))?;
     }
+    let is_race = |benchmark: &&Benchmark| !matches!(benchmark.run, Run::Figures(_));
+    let (races, figures): (Vec<_>, Vec<_>) = chosen.into_iter().partition(is_race);
     if !figures.is_empty() && cfg!(debug_assertions) {
         in_release(&figures, args.full)?;
     } else {
@@ -162,6 +166,7 @@ fn race(args: &Args, benchmarks: Vec<&'static Benchmark>) -> Outcome {
             Run::Races(run) => run(&setup).map(|races| (races, Vec::new())),
             Run::Processes(run) => run(&setup),
             Run::Figures(_) | Run::Counts(_) => continue,
+            Run::Figures(_) => continue,
         };
         let (races, figures) = ran.map_err(|message| format!("{}: {message}", benchmark.name))?;
         let mut raw = report::raw(benchmark.name, &races);
