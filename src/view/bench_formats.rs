@@ -303,7 +303,14 @@ mod tests {
         "<b>tiny</b>, |*",0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a,f00df00df00df00df00df00df00df00df00df00df00df00df00df00df00df00d,decode.tok_s,512,128,,,2,,tok/s,higher,32.08,32,32.24,10,false,true,
         "<b>tiny</b>, |*",0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a,f00df00df00df00df00df00df00df00df00df00df00df00df00df00df00df00d,first_token.ms,512,128,,,2,,ms,lower,200.5,200,201.5,10,false,true,
         "#);
-        insta::assert_snapshot!(Format::Markdown.text(&[&run]), @"");
+        insta::assert_snapshot!(Format::Markdown.text(&[&run]), @r#"
+        **&lt;b&gt;tiny&lt;/b&gt;, \|\*** on A CPU &amp; "more", avx2
+
+        | figure | under | median | 95% interval | unit | of limit | |
+        |---|---|--:|--:|---|--:|---|
+        | decode | p512 n128 t2 | 32.08 | 32.00 – 32.24 | tok/s |  |  |
+        | first\_token | p512 n128 t2 | 200.5 | 200.0 – 201.5 | ms |  |  |
+        "#);
     }
 
     #[test]
