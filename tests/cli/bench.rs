@@ -229,7 +229,7 @@ fn a_program_is_measured_in_the_same_rounds() {
 
 #[cfg(unix)]
 #[test]
-fn a_receipt_of_another_machine_is_refused_and_a_program_is_not_replayed() {
+fn a_program_is_not_replayed() {
     let mut env = scene();
     env.set("PATH", "/usr/bin:/bin");
     program(&env, "peer", "echo 'decode: 20.25 tok/s'");

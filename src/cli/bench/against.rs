@@ -61,17 +61,23 @@ fn receipt(session: &Session, prefix: &str) -> Result<Peer> {
             .hint("`bizra receipts list` shows what each receipt is"));
     };
     let run = run_of(&benchmark?)?;
-    let here = machine::fingerprint();
-    if run.machine.fingerprint != here {
-        return Err(Error::new(
-            Exit::Undecided,
-            format!("receipt {} was made on other hardware, so its figures say nothing about this machine", content.id),
-        )
-        .because(format!("its fingerprint is {}, and here it is {here}", run.machine.fingerprint))
-        .because(format!("it was made on {} with {} processors", run.machine.cpu, run.machine.usable))
-        .hint("run the benchmark here, and compare with that receipt"));
-    }
+    check_machine(&run, &content.id.to_string(), &machine::fingerprint())?;
     Ok(Peer::Receipt { id: content.id, run: Box::new(run) })
+}
+
+/// Figures of other hardware say nothing about this.
+fn check_machine(run: &Run, id: &str, here: &str) -> Result<()> {
+    let there = &run.machine;
+    if there.fingerprint == here {
+        return Ok(());
+    }
+    Err(Error::new(
+        Exit::Undecided,
+        format!("receipt {id} was made on other hardware, so its figures say nothing about this machine"),
+    )
+    .because(format!("its fingerprint is {}, and here it is {here}", there.fingerprint))
+    .because(format!("it was made on {} with {} processors", there.cpu, there.usable))
+    .hint("run the benchmark here, and compare with that receipt"))
 }
 
 /// Where no sizes are given, those of the receipt, so that there is something to compare.
@@ -97,5 +103,20 @@ pub(super) fn take_sizes(args: &mut MeasureArgs, run: &Run) {
                 args.kv.push(kv);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_receipt_of_another_machine_is_refused() {
+        let run = run_of(&Benchmark::example()).expect("the example holds together");
+        assert_eq!(check_machine(&run, "3f2a", &run.machine.fingerprint), Ok(()));
+        let refused = check_machine(&run, "3f2a", "linux-x86_64-ffffffffffffffff").expect_err("it is another");
+        assert_eq!(refused.exit, Exit::Undecided);
+        assert!(refused.message.contains("3f2a was made on other hardware"), "{refused:?}");
+        assert!(refused.causes[0].contains("linux-x86_64-0123456789abcdef"), "{refused:?}");
     }
 }
