@@ -116,8 +116,6 @@ pub(crate) fn run(args: &Args) -> Outcome {
         eprintln!("{} …", benchmark.name);
         show(benchmark.name, count(&Stopwatch::start(), args.rounds))?;
     }
-    let is_race = |benchmark: &&Benchmark| !matches!(benchmark.run, Run::Figures(_));
-    let (races, figures): (Vec<_>, Vec<_>) = chosen.into_iter().partition(is_race);
     if !figures.is_empty() && cfg!(debug_assertions) {
         in_release(&figures, args.full)?;
     } else {
@@ -166,7 +164,6 @@ fn race(args: &Args, benchmarks: Vec<&'static Benchmark>) -> Outcome {
             Run::Races(run) => run(&setup).map(|races| (races, Vec::new())),
             Run::Processes(run) => run(&setup),
             Run::Figures(_) | Run::Counts(_) => continue,
-            Run::Figures(_) => continue,
         };
         let (races, figures) = ran.map_err(|message| format!("{}: {message}", benchmark.name))?;
         let mut raw = report::raw(benchmark.name, &races);
