@@ -13,9 +13,9 @@ use crate::entropy::units::UnitId;
 use crate::error::{Error, Exit, Place, Result};
 use crate::receipts::predicates::{MOST_UNITS, TestRun};
 use crate::receipts::statement::{Draft, Subject};
-use crate::sys::code_history::CodeHistory;
 use crate::sys::files;
-use crate::sys::unit_cache::{Content, split};
+use crate::sys::git_code::CodeHistory;
+use crate::sys::git_units::{Content, split};
 use crate::view::attest_tests::Ran;
 
 /// Turn coverage and test reports into a signed receipt

@@ -1,13 +1,14 @@
 //! The world outside, one thing a file. The only code that touches the file system, git, devices and processes.
 
-pub mod code_history;
 pub mod confined;
 pub mod exchange;
 pub mod files;
 pub mod folders;
 pub mod git;
+pub mod git_code;
 pub mod git_files;
 pub mod git_history;
+pub mod git_units;
 pub mod index;
 pub mod keyring;
 pub mod ledger;
@@ -21,6 +22,5 @@ pub mod ssh_agent;
 pub mod standups;
 #[cfg(test)]
 mod testing;
-pub mod unit_cache;
 pub mod vault;
 pub mod yaml;

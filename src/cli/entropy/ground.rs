@@ -20,11 +20,11 @@ use crate::plan::gate::{self, About, Commands, Inputs, Judged, Matter, Ran, Rece
 use crate::plan::schema::PlanKind;
 use crate::receipts::policy::SignedPolicy;
 use crate::receipts::predicates::{Entropy, Predicate as _, TestRun};
-use crate::sys::code_history::{CodeHistory, Stood, Tip, TreeFile};
+use crate::sys::git_code::{CodeHistory, Oid, Stood, Tip, TreeFile};
 use crate::sys::git_files::RepositoryFiles;
+use crate::sys::git_units::{Content, UnitCache};
 use crate::sys::ledger::Ledger;
 use crate::sys::plans::{self, Loaded};
-use crate::sys::unit_cache::{Content, UnitCache};
 use crate::sys::{files, folders};
 
 pub(super) struct Ground {
@@ -187,7 +187,7 @@ impl Ground {
     /// What each of the days before `ends` changed on balance. `ends` are the ends of days, latest first.
     pub(super) fn days(&mut self, ends: &[i64]) -> Result<Vec<DayChange>> {
         let stood = self.history.tips_at(ends)?;
-        let trees: Vec<Option<git2::Oid>> = stood
+        let trees: Vec<Option<Oid>> = stood
             .iter()
             .map(|stood| match stood {
                 Stood::Here(tip) => Some(tip.tree),
@@ -208,7 +208,7 @@ impl Ground {
     }
 
     /// Tokens of the units that are on one side only, by file.
-    fn net_change(&mut self, before: Option<git2::Oid>, after: git2::Oid) -> Result<BTreeMap<String, u64>> {
+    fn net_change(&mut self, before: Option<Oid>, after: Oid) -> Result<BTreeMap<String, u64>> {
         let changed = self.history.changed(before, after)?;
         let counts = |file: &&TreeFile| scope::by_path(&file.path).is_none();
         let sides = || changed.iter().flat_map(|(old, new)| old.iter().chain(new)).filter(counts);

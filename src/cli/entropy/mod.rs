@@ -16,7 +16,7 @@ use crate::receipts::predicates::Entropy;
 use crate::receipts::receipt::Content;
 use crate::receipts::stamp::Time as Stamped;
 use crate::receipts::statement::{Decimal, Draft, Subject};
-use crate::sys::code_history::{Stood, Tip};
+use crate::sys::git_code::{Stood, Tip};
 use crate::view::entropy::{Bits, Compared, Explained, Log, LogDay, Measured, Piece, Since};
 use ground::Ground;
 

@@ -5,7 +5,8 @@
 
 use std::path::Path;
 
-use git2::{Delta, DiffOptions, ErrorCode, ObjectType, Oid, Repository, TreeWalkMode, TreeWalkResult};
+pub use git2::Oid;
+use git2::{Delta, DiffOptions, ErrorCode, ObjectType, Repository, TreeWalkMode, TreeWalkResult};
 
 use crate::entropy::scope::LeftOut;
 use crate::error::{Error, Result};
