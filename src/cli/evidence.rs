@@ -23,8 +23,13 @@ use crate::sys::git_files::RepositoryFiles;
 use crate::sys::index::Index;
 use crate::sys::ledger::{Ledger, Log};
 
-/// Judges by this ledger and the files of the work tree, for a time that was read in a plan's own zone. No commands are
-/// run.
+/// Judges by this ledger and the files of the work tree, running no commands.
+pub(super) fn judge<T>(session: &mut Session, by: impl FnOnce(&Inputs<'_>) -> Result<T>) -> Result<T> {
+    let moment = Moment::of(session);
+    judge_at(session, moment, by)
+}
+
+/// The same for a time that was read in a plan's own zone.
 pub(super) fn judge_at<T>(
     session: &mut Session,
     moment: Moment,
