@@ -120,6 +120,26 @@ pub struct Entropy {
     pub now_given: bool,
 }
 
+#[cfg(test)]
+impl Entropy {
+    /// For tests here and elsewhere.
+    pub(crate) fn example() -> Self {
+        let bits = |text: &str| text.parse().expect("a decimal");
+        Entropy {
+            baseline: Some([6; 32]),
+            h: bits("39.87"),
+            p: bits("30.5"),
+            v: bits("9.37"),
+            ceiling: bits("50"),
+            delta: Some(bits("-1.33")),
+            since: Some("b".repeat(40)),
+            scatter: Some(bits("2.1")),
+            now: "2026-01-31T12:00:00.000Z".parse().expect("a time"),
+            now_given: false,
+        }
+    }
+}
+
 impl Predicate for Entropy {
     const TYPE: &'static str = "urn:bizra:predicate:entropy:v0.1";
     const SCHEMA: &'static str = include_str!("../../../docs/predicates/entropy-v0.1.schema.json");

@@ -98,19 +98,7 @@ fn test_run() -> TestRun {
 }
 
 fn entropy() -> Entropy {
-    let bits = |text: &str| text.parse().unwrap();
-    Entropy {
-        baseline: Some([6; 32]),
-        h: bits("39.87"),
-        p: bits("30.5"),
-        v: bits("9.37"),
-        ceiling: bits("50"),
-        delta: Some(bits("-1.33")),
-        since: Some("b".repeat(40)),
-        scatter: Some(bits("2.1")),
-        now: "2026-01-31T12:00:00.000Z".parse().unwrap(),
-        now_given: false,
-    }
+    Entropy::example()
 }
 
 fn entropy_scope() -> EntropyScope {
