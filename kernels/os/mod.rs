@@ -7,7 +7,7 @@ mod map;
 mod pages;
 mod streams;
 
-pub use bandwidth::read_bandwidth;
+pub use bandwidth::{huge_page_bandwidth, read_bandwidth};
 pub use limits::{Memory, cpu_name, processors};
 pub use map::Mapped;
 pub use pages::Pages;

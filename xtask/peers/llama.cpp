@@ -1,5 +1,7 @@
 // Prints what llama.cpp makes of a model: the record that `cargo xtask conformance --llama PROGRAM` compares with.
-// Arguments: model, prompt, number of greedy tokens, context. Link with libllama; everything runs in f32 on the CPU.
+// Arguments: model, prompt, number of greedy tokens, context; then, for `cargo xtask bench engine`, f16 for keys and
+// values in half precision, and 1 to re-pack the weights. Link with libllama; without those, everything runs in f32 on
+// the CPU.
 
 #include <cstdio>
 #include <cstdlib>
@@ -38,7 +40,9 @@ template <typename T> static void list(const char *name, const char *format, con
 }
 
 int main(int argc, char **argv) {
-    if (argc != 5) fail("arguments: MODEL PROMPT TOKENS CONTEXT");
+    if (argc < 5 || argc > 7) fail("arguments: MODEL PROMPT TOKENS CONTEXT [f32|f16 [0|1]]");
+    const bool half = argc > 5 && std::strcmp(argv[5], "f16") == 0;
+    const bool repack = argc > 6 && std::strcmp(argv[6], "1") == 0;
     const std::string prompt = argv[2];
     const int count = std::atoi(argv[3]);
     llama_log_set([](ggml_log_level level, const char *text, void *) {
@@ -48,7 +52,7 @@ int main(int argc, char **argv) {
 
     llama_model_params loading = llama_model_default_params();
     loading.n_gpu_layers = 0;
-    loading.use_extra_bufts = false;
+    loading.use_extra_bufts = repack;
     llama_model *model = llama_model_load_from_file(argv[1], loading);
     if (!model) fail("llama.cpp refuses the model");
     const llama_vocab *vocab = llama_model_get_vocab(model);
@@ -56,9 +60,9 @@ int main(int argc, char **argv) {
 
     llama_context_params running = llama_context_default_params();
     running.n_ctx = std::atoi(argv[4]);
-    running.type_k = GGML_TYPE_F32;
-    running.type_v = GGML_TYPE_F32;
-    running.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED;
+    running.type_k = half ? GGML_TYPE_F16 : GGML_TYPE_F32;
+    running.type_v = half ? GGML_TYPE_F16 : GGML_TYPE_F32;
+    running.flash_attn_type = half ? LLAMA_FLASH_ATTN_TYPE_AUTO : LLAMA_FLASH_ATTN_TYPE_DISABLED;
     running.n_threads = running.n_threads_batch = 1;
     llama_context *context = llama_init_from_model(model, running);
     if (!context) fail("llama.cpp makes no context");
