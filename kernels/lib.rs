@@ -24,6 +24,7 @@ pub mod layernorm;
 mod level;
 pub mod matmul;
 pub mod os;
+pub mod peak;
 mod pool;
 pub mod quant;
 pub mod rmsnorm;
