@@ -91,6 +91,7 @@ pub(in crate::cli) fn load<'a>(opened: &'a Opened, setting: Setting) -> Result<L
         cell: setting.cell.unwrap_or_else(|| cell_beside(&parts.weights)),
         chunk: setting.chunk,
         pack: Some(&released),
+        stored: None,
     };
     let needs = engine::needs(&parts.config, opened.bytes(), &options).map_err(|e| refusal(opened, e))?;
     if let Some(memory) = os::Memory::read()
