@@ -15,6 +15,7 @@ mod config;
 mod doctor;
 mod infer;
 mod keys;
+mod model;
 mod pick;
 mod receipts;
 mod roadmap;
@@ -130,6 +131,7 @@ enum Command {
     Doctor(doctor::Args),
     Infer(Box<infer::Args>),
     Keys(keys::Args),
+    Model(model::Args),
     Receipts(receipts::Args),
     Roadmap(roadmap::Args),
     Schema(schema::Args),
@@ -146,6 +148,7 @@ impl Command {
             Command::Doctor(args) => doctor::run(args, session),
             Command::Infer(args) => infer::run(args, session),
             Command::Keys(args) => keys::run(args, session),
+            Command::Model(args) => model::run(args, session),
             Command::Receipts(args) => receipts::run(args, session),
             Command::Roadmap(args) => roadmap::run(args, session),
             Command::Schema(args) => schema::run(args, session),

@@ -32,6 +32,11 @@ pub fn data(vars: &Vars) -> Option<PathBuf> {
     folder(vars, "XDG_DATA_HOME", "LOCALAPPDATA", ".local/share").map(|f| f.join("bizra"))
 }
 
+/// What can be made again: packed weights.
+pub fn cache(vars: &Vars) -> Option<PathBuf> {
+    folder(vars, "XDG_CACHE_HOME", "LOCALAPPDATA", ".cache").map(|f| f.join("bizra"))
+}
+
 /// The cache of model files that the Hugging Face tools share.
 pub fn model_cache(vars: &Vars) -> Option<PathBuf> {
     absolute(vars, "HF_HUB_CACHE")
@@ -50,6 +55,7 @@ mod tests {
         assert_eq!(user_config(&vars).as_deref(), Some(Path::new("/h/.config/bizra/config.toml")));
         assert_eq!(data(&vars).as_deref(), Some(Path::new("/h/.local/share/bizra")));
         assert_eq!(model_cache(&vars).as_deref(), Some(Path::new("/hf/hub")));
+        assert_eq!(cache(&vars).as_deref(), Some(Path::new("/h/.cache/bizra")));
         assert_eq!(data(&Vars::default()), None);
     }
 }

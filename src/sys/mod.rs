@@ -11,6 +11,7 @@ pub mod keyring;
 pub mod ledger;
 pub mod machine;
 pub mod models;
+pub mod packed;
 pub mod plans;
 pub mod process;
 pub mod setup;

@@ -76,7 +76,8 @@ fn run(session: &mut Session, id: &str, stamp: &Stamp, claim: &Inference, again:
     let (setting, mut doubts) = setting(claim)?;
     doubts.extend(doubts_of(stamp));
     let opened = find_model(session, claim, again)?;
-    let mut loaded = load(&opened, setting)?;
+    let kept = model::kept(session, &opened);
+    let mut loaded = load(&opened, setting, kept.as_ref())?;
     let prompt = match &texts {
         Some(texts) if !again.says_something() => texts.prompt.clone(),
         _ => given_again(session, &loaded, claim, &secret, again)?,

@@ -61,6 +61,9 @@ pub(crate) struct Args {
     /// Where the model files are or will be made [default: target/models]
     #[arg(long, value_name = "FOLDER")]
     models: Option<PathBuf>,
+    /// Only tasks whose name contains this, such as `first token` or `q8_0 2 best`
+    #[arg(long, value_name = "WORDS")]
+    only: Option<String>,
     /// Write the table and the plots into docs/benchmarks
     #[arg(long)]
     publish: bool,
@@ -73,6 +76,9 @@ pub(super) fn run(args: &Args, binary: Option<&Path>, rounds: usize, full: bool)
         return tools::succeed(command.args(tools::arguments()));
     }
     let home = tools::root().join("target/bench/engine");
+    if args.publish && args.only.is_some() {
+        return Err("a part of the results can't be published: leave out --only".to_owned());
+    }
     let programs = Programs {
         bizra: binary.map_or_else(dist::build, found)?,
         llama: args.llama.as_deref().map(found).transpose()?,
@@ -83,7 +89,14 @@ pub(super) fn run(args: &Args, binary: Option<&Path>, rounds: usize, full: bool)
         gnu_time: tools::starts("/usr/bin/time", "--version"),
     };
     let folder = args.models.clone().unwrap_or_else(models::folder);
-    let tasks = if full { plan::full() } else { plan::quick() };
+    let mut tasks = if full { plan::full() } else { plan::quick() };
+    if let Some(only) = &args.only {
+        let names: Vec<String> = tasks.iter().map(task_name).collect();
+        tasks.retain(|task| task_name(task).contains(only.as_str()));
+        if tasks.is_empty() {
+            return Err(format!("no task is called so; there are:\n{}", names.join("\n")));
+        }
+    }
     let about = about(&programs)?;
     let path = home.join(if full { "full.jsonl" } else { "quick.jsonl" });
     let mut bench = Bench {
