@@ -541,10 +541,14 @@ mod tests {
 
     #[test]
     fn sizes_are_whole_numbers_with_a_unit() {
-        for (text, bytes) in [("0", 0), ("12", 12), ("3b", 3), ("500MB", 500_000_000), ("8GiB", 8 << 30), ("1kib", 1024)] {
+        for (text, bytes) in
+            [("0", 0), ("12", 12), ("3b", 3), ("500MB", 500_000_000), ("8GiB", 8 << 30), ("1kib", 1024)]
+        {
             assert_eq!(parse_size(text), Some(bytes), "{text}");
         }
-        for text in ["", "GB", "-1", "+1", "1.5GB", "1 GB", "8G", "99999999999999999999", "18446744073709551615KiB", "１"] {
+        for text in
+            ["", "GB", "-1", "+1", "1.5GB", "1 GB", "8G", "99999999999999999999", "18446744073709551615KiB", "１"]
+        {
             assert_eq!(parse_size(text), None, "{text}");
         }
         let of = |file| Config::resolve(&[], &Vars::default(), &[file]);

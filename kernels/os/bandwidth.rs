@@ -22,11 +22,7 @@ pub fn read_bandwidth(words: &[u64], threads: usize, clock: &(dyn Fn() -> Durati
 
 /// The same over `bytes` of memory of this function's own, in huge pages where the system has them: fewer misses of the
 /// translation buffers, so more than a program without them can get.
-pub fn huge_page_bandwidth(
-    bytes: usize,
-    threads: usize,
-    clock: &(dyn Fn() -> Duration + Sync),
-) -> Result<f64, Error> {
+pub fn huge_page_bandwidth(bytes: usize, threads: usize, clock: &(dyn Fn() -> Duration + Sync)) -> Result<f64, Error> {
     let mut pages = Pages::zeroed(bytes)?.huge();
     // Pages that nobody wrote are all the same one.
     pages.fill(1);

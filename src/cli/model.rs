@@ -4,8 +4,8 @@ use super::infer::model::packed_folder;
 use super::{Outcome, Session};
 use crate::config::parse_size;
 use crate::error::{Error, Result};
-use crate::sys::packed::PackedCache;
-use crate::view::model::Cached;
+use crate::sys::packed::{self, PackedCache};
+use crate::view::model::{Cached, Entry};
 
 /// What this machine keeps of models
 #[derive(clap::Args)]
@@ -70,5 +70,7 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
         CacheCommand::List => (kept.list()?, false),
         CacheCommand::Clear => (kept.clear()?, true),
     };
+    let entry = |packed::Entry { model, layout, bytes, current }| Entry { model, layout, bytes, current };
+    let entries = entries.into_iter().map(entry).collect();
     Ok(Outcome::yes(Cached { entries, folder: kept.folder().display().to_string(), limit, cleared }))
 }

@@ -110,7 +110,8 @@ impl PackedCache {
     }
 
     fn open(&self, path: &Path, file: &File, model: &Hash) -> Result<Kept> {
-        let wrong = |what: &str| Error::invalid(format!("these packed weights are damaged: {what}")).at(Place::file(path));
+        let wrong =
+            |what: &str| Error::invalid(format!("these packed weights are damaged: {what}")).at(Place::file(path));
         let unreadable = |e: io::Error| Error::reading(path, &e);
         let seen = Seen::of(&file.metadata().map_err(unreadable)?);
         let bytes = Mapped::of(file).map_err(unreadable)?;

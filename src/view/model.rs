@@ -3,9 +3,17 @@
 use serde_json::{Value, json};
 
 use super::{View, short};
-use crate::receipts::hex;
-use crate::sys::packed::Entry;
+use crate::receipts::{Hash, hex};
 use crate::ui::{Align, Grid, Page};
+
+/// Packed weights of one model.
+pub(crate) struct Entry {
+    pub(crate) model: Hash,
+    pub(crate) layout: u32,
+    pub(crate) bytes: u64,
+    /// This version of the program reads it.
+    pub(crate) current: bool,
+}
 
 /// Packed weights on disk: as they are, or as they were before all were removed.
 pub(crate) struct Cached {
@@ -31,7 +39,8 @@ impl View for Cached {
         if !self.entries.is_empty() {
             let mut grid = Grid::new([("model", Align::Left), ("size", Align::Right), ("layout", Align::Right)]);
             for entry in &self.entries {
-                let layout = if entry.current { entry.layout.to_string() } else { format!("{}, not ours", entry.layout) };
+                let layout =
+                    if entry.current { entry.layout.to_string() } else { format!("{}, not ours", entry.layout) };
                 grid.row([short(&hex::encode(&entry.model)), &mebibytes(entry.bytes), &layout]);
             }
             page.grid(grid);

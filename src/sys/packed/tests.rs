@@ -4,7 +4,8 @@ use super::*;
 
 /// A matrix of noise, packed.
 fn packed(rows: usize, seed: u8) -> (Vec<u8>, Packed) {
-    let values: Vec<f32> = (0..rows * 64).map(|i| ((i as u32).wrapping_mul(2_654_435_761) >> 20) as f32 + f32::from(seed)).collect();
+    let values: Vec<f32> =
+        (0..rows * 64).map(|i| ((i as u32).wrapping_mul(2_654_435_761) >> 20) as f32 + f32::from(seed)).collect();
     let mut bytes = vec![0; Format::Q8_0.bytes(values.len()).expect("whole blocks")];
     quant::quantize(Format::Q8_0, &values, &mut bytes).expect("quantised");
     let packed = Packed::pack(&Pool::new(1), &matrix(rows, &bytes)).expect("packed");
@@ -166,7 +167,8 @@ fn only_our_own_files_are_counted_and_removed() {
     let listed = cache.list().expect("listed");
     assert_eq!(listed.iter().map(|entry| entry.current).collect::<Vec<_>>(), [true, false]);
     assert_eq!(cache.clear().expect("cleared").len(), 2);
-    let mut left: Vec<_> = fs::read_dir(cache.folder()).expect("there").flatten().map(|entry| entry.file_name()).collect();
+    let mut left: Vec<_> =
+        fs::read_dir(cache.folder()).expect("there").flatten().map(|entry| entry.file_name()).collect();
     left.sort();
     assert_eq!(left, ["notes.txt", "x.packed"]);
 }

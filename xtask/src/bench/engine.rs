@@ -9,6 +9,7 @@ mod document;
 mod peers;
 mod plan;
 mod plot;
+mod products;
 mod state;
 mod summary;
 
@@ -17,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bizra::bench::measure::Clock as _;
-use bizra_kernels::{Level, os, peak};
+use bizra_kernels::{Format, Level, os, peak};
 use serde_json::{Value, json};
 
 use super::report;
@@ -38,6 +39,7 @@ const FIRST_TOKEN: &str = "first-token";
 const PEAK_KIB: &str = "peak-kib";
 const LOGITS_ERROR: &str = "logits-error";
 const LOGITS_KL: &str = "logits-kl";
+const PRODUCT_ERROR: &str = "product-error";
 const KV_BYTES: &str = "kv-bytes";
 const DOT_PEAK: &str = "dot-peak";
 const BANDWIDTH: &str = "bandwidth";
@@ -199,8 +201,9 @@ impl Bench {
                     self.first_token(who, cell, round)?;
                 }
             }
+            Task::Products if round == 0 => self.products()?,
             Task::Logits { recipe } if round == 0 => self.logits(recipe)?,
-            Task::Logits { .. } => {}
+            Task::Products | Task::Logits { .. } => {}
         }
         let cost = self.clock.elapsed() - before;
         if self.costs.get(&name) != Some(&QUICK_TIME) {
@@ -292,6 +295,20 @@ impl Bench {
         self.keep(&key, who, round, values)
     }
 
+    fn products(&mut self) -> Outcome {
+        if Format::ALL.iter().all(|format| self.state.has(&product(*format), PRODUCT_ERROR, Who::Bizra.name(), 0)) {
+            return Ok(());
+        }
+        let found = products::errors(self.programs.llama_record.as_deref(), &self.programs.home)?;
+        for products::Errors { format, ours, theirs } in found {
+            for (who, error) in [(Who::Bizra, Some(ours)), (Who::LlamaPlain, theirs)] {
+                let values = error.map(|error| (PRODUCT_ERROR.to_owned(), error));
+                self.keep(&product(format), who, 0, values.into_iter().collect())?;
+            }
+        }
+        Ok(())
+    }
+
     /// What can't be compared here is named, and the rest goes on.
     fn logits(&mut self, recipe: &Recipe) -> Outcome {
         let cell = Cell { recipe: *recipe, threads: 2, isa: Isa::Best };
@@ -322,6 +339,10 @@ fn machine(threads: usize, isa: Isa) -> String {
     format!("machine {threads} {}", isa.word())
 }
 
+fn product(format: Format) -> String {
+    format!("product {format}")
+}
+
 /// The words of the usual prompt in other orders, once, twice and three times as long.
 fn prompts(recipe: &Recipe) -> Vec<String> {
     let prompt = recipe.shape.prompt();
@@ -338,6 +359,7 @@ fn task_name(task: &Task) -> String {
             format!("{} {}", cell.key(), tests.join(" "))
         }
         Task::FirstToken { cell } => format!("{} first token", cell.key()),
+        Task::Products => "products".to_owned(),
         Task::Logits { recipe } => format!("{} logits", recipe.name()),
     }
 }

@@ -40,6 +40,13 @@ pub(crate) fn recipes() -> impl Iterator<Item = Recipe> {
     SHAPES.iter().flat_map(|shape| Mix::ALL.map(|mix| Recipe { shape, mix }))
 }
 
+/// Noise of mean 0 and deviation 1, the same each time.
+pub(crate) fn noise(number: u64, len: usize) -> Vec<f32> {
+    let mut values = vec![0.0; len];
+    Noise::of(u64::from(u32::MAX), number).fill(&mut values);
+    values
+}
+
 /// Where the files lie unless another folder is named.
 pub(crate) fn folder() -> PathBuf {
     tools::root().join("target/models")
@@ -191,7 +198,8 @@ impl Recipe {
             let dtype = self.mix.dtype(&name, s, layer);
             Planned { name, rows, cols, dtype, fill: Fill::Around0(spread) }
         };
-        let vector = |name: String, len: usize, fill: Fill| Planned { name, rows: 1, cols: len, dtype: DType::F32, fill };
+        let vector =
+            |name: String, len: usize, fill: Fill| Planned { name, rows: 1, cols: len, dtype: DType::F32, fill };
         all.push(matrix("token_embd.weight".into(), 0, s.vocab, s.dim, loud));
         if !s.tied {
             all.push(matrix("output.weight".into(), 0, s.vocab, s.dim, loud));

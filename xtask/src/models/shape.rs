@@ -58,9 +58,8 @@ pub(crate) const SHAPES: &[Shape] = &[
 ];
 
 /// Words of one token each.
-const WORDS: [&str; 16] = [
-    "bar", "cod", "dim", "elm", "fig", "gem", "hat", "ink", "jam", "kit", "lap", "map", "nut", "oak", "pin", "rib",
-];
+const WORDS: [&str; 16] =
+    ["bar", "cod", "dim", "elm", "fig", "gem", "hat", "ink", "jam", "kit", "lap", "map", "nut", "oak", "pin", "rib"];
 
 impl Shape {
     /// A prompt of sixteen tokens.

@@ -25,7 +25,8 @@ impl Model {
     fn load(path: &str) -> Result<Self, Fault> {
         let mut file = BufReader::new(File::open(path)?);
         let content = Content::read(&mut file)?;
-        let arch = content.metadata.get("general.architecture").ok_or("the file names no architecture")?.to_string()?.clone();
+        let arch =
+            content.metadata.get("general.architecture").ok_or("the file names no architecture")?.to_string()?.clone();
         Ok(match arch.as_str() {
             "llama" => Model::Llama(quantized_llama::ModelWeights::from_gguf(content, &mut file, &Device::Cpu)?),
             "qwen2" => Model::Qwen2(quantized_qwen2::ModelWeights::from_gguf(content, &mut file, &Device::Cpu)?),

@@ -14,13 +14,7 @@ use crate::tools::{self, Outcome};
 const BEGIN: &str = "<!-- written by `cargo xtask bench engine`: begin -->\n";
 const END: &str = "<!-- written by `cargo xtask bench engine`: end -->\n";
 
-pub(super) fn write(
-    folder: &Path,
-    summary: &Summary,
-    state: &State,
-    about: &Value,
-    left_out: &[String],
-) -> Outcome {
+pub(super) fn write(folder: &Path, summary: &Summary, state: &State, about: &Value, left_out: &[String]) -> Outcome {
     let mut body = format!("{}\n{}", machine(about), summary.markdown());
     if !left_out.is_empty() {
         body += "\nLeft out:\n\n";
@@ -34,10 +28,8 @@ pub(super) fn write(
     let path = folder.join("engine.md");
     let before = std::fs::read_to_string(&path).unwrap_or_else(|_| format!("# The CPU engine\n\n{BEGIN}{END}"));
     tools::write_file(&path, between(&before, &body)?.as_bytes())?;
-    let samples: Vec<Value> = state
-        .samples()
-        .map(|one| json!([one.cell, one.what, one.who, one.round, one.value]))
-        .collect();
+    let samples: Vec<Value> =
+        state.samples().map(|one| json!([one.cell, one.what, one.who, one.round, one.value])).collect();
     let raw = json!({"about": about, "columns": ["cell", "what", "who", "round", "value"], "samples": samples});
     tools::write_file(&folder.join("engine.json"), format!("{raw}\n").as_bytes())?;
     println!("{}", path.display());
@@ -87,9 +79,9 @@ fn plots(state: &State) -> Vec<(&'static str, Plot)> {
         lines: lines(&tests),
     };
     // The middle of the 128 tokens that decode measures without a context.
-    let decode = [(64.0, Test::Decode { tokens: 128, depth: 0 })].into_iter().chain(
-        [512usize, 1024, 2048, 4096, 8192].map(|depth| (depth as f64, Test::Decode { tokens: 32, depth })),
-    );
+    let decode = [(64.0, Test::Decode { tokens: 128, depth: 0 })]
+        .into_iter()
+        .chain([512usize, 1024, 2048, 4096, 8192].map(|depth| (depth as f64, Test::Decode { tokens: 32, depth })));
     let prefill = [64usize, 128, 256, 512, 1024, 2048].map(|tokens| (tokens as f64, Test::Prefill { tokens }));
     let rows = [(1.0, Test::Decode { tokens: 128, depth: 0 })]
         .into_iter()

@@ -249,7 +249,13 @@ mod tests {
     #[test]
     fn lines_of_llama_bench_are_told_apart() {
         let line = |prompt: u32, generated: u32, depth: u32, batch: u32| json!({"n_prompt": prompt, "n_gen": generated, "n_depth": depth, "n_batch": batch});
-        let all = [line(16, 0, 0, 2048), line(64, 0, 0, 2048), line(0, 32, 0, 2048), line(0, 32, 512, 2048), line(64, 0, 0, 8)];
+        let all = [
+            line(16, 0, 0, 2048),
+            line(64, 0, 0, 2048),
+            line(0, 32, 0, 2048),
+            line(0, 32, 512, 2048),
+            line(64, 0, 0, 8),
+        ];
         let which = |test: &str| {
             let test = test.parse().expect("a test");
             all.iter().position(|line| is_of(line, test))

@@ -11,11 +11,18 @@ pub(super) const ROWS_TOKENS: usize = 64;
 /// Work whose seconds count: passes over tokens, without tokenizer or sampler, as llama-bench does it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Test {
-    Prefill { tokens: usize },
+    Prefill {
+        tokens: usize,
+    },
     /// Token after token, on top of a context that is not counted.
-    Decode { tokens: usize, depth: usize },
+    Decode {
+        tokens: usize,
+        depth: usize,
+    },
     /// A prompt in passes of so many rows.
-    Rows { rows: usize },
+    Rows {
+        rows: usize,
+    },
 }
 
 impl Test {
@@ -110,12 +117,24 @@ impl Cell {
 #[derive(Clone)]
 pub(super) enum Task {
     /// Peaks of memory and arithmetic.
-    Limits { threads: usize, isa: Isa },
-    Passes { cell: Cell, tests: Vec<Test> },
+    Limits {
+        threads: usize,
+        isa: Isa,
+    },
+    Passes {
+        cell: Cell,
+        tests: Vec<Test>,
+    },
     /// A whole process, from its start to the first token of an answer.
-    FirstToken { cell: Cell },
+    FirstToken {
+        cell: Cell,
+    },
+    /// Products of each format beside exact arithmetic, in the first round.
+    Products,
     /// The logits beside exact arithmetic; the same in every round, so done in the first alone.
-    Logits { recipe: Recipe },
+    Logits {
+        recipe: Recipe,
+    },
 }
 
 /// Who does the work.
@@ -182,6 +201,7 @@ pub(super) fn quick() -> Vec<Task> {
     for recipe in [usual, find(SMALL, Mix::Q8_0)] {
         tasks.push(Task::Passes { cell: cell(recipe, 2, Isa::Avx2), tests: vec![prefill(64), decode(32, 0)] });
     }
+    tasks.push(Task::Products);
     for recipe in [usual, find(SMALL, Mix::Q4_0), find(SMALL, Mix::Q8_0), find(LARGE, Mix::Q4KM)] {
         tasks.push(Task::Logits { recipe });
     }
@@ -190,7 +210,7 @@ pub(super) fn quick() -> Vec<Task> {
 
 /// Both shapes in three formats with one thread and two, longer contexts, both instruction levels.
 pub(super) fn full() -> Vec<Task> {
-    let mut tasks = Vec::new();
+    let mut tasks = vec![Task::Products];
     for threads in [1, 2] {
         tasks.push(Task::Limits { threads, isa: Isa::Best });
         tasks.push(Task::Limits { threads, isa: Isa::Avx2 });

@@ -79,11 +79,8 @@ impl Plot {
             let colour = COLOURS[number % COLOURS.len()];
             let at: Vec<(f64, f64)> = line.points.iter().map(|(a, b)| (x(*a), y(*b))).collect();
             let path: Vec<String> = at.iter().map(|(a, b)| format!("{a:.1} {b:.1}")).collect();
-            let _ = writeln!(
-                svg,
-                "<path d=\"M{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>",
-                path.join("L")
-            );
+            let _ =
+                writeln!(svg, "<path d=\"M{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>", path.join("L"));
             for (a, b) in &at {
                 let _ = writeln!(svg, "<circle cx=\"{a:.1}\" cy=\"{b:.1}\" r=\"3\" fill=\"{colour}\"/>");
             }

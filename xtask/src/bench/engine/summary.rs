@@ -1,10 +1,14 @@
 //! Samples as rows of a table: ratios to the better of llama.cpp's settings, taken round by round.
 
 use bizra::bench::stats::{self, Sample as Ranked};
+use bizra_kernels::Format;
 
 use super::plan::{self, Ceiling, Cell, Isa, LLAMA, Task, Test, Who};
 use super::state::State;
-use super::{BANDWIDTH, DOT_PEAK, FIRST_TOKEN, KV_BYTES, LOGITS_ERROR, LOGITS_KL, MACHINE, PEAK_KIB, machine};
+use super::{
+    BANDWIDTH, DOT_PEAK, FIRST_TOKEN, KV_BYTES, LOGITS_ERROR, LOGITS_KL, MACHINE, PEAK_KIB, PRODUCT_ERROR, machine,
+    product,
+};
 use crate::bench::report;
 use crate::models::Recipe;
 
@@ -44,6 +48,7 @@ impl Goal {
 pub(super) struct Row {
     what: String,
     file: String,
+    /// 0 where it makes no difference.
     threads: usize,
     isa: Isa,
     ours: String,
@@ -61,12 +66,23 @@ pub(super) struct Summary {
     pub(super) limits: Vec<String>,
 }
 
-pub(super) const COLUMNS: [&str; 11] = [
-    "what", "file", "threads", "bizra", "llama.cpp", "ratio", "rounds", "target", "reached", "expected", "of the limit",
+pub(super) const COLUMNS: [&str; 12] = [
+    "what",
+    "file",
+    "threads",
+    "bizra",
+    "llama.cpp",
+    "candle",
+    "ratio",
+    "rounds",
+    "target",
+    "reached",
+    "expected",
+    "of the limit",
 ];
 
 impl Row {
-    fn cells(&self) -> [String; 11] {
+    fn cells(&self) -> [String; 12] {
         let file = if self.isa == Isa::Best { self.file.clone() } else { format!("{}, AVX2 only", self.file) };
         let ratio = self.ratio.map_or("–".to_owned(), |r| match r.rounds {
             1 => format!("{:.2}", r.median),
@@ -79,9 +95,10 @@ impl Row {
         [
             self.what.clone(),
             file,
-            self.threads.to_string(),
+            if self.threads == 0 { String::new() } else { self.threads.to_string() },
             self.ours.clone(),
-            [self.theirs.as_str(), self.candle.as_str()].join(""),
+            self.theirs.clone(),
+            self.candle.clone(),
             ratio,
             self.ratio.map_or(String::new(), |ratio| ratio.rounds.to_string()),
             self.goal.map_or(String::new(), Goal::words),
@@ -102,9 +119,9 @@ impl Summary {
     }
 
     pub(super) fn markdown(&self) -> String {
-        let line = |cells: &[String; 11]| format!("| {} |\n", cells.join(" | "));
+        let line = |cells: &[String; 12]| format!("| {} |\n", cells.join(" | "));
         let mut text = line(&COLUMNS.map(String::from));
-        text += "|---|---|--:|--:|--:|--:|--:|--:|---|--:|--:|\n";
+        text += "|---|---|--:|--:|--:|--:|--:|--:|--:|---|--:|--:|\n";
         self.rows.iter().for_each(|row| text += &line(&row.cells()));
         text += "\n";
         self.limits.iter().for_each(|line| text += &format!("- {line}\n"));
@@ -120,6 +137,7 @@ pub(super) fn of(state: &State, tasks: &[Task]) -> Summary {
             Task::Limits { threads, isa } => limits.extend(limit_words(state, *threads, *isa)),
             Task::Passes { cell, tests } => rows.extend(tests.iter().filter_map(|test| pass(state, cell, *test))),
             Task::FirstToken { cell } => rows.extend(first_token(state, cell)),
+            Task::Products => rows.extend(Format::ALL.into_iter().filter_map(|format| product_error(state, format))),
             Task::Logits { recipe } => rows.extend(logits(state, recipe)),
         }
     }
@@ -181,7 +199,7 @@ fn pass(state: &State, cell: &Cell, test: Test) -> Option<Row> {
         goal: plan::target(cell, test).map(Goal::AtLeast),
         expected: Some(plan::expected(cell, test)),
         limit: share_of_limit(state, cell, test, ours).unwrap_or_default(),
-        candle: candle.map_or(String::new(), |speed| format!("; candle {}", rate(speed))),
+        candle: candle.map_or(String::new(), rate),
     })
 }
 
@@ -289,6 +307,27 @@ fn logits(state: &State, recipe: &Recipe) -> Vec<Row> {
     .collect()
 }
 
+fn product_error(state: &State, format: Format) -> Option<Row> {
+    let key = product(format);
+    let Ceiling { target, expected } = plan::ERROR;
+    let of = |who: Who| state.series(&key, PRODUCT_ERROR, who.name());
+    let (ours, theirs) = (of(Who::Bizra), of(Who::LlamaPlain));
+    let shown = |error: f64| format!("{error:.2e}");
+    Some(Row {
+        what: "error of a product".to_owned(),
+        file: format.to_string(),
+        threads: 0,
+        isa: Isa::Best,
+        ours: shown(median(&ours)?),
+        theirs: median(&theirs).map_or("–".into(), shown),
+        ratio: ratio(&ours, &theirs),
+        goal: Some(Goal::AtMost(target)),
+        expected: Some(expected),
+        limit: String::new(),
+        candle: String::new(),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -331,24 +370,27 @@ mod tests {
         let test = Test::Prefill { tokens: 512 };
         let row = pass(&state, &cell(), test).expect("measured");
         assert_eq!(row.ratio, Some(Ratio { median: 6.0, low: 6.0, high: 6.0, rounds: 3 }));
-        assert_eq!(row.cells()[3..9].join(" | "), "341 tok/s | 56.9 (not re-packed) | 6.00 (6.00 – 6.00) | 3 | ≥ 5 | yes");
+        assert_eq!(
+            row.cells()[3..10].join(" | "),
+            "341 tok/s | 56.9 (not re-packed) |  | 6.00 (6.00 – 6.00) | 3 | ≥ 5 | yes"
+        );
     }
 
     #[test]
     fn memory_and_time_must_stay_below() {
         let row = |ours: f64| {
             let state = state(vec![(FIRST_TOKEN, Who::Bizra, 0, ours), (FIRST_TOKEN, Who::Llama, 0, 1.0)]);
-            first_token(&state, &cell()).remove(0).cells()[3..9].join(" | ")
+            first_token(&state, &cell()).remove(0).cells()[3..10].join(" | ")
         };
-        assert_eq!(row(0.8), "0.80 s | 1.00 s | 0.80 | 1 | ≤ 0.8 | yes");
-        assert_eq!(row(0.9), "0.90 s | 1.00 s | 0.90 | 1 | ≤ 0.8 | NO");
+        assert_eq!(row(0.8), "0.80 s | 1.00 s |  | 0.80 | 1 | ≤ 0.8 | yes");
+        assert_eq!(row(0.9), "0.90 s | 1.00 s |  | 0.90 | 1 | ≤ 0.8 | NO");
     }
 
     #[test]
     fn without_a_peer_there_is_no_verdict() {
         let state = state(vec![("decode:128@0", Who::Bizra, 0, 4.0)]);
         let row = pass(&state, &cell(), Test::Decode { tokens: 128, depth: 0 }).expect("measured");
-        assert_eq!(row.cells()[3..9].join(" | "), "32.0 tok/s | – | – |  | ≥ 1.7 | ");
+        assert_eq!(row.cells()[3..10].join(" | "), "32.0 tok/s | – |  | – |  | ≥ 1.7 | ");
         assert!(pass(&state, &cell(), Test::Rows { rows: 2 }).is_none());
     }
 }
