@@ -22,7 +22,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::files;
 use super::models::Seen;
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Exit, Place, Result};
 use crate::receipts::{Hash, hex};
 
 /// Models whose packed weights are smaller are packed in no time.
@@ -102,8 +102,10 @@ impl PackedCache {
         match self.open(&path, &file, model) {
             Ok(kept) => Ok(Some(kept)),
             Err(e) => {
-                // Otherwise every start would stumble over it; what can't be removed is told of again.
-                let _ = fs::remove_file(&path);
+                if e.exit == Exit::Invalid {
+                    // Otherwise every start would stumble over it; what can't be removed is told of again.
+                    let _ = fs::remove_file(&path);
+                }
                 Err(e)
             }
         }
