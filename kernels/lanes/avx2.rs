@@ -153,6 +153,15 @@ impl Lanes for Avx2 {
         })
     }
     #[inline(always)]
+    fn greatest(self, a: F) -> f32 {
+        simd!({
+            let x = _mm256_max_ps(a.0, a.1);
+            let x = _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps::<1>(x));
+            let x = _mm_max_ps(x, _mm_movehl_ps(x, x));
+            _mm_cvtss_f32(_mm_max_ss(x, _mm_movehdup_ps(x)))
+        })
+    }
+    #[inline(always)]
     fn splat_i(self, x: i32) -> I {
         let v = simd!(_mm256_set1_epi32(x));
         (v, v)

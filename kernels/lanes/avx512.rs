@@ -114,6 +114,15 @@ impl Lanes for Avx512 {
         })
     }
     #[inline(always)]
+    fn greatest(self, a: __m512) -> f32 {
+        simd!({
+            let x = _mm256_max_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps::<1>(a));
+            let x = _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps::<1>(x));
+            let x = _mm_max_ps(x, _mm_movehl_ps(x, x));
+            _mm_cvtss_f32(_mm_max_ss(x, _mm_movehdup_ps(x)))
+        })
+    }
+    #[inline(always)]
     fn splat_i(self, x: i32) -> __m512i {
         simd!(_mm512_set1_epi32(x))
     }

@@ -102,10 +102,7 @@ pub(crate) trait Lanes: Copy {
     }
 
     /// The greatest lane; NaNs may be lost.
-    #[inline(always)]
-    fn greatest(self, a: Self::F) -> f32 {
-        self.to_array(a).into_iter().fold(f32::NEG_INFINITY, |m, x| if x > m { x } else { m })
-    }
+    fn greatest(self, a: Self::F) -> f32;
 
     /// The first lanes from a slice of at most sixteen, `fill` in the others.
     #[inline(always)]

@@ -95,6 +95,10 @@ impl Lanes for Scalar {
         a
     }
     #[inline(always)]
+    fn greatest(self, a: [f32; N]) -> f32 {
+        a.into_iter().fold(f32::NEG_INFINITY, |m, x| if x > m { x } else { m })
+    }
+    #[inline(always)]
     fn splat_i(self, x: i32) -> [i32; N] {
         [x; N]
     }

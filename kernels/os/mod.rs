@@ -10,7 +10,7 @@ mod streams;
 pub use bandwidth::{huge_page_bandwidth, read_bandwidth};
 pub use limits::{Memory, cpu_name, processors};
 pub use map::Mapped;
-pub use pages::Pages;
+pub use pages::{Arena, Pages, Part};
 pub use streams::stdout_was_closed;
 
 /// Whether this process may make files in `folder`, as far as can be told without trying.

@@ -6,6 +6,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 
+use bizra_kernels::os::Arena;
 use bizra_kernels::{self as kernels, Format, Matrix, Packed, Pool, dequantize};
 
 use super::config::{LongRopeLists, ModelConfig, RopeScaling};
@@ -106,7 +107,8 @@ impl<'a> Model<'a> {
         if config.key_dim != config.value_dim {
             return Err(InferError::HeadSizes { key: config.key_dim, value: config.value_dim });
         }
-        let mut source = Source { config: &config, weights, packing, used: HashSet::new() };
+        let mut source =
+            Source { config: &config, weights, packing, arena: Arena::new(room(weights)), used: HashSet::new() };
         let (embedding_offset, embedding) = source.matrix("token_embd.weight", config.vocab, config.dim)?;
         let output_norm = source.norm("output_norm.weight", config.dim)?;
         let output = if config.tied {
@@ -134,6 +136,8 @@ struct Source<'s, 'a> {
     config: &'s ModelConfig,
     weights: &'s Weights<'a>,
     packing: Option<Packing<'s>>,
+    /// Where packed matrices lie together.
+    arena: Arena,
     used: HashSet<String>,
 }
 
@@ -206,11 +210,11 @@ impl<'a> Source<'_, 'a> {
     }
 
     /// The embedding as output. Rows are still looked up in the file, so its pages are not given back.
-    fn tied_output(&self, offset: u64, embedding: Matrix<'a>) -> Result<Linear<'a>, InferError> {
+    fn tied_output(&mut self, offset: u64, embedding: Matrix<'a>) -> Result<Linear<'a>, InferError> {
         Ok(Linear { store: self.arranged(offset, embedding)?, bias: None })
     }
 
-    fn store(&self, offset: u64, matrix: Matrix<'a>) -> Result<Store<'a>, InferError> {
+    fn store(&mut self, offset: u64, matrix: Matrix<'a>) -> Result<Store<'a>, InferError> {
         let store = self.arranged(offset, matrix)?;
         if let (Store::Packed { .. }, Some(packing)) = (&store, self.packing) {
             (packing.copied)(offset..offset + matrix.data().len() as u64);
@@ -218,7 +222,7 @@ impl<'a> Source<'_, 'a> {
         Ok(store)
     }
 
-    fn arranged(&self, offset: u64, matrix: Matrix<'a>) -> Result<Store<'a>, InferError> {
+    fn arranged(&mut self, offset: u64, matrix: Matrix<'a>) -> Result<Store<'a>, InferError> {
         let Some(packing) = self.packing.filter(|_| !matrix.format().is_float()) else {
             return Ok(Store::File(matrix));
         };
@@ -227,7 +231,7 @@ impl<'a> Source<'_, 'a> {
         let stored = packing.stored.and_then(|stored| stored(offset, matrix)).filter(|packed| shape(packed) == asked);
         let packed = match stored {
             Some(packed) => packed,
-            None => Packed::pack(packing.pool, &matrix)?,
+            None => Packed::pack_in(&mut self.arena, packing.pool, &matrix)?,
         };
         Ok(Store::Packed { packed, offset })
     }
@@ -289,6 +293,16 @@ impl<'a> Source<'_, 'a> {
             Some(name) => Err(InferError::UnusedTensor { name: name.to_owned(), arch: self.config.arch.name() }),
         }
     }
+}
+
+/// Bytes of all matrices when they are packed.
+fn room(weights: &Weights) -> usize {
+    let packed = |t: &Tensor| {
+        let cols = usize::try_from(t.dims.width()).ok()?;
+        let rows = usize::try_from(t.dims.rows()?).ok()?;
+        Packed::bytes(format(t), rows, cols).ok()
+    };
+    weights.iter().filter_map(packed).fold(0, usize::saturating_add)
 }
 
 fn format(tensor: &Tensor) -> Format {
