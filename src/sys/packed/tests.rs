@@ -189,3 +189,27 @@ fn where_nothing_can_be_written_the_error_says_so_and_nothing_is_left() {
     let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
     assert_eq!((mode(cache.folder()), mode(&scene.path(&MODEL))), (0o700, 0o600));
 }
+
+#[test]
+fn blocks_are_whole_and_lie_at_multiples_of_their_size() {
+    #[derive(Default)]
+    struct Sizes(Vec<usize>, Vec<u8>);
+    impl Write for Sizes {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.push(bytes.len());
+            self.1.extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let bytes: Vec<u8> = (0..2 * BLOCK + 1000).map(|i| (i * 31 % 251) as u8).collect();
+    let mut out = Hashed::new(Sizes::default());
+    for part in bytes.chunks(777_777) {
+        out.put(part).expect("written");
+    }
+    let Sizes(sizes, written) = out.end().expect("written");
+    assert_eq!(sizes, [BLOCK, BLOCK, 1000 + 32]);
+    assert!(written[..bytes.len()] == bytes && written[bytes.len()..] == *Sha256::digest(&bytes));
+}
