@@ -183,7 +183,7 @@ fn where_nothing_can_be_written_the_error_says_so_and_nothing_is_left() {
     fs::write(&folder, b"").expect("written");
     let cache = PackedCache::at(folder.join("packed"), 1 << 20);
     let fault = cache.keep(&MODEL, [(0u64, &scene.first.1)].into_iter()).expect_err("no folder");
-    assert_eq!(fault.exit, crate::error::Exit::Cannot);
+    assert_eq!(fault.exit, Exit::Cannot);
     let cache = scene.cache(1 << 20);
     scene.keep(&cache, &MODEL);
     let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
