@@ -116,7 +116,7 @@ fn attentions(pool: &Pool, filter: &Filter) -> Result<(), bizra_kernels::Error> 
     println!("attention, {heads} heads over {kv} of {dim}");
     println!("{:<5} {:<8} {:>6} {:>6} {:>9} {:>9} {:>9}", "cell", "level", "seen", "rows", "ms", "GB/s", "GMAC/s");
     let shape = Attention { heads, scale: 0.125, window: None, softcap: None, causal: true };
-    for cell in [Cell::F32, Cell::F16] {
+    for cell in [Cell::F32, Cell::F16, Cell::Q8] {
         for level in filter.levels() {
             for (seen, n) in [(512, 512), (2048, 1), (8192, 1), (2048, 512)] {
                 let mut cache = Cache::new(cell, kv, dim, seen)?;

@@ -56,6 +56,10 @@ impl Lanes for Avx512 {
         simd!(_mm512_storeu_ps(to.as_mut_ptr(), x))
     }
     #[inline(always)]
+    fn store_f32(self, x: __m512, to: &mut [u8; 64]) {
+        simd!(_mm512_storeu_ps(to.as_mut_ptr().cast(), x))
+    }
+    #[inline(always)]
     fn add(self, a: __m512, b: __m512) -> __m512 {
         simd!(_mm512_add_ps(a, b))
     }
@@ -195,6 +199,6 @@ impl Lanes for Avx512 {
     #[inline(always)]
     fn prefetch(self, at: &[u8], ahead: usize) {
         // SAFETY: a prefetch of any address has no effect that a program could see.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.as_ptr().wrapping_add(ahead).cast()) }
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(at.as_ptr().wrapping_add(ahead).cast()) }
     }
 }

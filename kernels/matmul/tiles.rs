@@ -18,7 +18,7 @@ use std::ops::Range;
 /// Up to this many activation rows go straight from the tiles.
 const FEW: usize = 4;
 /// Activation rows that meet a panel before the next: their sums stay in the nearest cache.
-const BATCH: usize = 96;
+const BATCH: usize = 288;
 /// Strips that are unpacked together.
 const PAIR: usize = 2;
 
@@ -113,7 +113,7 @@ struct Few<'a, L> {
 struct Times<'a, L, const M: usize>(Few<'a, L>);
 
 /// How far ahead weights are asked for.
-const AHEAD: usize = 3072;
+const AHEAD: usize = 4096;
 
 impl<L: Layout, const M: usize> Op for Times<'_, L, M> {
     type Out = ();
@@ -212,10 +212,10 @@ impl Op for Finish<'_, '_> {
     fn run<S: Lanes>(self, _: S) {
         for (i, sums) in self.batch.zip(self.sums) {
             let sums = sums.as_flattened();
-            // A length that the compiler knows makes vectors of it.
-            match sums.get(..self.rows.len()).unwrap_or(sums).as_array::<{ PAIR * N }>() {
-                Some(all) => self.job.finish(i, self.rows.start, all),
-                None => self.job.finish(i, self.rows.start, &sums[..self.rows.len()]),
+            match sums.first_chunk::<{ PAIR * N }>() {
+                // A length that the compiler knows makes vectors of it.
+                Some(all) if self.rows.len() == all.len() => self.job.finish(i, self.rows.start, all),
+                _ => self.job.finish(i, self.rows.start, &sums[..self.rows.len()]),
             }
         }
     }

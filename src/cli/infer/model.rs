@@ -31,7 +31,7 @@ pub(in crate::cli) struct Setting {
     pub(in crate::cli) chunk: Option<usize>,
 }
 
-const CELLS: [(Cell, &str); 2] = [(Cell::F16, "f16"), (Cell::F32, "f32")];
+const CELLS: [(Cell, &str); 3] = [(Cell::F16, "f16"), (Cell::Q8, "q8"), (Cell::F32, "f32")];
 
 pub(in crate::cli) fn cell_of(word: &str) -> Option<Cell> {
     CELLS.iter().find(|(_, name)| *name == word).map(|(cell, _)| *cell)
@@ -164,7 +164,7 @@ pub(in crate::cli) fn load<'a>(opened: &'a Opened, setting: Setting, kept: Optio
             mib(needs.activations),
             mib(memory.available)
         ))
-        .hint("a smaller --ctx, --kv f16, or a model with fewer bits"));
+        .hint("a smaller --ctx, --kv q8, or a model with fewer bits"));
     }
     let engine =
         Engine::from_parts(parts.config, &parts.weights, parts.tokenizer, &options).map_err(|e| refusal(opened, e))?;
