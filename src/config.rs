@@ -25,6 +25,8 @@ pub enum Kind {
     Path,
     Zone,
     Time,
+    /// A number of bytes.
+    Size,
 }
 
 /// Who may set a key.
@@ -88,6 +90,13 @@ pub const SETTINGS: &[Setting] = &[
         scope: Scope::ThisRun,
         default: None,
         about: "decide as if it were this time",
+    },
+    Setting {
+        key: "packed-cache",
+        kind: Kind::Size,
+        scope: Scope::NotByRepository("a clone must not decide what your disk is used for"),
+        default: Some("8GiB"),
+        about: "bytes that packed weights may take on disk, so that models start sooner; 0 keeps none",
     },
     Setting {
         key: "quiet",
@@ -158,6 +167,8 @@ impl Setting {
                     meant: nearest_zone(value),
                 }),
             },
+            Kind::Size if parse_size(value).is_some() => Ok(()),
+            Kind::Size => Err(Flaw::new("is no size: write 0, 500MB or 8GiB")),
             Kind::Time => parse_time(value, &jiff::tz::TimeZone::UTC).map(drop),
         }
     }
@@ -194,6 +205,25 @@ fn nearest_zone(value: &str) -> Option<String> {
         .find(|n| city(n) == wanted)
         .cloned()
         .or_else(|| nearest(value, names.iter().map(String::as_str)).map(str::to_owned))
+}
+
+/// Bytes as people write them: a whole number, and a unit in thousands or, with an i, in steps of 1,024.
+pub fn parse_size(text: &str) -> Option<u64> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit: u64 = match text[digits.len()..].to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "kb" => 1000,
+        "mb" => 1000 * 1000,
+        "gb" => 1000 * 1000 * 1000,
+        "tb" => 1000 * 1000 * 1000 * 1000,
+        "kib" => 1 << 10,
+        "mib" => 1 << 20,
+        "gib" => 1 << 30,
+        "tib" => 1 << 40,
+        _ => return None,
+    };
+    let all_digits = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    digits.parse::<u64>().ok().filter(|_| all_digits)?.checked_mul(unit)
 }
 
 /// A time as people write it: a timestamp with an offset, or a civil date or time in `zone`.
@@ -350,10 +380,13 @@ fn parse_file(file: &File) -> Result<Vec<FromFile>> {
             Scope::NotByRepository(why) if file.of_repository => {
                 return Err(Error::invalid(format!("`{word}` can't be set here: {why}"))
                     .at(at(key.span().start))
-                    .hint(format!(
-                        "set {} or --{word} for one run, or put it in your own configuration",
-                        setting.variable()
-                    )));
+                    .hint(match setting.kind {
+                        Kind::Size => format!("set {} or put it in your own configuration", setting.variable()),
+                        _ => {
+                            let variable = setting.variable();
+                            format!("set {variable} or --{word} for one run, or put it in your own configuration")
+                        }
+                    }));
             }
             Scope::ThisRun => {
                 return Err(Error::invalid(format!("`{word}` holds for one run and can't be set in a file"))
@@ -387,6 +420,7 @@ fn value_text(setting: &Setting, value: &Spanned<DeValue<'_>>, file: &File, plac
         (Kind::Switch, _) => Err(wrong("true or false")),
         (Kind::Count, DeValue::Integer(n)) => Ok(n.as_str().to_owned()),
         (Kind::Count, _) => Err(wrong("a number")),
+        (Kind::Size, DeValue::Integer(n)) => Ok(n.as_str().to_owned()),
         (Kind::Path, DeValue::String(path)) => path_from_file(path, file)
             .map_err(|what| Error::invalid(format!("`{}`: {what}", setting.key)).at(place.clone())),
         (_, DeValue::String(text)) => Ok(text.to_string()),
@@ -503,6 +537,28 @@ mod tests {
         let variable = Config::resolve(&[], &vars, &[]).expect_err("no time");
         assert_eq!(variable.exit, Exit::Usage);
         assert!(variable.to_string().starts_with("BIZRA_NOW: `tomorrow` is no time"), "{variable}");
+    }
+
+    #[test]
+    fn sizes_are_whole_numbers_with_a_unit() {
+        for (text, bytes) in
+            [("0", 0), ("12", 12), ("3b", 3), ("500MB", 500_000_000), ("8GiB", 8 << 30), ("1kib", 1024)]
+        {
+            assert_eq!(parse_size(text), Some(bytes), "{text}");
+        }
+        for text in
+            ["", "GB", "-1", "+1", "1.5GB", "1 GB", "8G", "99999999999999999999", "18446744073709551615KiB", "１"]
+        {
+            assert_eq!(parse_size(text), None, "{text}");
+        }
+        let of = |file| Config::resolve(&[], &Vars::default(), &[file]);
+        assert_eq!(of(user("packed-cache = 1000")).expect("right").get("packed-cache"), Some("1000"));
+        assert_eq!(
+            of(user("packed-cache = '8G'")).expect_err("no unit").to_string(),
+            "c/config.toml:1:16: `packed-cache`: `8G` is no size: write 0, 500MB or 8GiB"
+        );
+        let clone = of(repository("packed-cache = '1TB'")).expect_err("a clone's");
+        assert_eq!(clone.hints, ["set BIZRA_PACKED_CACHE or put it in your own configuration"]);
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! One key head's part of the attention, chunk by chunk of positions.
 
 use super::Attention;
-use super::cache::{Cache, Cell};
+use super::cache::{Cache, Cell, SHARED};
 use crate::Level;
 use crate::lanes::{Half, Lanes, N, Op, Single, Stored};
 use crate::pool::Disjoint;
+use half::f16;
 use std::marker::PhantomData;
 use std::ops::Range;
 
@@ -62,8 +63,9 @@ impl Job<'_> {
         let mut sums = vec![0.0; rows.len() * padded];
         let flash = (self.shape, self.cache, self.head);
         match self.cache.cell() {
-            Cell::F32 => level.run(Flash::<Single>::new(flash, &mut rows, &mut scores, &mut sums)),
-            Cell::F16 => level.run(Flash::<Half>::new(flash, &mut rows, &mut scores, &mut sums)),
+            Cell::F32 => level.run(Flash::<Plain<Single>>::new(flash, &mut rows, &mut scores, &mut sums)),
+            Cell::F16 => level.run(Flash::<Plain<Half>>::new(flash, &mut rows, &mut scores, &mut sums)),
+            Cell::Q8 => level.run(Flash::<Bytes>::new(flash, &mut rows, &mut scores, &mut sums)),
         }
         for (r, (row, sums)) in rows.iter().zip(sums.chunks_exact(padded)).enumerate() {
             let share = self.queries.len();
@@ -83,6 +85,106 @@ struct Row<'a> {
     seen: Range<usize>,
     most: f32,
     sum: f32,
+}
+
+/// A part of a cache as vectors that can be loaded.
+trait Source {
+    type Cell: Stored;
+    /// Keys of blocks of 16 positions.
+    fn keys<'b, S: Lanes>(
+        s: S,
+        cache: &'b Cache,
+        head: usize,
+        blocks: Range<usize>,
+        scratch: &'b mut Vec<[u8; 64]>,
+    ) -> &'b [<Self::Cell as Stored>::Vector];
+    fn values<'b, S: Lanes>(
+        s: S,
+        cache: &'b Cache,
+        head: usize,
+        positions: Range<usize>,
+        scratch: &'b mut Vec<[u8; 64]>,
+    ) -> &'b [<Self::Cell as Stored>::Vector];
+}
+
+/// Where they lie.
+struct Plain<C>(PhantomData<C>);
+
+impl<C: Stored> Source for Plain<C> {
+    type Cell = C;
+
+    #[inline(always)]
+    fn keys<'b, S: Lanes>(
+        _: S,
+        cache: &'b Cache,
+        head: usize,
+        blocks: Range<usize>,
+        _: &'b mut Vec<[u8; 64]>,
+    ) -> &'b [C::Vector] {
+        let dim = cache.head_dim();
+        &cache.keys::<C>(head)[blocks.start * dim..blocks.end * dim]
+    }
+
+    #[inline(always)]
+    fn values<'b, S: Lanes>(
+        _: S,
+        cache: &'b Cache,
+        head: usize,
+        positions: Range<usize>,
+        _: &'b mut Vec<[u8; 64]>,
+    ) -> &'b [C::Vector] {
+        let vectors = cache.head_dim().div_ceil(N);
+        &cache.values::<C>(head)[positions.start * vectors..positions.end * vectors]
+    }
+}
+
+/// From bytes to f32, once for all rows that meet the chunk.
+struct Bytes;
+
+impl Source for Bytes {
+    type Cell = Single;
+
+    #[inline(always)]
+    fn keys<'b, S: Lanes>(
+        s: S,
+        cache: &'b Cache,
+        head: usize,
+        blocks: Range<usize>,
+        scratch: &'b mut Vec<[u8; 64]>,
+    ) -> &'b [[u8; 64]] {
+        let dim = cache.head_dim();
+        scratch.resize(blocks.len() * dim, [0; 64]);
+        for (to, block) in scratch.chunks_exact_mut(dim).zip(cache.byte_keys(head, blocks)) {
+            let parts = block.chunks(2 * N + SHARED * N).zip(to.chunks_mut(SHARED));
+            for (part, to) in parts {
+                let (scales, bytes) = part.split_at(2 * N);
+                let scale = Half::load_part(s, scales);
+                for (bytes, to) in bytes.as_chunks().0.iter().zip(to) {
+                    s.store_f32(s.mul(s.to_f(s.widen_i8(bytes)), scale), to);
+                }
+            }
+        }
+        scratch
+    }
+
+    #[inline(always)]
+    fn values<'b, S: Lanes>(
+        s: S,
+        cache: &'b Cache,
+        head: usize,
+        positions: Range<usize>,
+        scratch: &'b mut Vec<[u8; 64]>,
+    ) -> &'b [[u8; 64]] {
+        let vectors = cache.head_dim().div_ceil(N);
+        scratch.resize(positions.len() * vectors, [0; 64]);
+        for (to, (scales, bytes)) in scratch.chunks_exact_mut(vectors).zip(cache.byte_values(head, positions)) {
+            for (v, (bytes, to)) in bytes.as_chunks().0.iter().zip(to).enumerate() {
+                let scale = s.splat(f16::from_le_bytes(scales.as_chunks().0[v * N / SHARED]).to_f32());
+                s.store_f32(s.mul(s.to_f(s.widen_i8(bytes)), scale), to);
+            }
+        }
+        scratch
+    }
 }
 
 struct Flash<'a, 'q, C> {
@@ -106,26 +208,26 @@ impl<'a, 'q, C> Flash<'a, 'q, C> {
     }
 }
 
-impl<C: Stored> Op for Flash<'_, '_, C> {
+impl<F: Source> Op for Flash<'_, '_, F> {
     type Out = ();
 
     #[inline(always)]
     fn run<S: Lanes>(self, s: S) {
         let Flash { shape, cache, head, rows, scores, sums, .. } = self;
-        let (keys, values) = (cache.keys::<C>(head), cache.values::<C>(head));
+        let (mut key_scratch, mut value_scratch) = (Vec::new(), Vec::new());
         let (dim, vectors) = (cache.head_dim(), cache.head_dim().div_ceil(N));
         let begin = rows.iter().map(|r| r.seen.start).min().unwrap_or(0) / CHUNK * CHUNK;
         let end = rows.iter().map(|r| r.seen.end).max().unwrap_or(0);
         for start in (begin..end).step_by(CHUNK) {
             let stop = (start + CHUNK).min(end);
-            let keys = &keys[start / N * dim..stop.div_ceil(N) * dim];
+            let keys = F::keys(s, cache, head, start / N..stop.div_ceil(N), &mut key_scratch);
             let mut r = 0;
             macro_rules! score {
                 ($R:literal) => {
                     while let (Some(rows), Some(scores)) =
                         (rows[r..].first_chunk::<$R>(), scores[r..].first_chunk_mut::<$R>())
                     {
-                        score_tile::<S, C, $R>(s, rows, keys, dim, scores);
+                        score_tile::<S, F::Cell, $R>(s, rows, keys, dim, scores);
                         r += $R;
                     }
                 };
@@ -143,7 +245,7 @@ impl<C: Stored> Op for Flash<'_, '_, C> {
                     weigh(s, shape, row, scores, seen.start - start..seen.end - start, sums);
                 }
             }
-            let values = &values[start * vectors..stop * vectors];
+            let values = F::values(s, cache, head, start..stop, &mut value_scratch);
             let mut r = 0;
             macro_rules! gather {
                 ($R:literal, $V:literal) => {
@@ -155,7 +257,7 @@ impl<C: Stored> Op for Flash<'_, '_, C> {
                             let seen = overlap(&row.seen, start, stop);
                             seen.start - start..seen.end - start
                         });
-                        gather_rows::<S, C, $R, $V>(s, seen, scores, values, vectors, sums);
+                        gather_rows::<S, F::Cell, $R, $V>(s, seen, scores, values, vectors, sums);
                         r += $R;
                     }
                 };

@@ -50,8 +50,12 @@ impl Case {
         let q = noise((self.total - self.first) * self.heads * self.dim, 3);
         let out = self.run(&self.cache(&keys, &values), &q);
         let stored = |x: f32| match self.cell {
-            Cell::F32 => f64::from(x),
+            Cell::F32 | Cell::Q8 => f64::from(x),
             Cell::F16 => f16::from_f32(x).to_f64(),
+        };
+        let (keys, values) = match self.cell {
+            Cell::Q8 => (rounded(&keys, self.dim), rounded(&values, self.dim)),
+            Cell::F32 | Cell::F16 => (keys, values),
         };
         for (r, (q, out)) in q.chunks(self.dim).zip(out.chunks(self.dim)).enumerate() {
             let (position, head) = (self.first + r / self.heads, r % self.heads / (self.heads / self.kv_heads));
@@ -99,10 +103,55 @@ fn follows_its_definition_over_shapes_and_lengths() {
         (3, 3, 128, 260, 250),
         (25, 1, 8, 140, 120),
     ] {
-        for cell in [Cell::F32, Cell::F16] {
+        for cell in [Cell::F32, Cell::F16, Cell::Q8] {
             Case { cell, ..Case::new(heads, kv, dim, total, first) }.check();
         }
     }
+}
+
+/// What a cache of bytes holds of rows, worked out from the definition.
+fn rounded(x: &[f32], dim: usize) -> Vec<f32> {
+    let shared = |x: &[f32]| -> Vec<f32> {
+        let scale = f16::from_f32(x.iter().fold(0f32, |m, v| m.max(v.abs())) / 127.0).to_f32();
+        let byte = |v: &f32| (v * (1.0 / scale)).round_ties_even().clamp(-127.0, 127.0);
+        x.iter().map(|v| if scale == 0.0 { 0.0 } else { byte(v) * scale }).collect()
+    };
+    x.chunks(dim).flat_map(|row| row.chunks(32).flat_map(shared)).collect()
+}
+
+#[test]
+fn bytes_cost_half_of_f16_and_less_than_a_hundredth_in_accuracy() {
+    let half = Cache::bytes(Cell::F16, 4, 64, 1024).unwrap();
+    let bytes = Cache::bytes(Cell::Q8, 4, 64, 1024).unwrap();
+    assert!(bytes * 100 <= half * 54, "{bytes} {half}");
+    let exact = Case::new(8, 2, 64, 400, 380);
+    let (keys, values) = (noise(400 * 128, 1), noise(400 * 128, 2));
+    let q: Vec<f32> = noise(20 * 512, 3).iter().map(|x| x * 4.0).collect();
+    let truth = exact.run(&exact.cache(&keys, &values), &q);
+    let error = |cell| {
+        let case = Case { cell, ..Case::new(8, 2, 64, 400, 380) };
+        let found = case.run(&case.cache(&keys, &values), &q);
+        let square = |x: &[f32]| x.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>();
+        let off: Vec<f32> = found.iter().zip(&truth).map(|(a, b)| a - b).collect();
+        (square(&off) / square(&truth)).sqrt()
+    };
+    assert!(error(Cell::Q8) < 0.01, "{}", error(Cell::Q8));
+    assert!(error(Cell::F16) < error(Cell::Q8) / 4.0);
+}
+
+#[test]
+fn what_bytes_cannot_hold_becomes_nan_in_its_own_position() {
+    for bad in [f32::NAN, f32::INFINITY, -f32::INFINITY, 3e38] {
+        let case = Case { cell: Cell::Q8, ..Case::new(1, 1, 48, 3, 0) };
+        let (keys, mut values) = (noise(3 * 48, 1), noise(3 * 48, 2));
+        values[48 + 40] = bad;
+        let out = case.run(&case.cache(&keys, &values), &noise(3 * 48, 3));
+        assert!(out[..48].iter().all(|x| x.is_finite()), "{bad}");
+        assert!(out[48..48 + 32].iter().all(|x| x.is_finite()) && out[48 + 32..96].iter().all(|x| x.is_nan()), "{bad}");
+    }
+    let case = Case { cell: Cell::Q8, ..Case::new(1, 1, 16, 2, 0) };
+    let out = case.run(&case.cache(&[1e-12; 32], &[0.0; 32]), &noise(32, 3));
+    assert_eq!(out, [0.0; 32]);
 }
 
 #[test]

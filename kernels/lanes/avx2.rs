@@ -94,6 +94,13 @@ impl Lanes for Avx2 {
         })
     }
     #[inline(always)]
+    fn store_f32(self, x: F, to: &mut [u8; 64]) {
+        simd!({
+            _mm256_storeu_ps(to.as_mut_ptr().cast(), x.0);
+            _mm256_storeu_ps(to.as_mut_ptr().add(32).cast(), x.1);
+        })
+    }
+    #[inline(always)]
     fn add(self, a: F, b: F) -> F {
         both!(_mm256_add_ps, a, b)
     }
@@ -150,6 +157,15 @@ impl Lanes for Avx2 {
             let x = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps::<1>(x));
             let x = _mm_add_ps(x, _mm_movehl_ps(x, x));
             _mm_cvtss_f32(_mm_add_ss(x, _mm_movehdup_ps(x)))
+        })
+    }
+    #[inline(always)]
+    fn greatest(self, a: F) -> f32 {
+        simd!({
+            let x = _mm256_max_ps(a.0, a.1);
+            let x = _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps::<1>(x));
+            let x = _mm_max_ps(x, _mm_movehl_ps(x, x));
+            _mm_cvtss_f32(_mm_max_ss(x, _mm_movehdup_ps(x)))
         })
     }
     #[inline(always)]
@@ -252,6 +268,6 @@ impl Lanes for Avx2 {
     #[inline(always)]
     fn prefetch(self, at: &[u8], ahead: usize) {
         // SAFETY: a prefetch of any address has no effect that a program could see.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.as_ptr().wrapping_add(ahead).cast()) }
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(at.as_ptr().wrapping_add(ahead).cast()) }
     }
 }

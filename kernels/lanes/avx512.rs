@@ -56,6 +56,10 @@ impl Lanes for Avx512 {
         simd!(_mm512_storeu_ps(to.as_mut_ptr(), x))
     }
     #[inline(always)]
+    fn store_f32(self, x: __m512, to: &mut [u8; 64]) {
+        simd!(_mm512_storeu_ps(to.as_mut_ptr().cast(), x))
+    }
+    #[inline(always)]
     fn add(self, a: __m512, b: __m512) -> __m512 {
         simd!(_mm512_add_ps(a, b))
     }
@@ -111,6 +115,15 @@ impl Lanes for Avx512 {
             let x = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps::<1>(x));
             let x = _mm_add_ps(x, _mm_movehl_ps(x, x));
             _mm_cvtss_f32(_mm_add_ss(x, _mm_movehdup_ps(x)))
+        })
+    }
+    #[inline(always)]
+    fn greatest(self, a: __m512) -> f32 {
+        simd!({
+            let x = _mm256_max_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps::<1>(a));
+            let x = _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps::<1>(x));
+            let x = _mm_max_ps(x, _mm_movehl_ps(x, x));
+            _mm_cvtss_f32(_mm_max_ss(x, _mm_movehdup_ps(x)))
         })
     }
     #[inline(always)]
@@ -186,6 +199,6 @@ impl Lanes for Avx512 {
     #[inline(always)]
     fn prefetch(self, at: &[u8], ahead: usize) {
         // SAFETY: a prefetch of any address has no effect that a program could see.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.as_ptr().wrapping_add(ahead).cast()) }
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(at.as_ptr().wrapping_add(ahead).cast()) }
     }
 }

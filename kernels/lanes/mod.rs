@@ -44,6 +44,7 @@ pub(crate) trait Lanes: Copy {
     fn load_f16(self, bytes: &[u8; 32]) -> Self::F;
     fn load_bf16(self, bytes: &[u8; 32]) -> Self::F;
     fn store(self, x: Self::F, to: &mut [f32; N]);
+    fn store_f32(self, x: Self::F, to: &mut [u8; 64]);
 
     fn add(self, a: Self::F, b: Self::F) -> Self::F;
     fn sub(self, a: Self::F, b: Self::F) -> Self::F;
@@ -86,7 +87,8 @@ pub(crate) trait Lanes: Copy {
     fn dot_short(self, acc: Self::Short, w: Self::I, a: Self::I) -> Self::Short;
     /// `acc` and the sum of the products.
     fn add_short(self, acc: Self::I, short: Self::Short) -> Self::I;
-    /// Asks for the cache line `ahead` bytes after the start of `at`, which may lie past its end.
+    /// Asks for the cache line `ahead` bytes after the start of `at`, which may lie past its end. It goes to the second
+    /// cache: the first has too few places for lines on their way, and was slower by a third where it was asked.
     fn prefetch(self, at: &[u8], ahead: usize);
 
     /// Pairwise: lane i with lane i + 8, then + 4, + 2, + 1.
@@ -102,10 +104,7 @@ pub(crate) trait Lanes: Copy {
     }
 
     /// The greatest lane; NaNs may be lost.
-    #[inline(always)]
-    fn greatest(self, a: Self::F) -> f32 {
-        self.to_array(a).into_iter().fold(f32::NEG_INFINITY, |m, x| if x > m { x } else { m })
-    }
+    fn greatest(self, a: Self::F) -> f32;
 
     /// The first lanes from a slice of at most sixteen, `fill` in the others.
     #[inline(always)]

@@ -51,6 +51,10 @@ impl Lanes for Scalar {
         *to = x;
     }
     #[inline(always)]
+    fn store_f32(self, x: [f32; N], to: &mut [u8; 64]) {
+        to.as_chunks_mut().0.iter_mut().zip(x).for_each(|(to, x)| *to = x.to_le_bytes())
+    }
+    #[inline(always)]
     fn add(self, a: [f32; N], b: [f32; N]) -> [f32; N] {
         zip(a, b, |a, b| a + b)
     }
@@ -93,6 +97,10 @@ impl Lanes for Scalar {
     #[inline(always)]
     fn to_array(self, a: [f32; N]) -> [f32; N] {
         a
+    }
+    #[inline(always)]
+    fn greatest(self, a: [f32; N]) -> f32 {
+        a.into_iter().fold(f32::NEG_INFINITY, |m, x| if x > m { x } else { m })
     }
     #[inline(always)]
     fn splat_i(self, x: i32) -> [i32; N] {

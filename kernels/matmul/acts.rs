@@ -3,7 +3,7 @@
 use super::layout::SPAN;
 use crate::error::{Error, rows};
 use crate::lanes::{Lanes, N, Op};
-use crate::{Level, Pool};
+use crate::{Format, Level, Pool};
 
 /// Up to 256 columns of one row in int8.
 #[derive(Clone, Copy)]
@@ -13,19 +13,21 @@ pub(super) struct Block {
     pub(super) quads: [[u8; 4]; SPAN / 4],
     /// What a quantum is worth, per 32 columns.
     pub(super) scale: [f32; SPAN / 32],
-    /// Sums of the quanta, per 16 columns.
-    pub(super) sums: [i32; SPAN / 16],
+    /// What remains of zero without the quanta, per 16 columns: their sums, negated.
+    pub(super) less_16: [i32; SPAN / 16],
+    /// The same per 32 columns.
+    pub(super) less_32: [i32; SPAN / 32],
 }
 
 impl Block {
-    /// The sum of a group's quanta, the group being of four or eight quads.
+    /// The negated sum of a group's quanta, the group being of 32 columns or of half as many.
     #[inline(always)]
-    pub(super) fn sum<const QUADS: usize>(&self, group: usize) -> i32 {
-        if QUADS == 4 { self.sums[group] } else { self.sums[group * 2] + self.sums[group * 2 + 1] }
+    pub(super) fn less(&self, halves: bool, group: usize) -> i32 {
+        if halves { self.less_16[group] } else { self.less_32[group] }
     }
 }
 
-const EMPTY: Block = Block { quads: [[0; 4]; 64], scale: [0.0; 8], sums: [0; 16] };
+const EMPTY: Block = Block { quads: [[0; 4]; 64], scale: [0.0; 8], less_16: [0; 16], less_32: [0; 8] };
 
 /// Rows of f32, and the same in int8 with one scale per 32 values. A value's error is at most half a quantum, its
 /// block's greatest magnitude / 254. Blocks with a NaN or an infinity count as NaN; blocks below 1e-30 count as zero.
@@ -33,6 +35,8 @@ const EMPTY: Block = Block { quads: [[0; 4]; 64], scale: [0.0; 8], sums: [0; 16]
 pub struct Activations {
     rows: usize,
     cols: usize,
+    /// Whether they were prepared for weights in floats, and for quantised ones.
+    ready: [bool; 2],
     x: Vec<f32>,
     /// Block `b` of row `i` at `b * rows + i`; empty where the columns are no multiple of 32.
     blocks: Vec<Block>,
@@ -53,17 +57,31 @@ impl Activations {
 
     /// Takes rows of `cols` values; the memory is kept from one call to the next.
     pub fn set(&mut self, pool: &Pool, level: Level, cols: usize, x: &[f32]) -> Result<(), Error> {
+        self.set_for(pool, level, cols, x, &Format::ALL)
+    }
+
+    /// The same for products with weights of these formats only, which spares what others would need.
+    pub fn set_for(
+        &mut self,
+        pool: &Pool,
+        level: Level,
+        cols: usize,
+        x: &[f32],
+        formats: &[Format],
+    ) -> Result<(), Error> {
         self.rows = rows("activations", x.len(), cols)?;
         self.cols = cols;
         self.x.clear();
-        self.x.extend_from_slice(x);
-        self.blocks.clear();
-        if !cols.is_multiple_of(32) {
+        self.ready = [formats.iter().any(|f| f.is_float()), formats.iter().any(|f| !f.is_float())];
+        if self.ready[0] {
+            self.x.extend_from_slice(x);
+        }
+        if !self.ready[1] || !cols.is_multiple_of(32) {
             return Ok(());
         }
         let rows = self.rows;
+        // What blocks held before is overwritten as far as it is read.
         self.blocks.resize(rows * cols.div_ceil(SPAN), EMPTY);
-        let x = &self.x;
         let one = |first: usize, blocks: &mut [Block]| {
             for (i, block) in (first..).zip(blocks) {
                 let (span, row) = (i / rows, i % rows);
@@ -77,6 +95,10 @@ impl Activations {
             pool.chunks_mut(&mut self.blocks, 64, |i, blocks| one(i * 64, blocks));
         }
         Ok(())
+    }
+
+    pub(super) fn ready_for(&self, format: Format) -> bool {
+        self.ready[usize::from(!format.is_float())]
     }
 
     pub(super) fn x(&self) -> &[f32] {
@@ -113,8 +135,9 @@ impl Op for Quantise<'_> {
                 let q = if finite { s.to_i(s.mul(v, s.splat(inverse))) } else { s.splat_i(0) };
                 let bytes = s.narrow(q);
                 self.block.quads[j * 8 + h * 4..][..4].copy_from_slice(bytes.as_chunks::<4>().0);
-                self.block.sums[j * 2 + h] = bytes.iter().map(|b| i32::from(*b as i8)).sum();
+                self.block.less_16[j * 2 + h] = -bytes.iter().map(|b| i32::from(*b as i8)).sum::<i32>();
             }
+            self.block.less_32[j] = self.block.less_16[j * 2] + self.block.less_16[j * 2 + 1];
             self.block.scale[j] = scale;
         }
     }

@@ -27,7 +27,7 @@ pub(super) trait Layout: Copy {
     const ZERO: i32;
     /// Scales are per 16 columns, not 32.
     const HALVES: bool;
-    /// There is a minimum beside each scale, added to the product of scale and quantum.
+    /// There is a minimum beside each scale, taken from the product of scale and quantum.
     const MINS: bool;
     /// Bytes of the scales of a tile with that many runs.
     fn side(runs: usize) -> usize;
@@ -256,7 +256,8 @@ macro_rules! blocks_of_32 {
             #[inline(always)]
             fn scale<S: Lanes>(s: S, side: &[u8], group: usize) -> (S::F, S::F) {
                 let at = group * Self::side(1);
-                let min = if $mins { half_lanes(s, side, at + 32) } else { s.splat(0.0) };
+                let zero = s.splat(0.0);
+                let min = if $mins { s.sub(zero, half_lanes(s, side, at + 32)) } else { zero };
                 (half_lanes(s, side, at), min)
             }
         }
@@ -312,7 +313,7 @@ fn k4_scale<S: Lanes>(s: S, side: &[u8], group: usize) -> (S::F, S::F) {
     let min = s.or(s.and(s.shr(mins, by), low), s.shl(s.and(min_tops, high), 4));
     let scale = s.mul(half_lanes(s, side, 0), s.to_f(scale));
     let min = s.mul(half_lanes(s, side, 32), s.to_f(min));
-    (scale, s.sub(s.splat(0.0), min))
+    (scale, min)
 }
 
 /// One signed byte per 16 columns and row, after the common factor.
@@ -446,5 +447,5 @@ fn q2_scale<S: Lanes>(s: S, side: &[u8], group: usize) -> (S::F, S::F) {
     let pairs = s.widen_u8(&side[64..].as_chunks().0[group]);
     let scale = s.mul(half_lanes(s, side, 0), s.to_f(s.and(pairs, s.splat_i(15))));
     let min = s.mul(half_lanes(s, side, 32), s.to_f(s.shr(pairs, 4)));
-    (scale, s.sub(s.splat(0.0), min))
+    (scale, min)
 }

@@ -142,6 +142,9 @@ pub fn matmul(pool: &Pool, level: Level, weights: &Matrix, x: &[f32], out: &mut 
 pub fn matmul_q(pool: &Pool, level: Level, acts: &Activations, products: &mut [Product]) -> Result<(), Error> {
     for p in products.iter() {
         length("columns of the activations", p.weights.cols(), acts.cols())?;
+        if !acts.ready_for(p.weights.format()) {
+            return Err(Error::Format { what: "activations as they were prepared", format: p.weights.format() });
+        }
         length("output of the product", product("output", &[acts.rows(), p.weights.rows()])?, p.out.len())?;
         if let Some(bias) = p.bias {
             length("bias of the product", p.weights.rows(), bias.len())?;
@@ -188,10 +191,11 @@ impl Job<'_> {
     fn finish(&self, i: usize, first: usize, values: &[f32]) {
         // SAFETY: tasks own ranges of weight rows that don't overlap, and the lengths were checked before they began.
         let out = unsafe { self.out.range(i * self.weights.rows() + first, values.len()) };
-        let bias = self.bias.map(|b| &b[first..][..values.len()]);
-        for (r, (out, value)) in out.iter_mut().zip(values).enumerate() {
-            let value = value + bias.map_or(0.0, |b| b[r]);
-            *out = if self.add { *out + value } else { value };
+        match (self.bias.map(|b| &b[first..][..values.len()]), self.add) {
+            (None, false) => out.copy_from_slice(values),
+            (None, true) => out.iter_mut().zip(values).for_each(|(out, value)| *out += value),
+            (Some(bias), false) => out.iter_mut().zip(values).zip(bias).for_each(|((out, value), b)| *out = value + b),
+            (Some(bias), true) => out.iter_mut().zip(values).zip(bias).for_each(|((out, value), b)| *out += value + b),
         }
     }
 }

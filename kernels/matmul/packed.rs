@@ -4,12 +4,12 @@ use super::Matrix;
 use super::layout::{self, Layout, ROWS, SPAN, tile_bytes};
 use crate::Format;
 use crate::error::{Error, product};
-use crate::os::{Mapped, Pages};
+use crate::os::{Arena, Mapped, Part};
 use crate::pool::{Disjoint, Pool};
 use std::sync::Arc;
 
 enum Store {
-    Own(Pages),
+    Own(Part),
     Mapped { file: Arc<Mapped>, start: usize },
 }
 
@@ -39,13 +39,18 @@ impl Packed {
         product("packed matrix", &[rows.div_ceil(ROWS), strip])
     }
 
-    /// Packs with all threads of the pool.
+    /// Packs with all threads of the pool, into memory of its own.
     pub fn pack(pool: &Pool, matrix: &Matrix) -> Result<Packed, Error> {
+        Packed::pack_in(&mut Arena::new(0), pool, matrix)
+    }
+
+    /// Packs into a part of the arena.
+    pub fn pack_in(arena: &mut Arena, pool: &Pool, matrix: &Matrix) -> Result<Packed, Error> {
         let (format, rows, cols) = (matrix.format(), matrix.rows(), matrix.cols());
         let bytes = Packed::bytes(format, rows, cols)?;
         let strips = rows.div_ceil(ROWS);
         let strip_bytes = bytes.checked_div(strips).unwrap_or(0);
-        let mut memory = Pages::zeroed(bytes)?.huge();
+        let mut memory = arena.take(bytes)?;
         {
             let out = Disjoint::new(&mut memory);
             pool.run(strips, |strip| {

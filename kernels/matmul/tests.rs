@@ -190,6 +190,25 @@ fn bias_and_accumulation() {
 }
 
 #[test]
+fn activations_serve_the_formats_that_they_were_prepared_for() {
+    let (pool, level, x) = (Pool::new(1), Level::best(), noise(64, 2));
+    for (prepared, refused) in [(Format::Q8_0, Format::F16), (Format::F16, Format::Q8_0)] {
+        let mut acts = Activations::new();
+        let times = |acts: &Activations, format| {
+            let bytes = encoded(format, &noise(64, 1));
+            let mut out = [0.0];
+            let matrix = Matrix::new(format, 1, 64, &bytes).unwrap();
+            matmul_q(&pool, level, acts, &mut [Product::new(matrix, &mut out)]).map(|()| out)
+        };
+        acts.set(&pool, level, 64, &x).unwrap();
+        let both = times(&acts, prepared).unwrap();
+        acts.set_for(&pool, level, 64, &x, &[prepared]).unwrap();
+        assert_eq!(times(&acts, prepared), Ok(both));
+        assert!(matches!(times(&acts, refused), Err(Error::Format { .. })));
+    }
+}
+
+#[test]
 fn packed_bytes_come_back_from_a_file() {
     let pool = Pool::new(2);
     let bytes = encoded(Format::Q5_K, &noise(20 * 512, 1));

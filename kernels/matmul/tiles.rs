@@ -18,7 +18,7 @@ use std::ops::Range;
 /// Up to this many activation rows go straight from the tiles.
 const FEW: usize = 4;
 /// Activation rows that meet a panel before the next: their sums stay in the nearest cache.
-const BATCH: usize = 96;
+const BATCH: usize = 288;
 /// Strips that are unpacked together.
 const PAIR: usize = 2;
 
@@ -58,8 +58,13 @@ impl<'a> Strip<'a> {
         }
     }
 
+    /// Where tiles are made that aren't there yet.
+    fn scratch(weights: &Weights) -> Vec<u8> {
+        vec![0; if matches!(weights, Weights::Raw(_)) { TILE } else { 0 }]
+    }
+
     #[inline(always)]
-    fn tile<'b, L: Layout>(&'b self, span: usize, runs: usize, scratch: &'b mut [u8; TILE]) -> &'b [u8] {
+    fn tile<'b, L: Layout>(&'b self, span: usize, runs: usize, scratch: &'b mut [u8]) -> &'b [u8] {
         let bytes = tile_bytes::<L>(runs);
         match self {
             Strip::Packed(strip) => &strip[span * tile_bytes::<L>(8)..][..bytes],
@@ -78,14 +83,16 @@ fn runs_of(cols: usize, span: usize) -> usize {
 }
 
 fn few<L: Layout>(level: Level, job: &Job, acts: &Activations, rows: Range<usize>) {
+    let mut scratch = Strip::scratch(&job.weights);
     for first in rows.clone().step_by(ROWS) {
         let strip = Strip::of(&job.weights, first / ROWS);
         let mut out = [[0.0; N]; FEW];
+        let few = Few { strip: &strip, acts, scratch: &mut scratch, out: &mut out, layout: PhantomData::<L> };
         match acts.rows() {
             0 => {}
-            1 => level.run(Few::<L, 1> { strip: &strip, acts, out: &mut out, layout: PhantomData }),
-            2 => level.run(Few::<L, 2> { strip: &strip, acts, out: &mut out, layout: PhantomData }),
-            _ => level.run(Few::<L, 4> { strip: &strip, acts, out: &mut out, layout: PhantomData }),
+            1 => level.run(Times::<L, 1>(few)),
+            2 => level.run(Times::<L, 2>(few)),
+            _ => level.run(Times::<L, 4>(few)),
         }
         let n = (rows.end - first).min(ROWS);
         for (i, out) in out.iter().enumerate().take(acts.rows()) {
@@ -94,28 +101,32 @@ fn few<L: Layout>(level: Level, job: &Job, acts: &Activations, rows: Range<usize
     }
 }
 
-struct Few<'a, L, const M: usize> {
+struct Few<'a, L> {
     strip: &'a Strip<'a>,
     acts: &'a Activations,
+    scratch: &'a mut [u8],
     out: &'a mut [[f32; N]; FEW],
     layout: PhantomData<L>,
 }
 
-/// How far ahead weights are asked for.
-const AHEAD: usize = 3072;
+/// For up to `M` activation rows.
+struct Times<'a, L, const M: usize>(Few<'a, L>);
 
-impl<L: Layout, const M: usize> Op for Few<'_, L, M> {
+/// How far ahead weights are asked for.
+const AHEAD: usize = 4096;
+
+impl<L: Layout, const M: usize> Op for Times<'_, L, M> {
     type Out = ();
 
     #[inline(always)]
     fn run<S: Lanes>(self, s: S) {
-        let mut scratch = [0; TILE];
+        let Few { strip, acts, scratch, out: to, .. } = self.0;
         let mut out = [s.splat(0.0); M];
-        let (rows, cols) = (self.acts.rows(), self.acts.cols());
-        let packed = matches!(self.strip, Strip::Packed(_));
-        for (span, blocks) in self.acts.blocks().chunks_exact(rows).enumerate() {
+        let (rows, cols) = (acts.rows(), acts.cols());
+        let packed = matches!(strip, Strip::Packed(_));
+        for (span, blocks) in acts.blocks().chunks_exact(rows).enumerate() {
             let runs = runs_of(cols, span);
-            let tile = self.strip.tile::<L>(span, runs, &mut scratch);
+            let tile = strip.tile::<L>(span, runs, scratch);
             let (quanta, side) = tile.split_at(runs * 64 * L::BITS);
             let acts: [&Block; M] = std::array::from_fn(|m| &blocks[m.min(rows - 1)]);
             for (run, quanta) in quanta.chunks_exact(64 * L::BITS).enumerate() {
@@ -130,15 +141,15 @@ impl<L: Layout, const M: usize> Op for Few<'_, L, M> {
                     let (scale, min) = L::scale(s, side, run * groups + h);
                     for m in 0..M {
                         let a = acts[m];
-                        let sum = if L::HALVES { a.sum::<4>(run * 2 + h) } else { a.sum::<8>(run) };
-                        let mut acc = s.splat_i(-L::ZERO * sum);
+                        let less = s.splat_i(a.less(L::HALVES, run * groups + h));
+                        let mut acc = start::<S, L>(s, less);
                         for q in h * quads..(h + 1) * quads {
                             let x = s.splat_i(i32::from_le_bytes(a.quads[run * 8 + q]));
                             acc = if L::BITS == 8 { s.dot_wide(acc, values[q], x) } else { s.dot(acc, values[q], x) };
                         }
                         let mut t = s.mul(s.to_f(acc), scale);
                         if L::MINS {
-                            t = s.fma(min, s.splat(sum as f32), t);
+                            t = s.fma(min, s.to_f(less), t);
                         }
                         out[m] = s.fma(t, s.splat(a.scale[run]), out[m]);
                     }
@@ -146,7 +157,7 @@ impl<L: Layout, const M: usize> Op for Few<'_, L, M> {
             }
         }
         for m in 0..M {
-            s.store(out[m], &mut self.out[m]);
+            s.store(out[m], &mut to[m]);
         }
     }
 }
@@ -167,7 +178,7 @@ fn many<L: Layout>(level: Level, job: &Job, acts: &Activations, rows: Range<usiz
         (first < rows.end).then(|| Strip::of(&job.weights, first / ROWS))
     });
     let mut panels = [EMPTY; PAIR];
-    let mut scratch = [0; TILE];
+    let mut scratch = Strip::scratch(&job.weights);
     let mut sums = [[[0.0; N]; PAIR]; BATCH];
     for start in (0..acts.rows()).step_by(BATCH) {
         let batch = start..(start + BATCH).min(acts.rows());
@@ -179,21 +190,33 @@ fn many<L: Layout>(level: Level, job: &Job, acts: &Activations, rows: Range<usiz
                 let tile = strip.tile::<L>(span, runs, &mut scratch);
                 level.run(Unpack::<L> { tile, runs, panel, layout: PhantomData });
             }
-            let meet = Meet { panels: &panels, runs, zero: L::ZERO, blocks: &blocks[batch.clone()], sums };
-            match (L::HALVES, L::MINS, L::BITS) {
-                (_, _, 7..) => level.run(Kind::<8, false, 8>(meet)),
-                (false, false, 5..) => level.run(Kind::<8, false, 7>(meet)),
-                (false, true, 5..) => level.run(Kind::<8, true, 7>(meet)),
-                (true, false, 5..) => level.run(Kind::<4, false, 7>(meet)),
-                (true, true, 5..) => level.run(Kind::<4, true, 7>(meet)),
-                (false, false, _) => level.run(Kind::<8, false, 4>(meet)),
-                (false, true, _) => level.run(Kind::<8, true, 4>(meet)),
-                (true, false, _) => level.run(Kind::<4, false, 4>(meet)),
-                (true, true, _) => level.run(Kind::<4, true, 4>(meet)),
-            }
+            let blocks = &blocks[batch.clone()];
+            level.run(Meet::<L> { panels: &panels, runs, blocks, sums, layout: PhantomData });
         }
-        for (i, sums) in batch.zip(sums) {
-            job.finish(i, rows.start, &sums.as_flattened()[..rows.len()]);
+        level.run(Finish { job, batch, sums, rows: rows.clone() });
+    }
+}
+
+/// The sums of a batch, to where they belong.
+struct Finish<'a, 'j> {
+    job: &'a Job<'j>,
+    batch: Range<usize>,
+    sums: &'a [[[f32; N]; PAIR]],
+    rows: Range<usize>,
+}
+
+impl Op for Finish<'_, '_> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<S: Lanes>(self, _: S) {
+        for (i, sums) in self.batch.zip(self.sums) {
+            let sums = sums.as_flattened();
+            match sums.first_chunk::<{ PAIR * N }>() {
+                // A length that the compiler knows makes vectors of it.
+                Some(all) if self.rows.len() == all.len() => self.job.finish(i, self.rows.start, all),
+                _ => self.job.finish(i, self.rows.start, &sums[..self.rows.len()]),
+            }
         }
     }
 }
@@ -212,6 +235,10 @@ impl<L: Layout> Op for Unpack<'_, L> {
     fn run<S: Lanes>(self, s: S) {
         let (quanta, side) = self.tile.split_at(self.runs * 64 * L::BITS);
         for (quanta, values) in quanta.chunks_exact(64 * L::BITS).zip(self.panel.values.as_chunks_mut::<8>().0) {
+            // The next tile lies behind this one; the products leave the time to fetch it.
+            for line in 0..=L::BITS {
+                s.prefetch(quanta, tile_bytes::<L>(8) + line * 64);
+            }
             for (value, to) in planes(s, L::BITS, quanta).into_iter().zip(values) {
                 s.store_i(value, to);
             }
@@ -227,33 +254,29 @@ impl<L: Layout> Op for Unpack<'_, L> {
 }
 
 /// Activation rows of one span meeting the panels.
-struct Meet<'a> {
+struct Meet<'a, L> {
     panels: &'a [Panel; PAIR],
     runs: usize,
-    zero: i32,
     blocks: &'a [Block],
     sums: &'a mut [[[f32; N]; PAIR]],
+    layout: PhantomData<L>,
 }
 
-/// By quads in a group, whether there are minima, and the bits that quanta stay within (4, 7, 8): all that matters of a format
-/// once it is unpacked.
-struct Kind<'a, const QUADS: usize, const MINS: bool, const WITHIN: usize>(Meet<'a>);
-
-impl<const QUADS: usize, const MINS: bool, const WITHIN: usize> Op for Kind<'_, QUADS, MINS, WITHIN> {
+impl<L: Layout> Op for Meet<'_, L> {
     type Out = ();
 
     #[inline(always)]
     fn run<S: Lanes>(self, s: S) {
-        let Meet { panels, runs, zero, blocks, sums } = self.0;
+        let Meet { panels, runs, blocks, sums, .. } = self;
         let mut at = 0;
         macro_rules! rows {
             ($m:literal) => {
                 while let (Some(b), Some(c)) = (blocks[at..].first_chunk::<$m>(), sums[at..].first_chunk_mut::<$m>()) {
                     if S::WIDE {
-                        micro::<S, $m, 2, QUADS, MINS, WITHIN>(s, panels, 0, runs, zero, b, c);
+                        micro::<S, L, $m, 2>(s, panels, 0, runs, b, c);
                     } else {
-                        micro::<S, $m, 1, QUADS, MINS, WITHIN>(s, panels, 0, runs, zero, b, c);
-                        micro::<S, $m, 1, QUADS, MINS, WITHIN>(s, panels, 1, runs, zero, b, c);
+                        micro::<S, L, $m, 1>(s, panels, 0, runs, b, c);
+                        micro::<S, L, $m, 1>(s, panels, 1, runs, b, c);
                     }
                     at += $m;
                 }
@@ -268,32 +291,39 @@ impl<const QUADS: usize, const MINS: bool, const WITHIN: usize> Op for Kind<'_, 
     }
 }
 
+/// The exact sum of a group before its products: what the quanta's offset takes away.
+#[inline(always)]
+fn start<S: Lanes, L: Layout>(s: S, less: S::I) -> S::I {
+    const { assert!(L::ZERO == 0 || L::ZERO.count_ones() == 1, "offsets are powers of two") };
+    if L::ZERO == 0 { s.splat_i(0) } else { s.shl(less, L::ZERO.trailing_zeros()) }
+}
+
 /// `M` activation rows by `P` panels from `first`: the products stay in registers for the whole span.
 #[inline(always)]
-#[allow(clippy::too_many_arguments)]
-fn micro<S: Lanes, const M: usize, const P: usize, const QUADS: usize, const MINS: bool, const WITHIN: usize>(
+fn micro<S: Lanes, L: Layout, const M: usize, const P: usize>(
     s: S,
     panels: &[Panel; PAIR],
     first: usize,
     runs: usize,
-    zero: i32,
     blocks: &[Block; M],
     sums: &mut [[[f32; N]; PAIR]; M],
 ) {
+    let quads = if L::HALVES { 4 } else { 8 };
+    let short = S::SHORT && L::BITS <= 4;
     let mut out = [[s.splat(0.0); P]; M];
     for m in 0..M {
         for p in 0..P {
             out[m][p] = s.load(&sums[m][first + p]);
         }
     }
-    for group in 0..(runs * 8 / QUADS).min(64 / QUADS) {
-        let run = group * QUADS / 8;
+    for group in 0..(runs * 8 / quads).min(64 / quads) {
+        let run = group * quads / 8;
         let mut acc = [[s.splat_i(0); P]; M];
-        let mut short = [[s.short(); P]; M];
+        let mut shorts = [[s.short(); P]; M];
         for m in 0..M {
-            acc[m] = [s.splat_i(-zero * blocks[m].sum::<QUADS>(group)); P];
+            acc[m] = [start::<S, L>(s, s.splat_i(blocks[m].less(L::HALVES, group))); P];
         }
-        for q in group * QUADS..(group + 1) * QUADS {
+        for q in group * quads..(group + 1) * quads {
             let mut w = [s.splat_i(0); P];
             for p in 0..P {
                 w[p] = s.load_i(&panels[first + p].values[q]);
@@ -301,9 +331,9 @@ fn micro<S: Lanes, const M: usize, const P: usize, const QUADS: usize, const MIN
             for m in 0..M {
                 let x = s.splat_i(i32::from_le_bytes(blocks[m].quads[q]));
                 for p in 0..P {
-                    if S::SHORT && WITHIN == 4 {
-                        short[m][p] = s.dot_short(short[m][p], w[p], x);
-                    } else if WITHIN == 8 {
+                    if short {
+                        shorts[m][p] = s.dot_short(shorts[m][p], w[p], x);
+                    } else if L::BITS == 8 {
                         acc[m][p] = s.dot_wide(acc[m][p], w[p], x);
                     } else {
                         acc[m][p] = s.dot(acc[m][p], w[p], x);
@@ -311,10 +341,10 @@ fn micro<S: Lanes, const M: usize, const P: usize, const QUADS: usize, const MIN
                 }
             }
         }
-        if S::SHORT && WITHIN == 4 {
+        if short {
             for m in 0..M {
                 for p in 0..P {
-                    acc[m][p] = s.add_short(acc[m][p], short[m][p]);
+                    acc[m][p] = s.add_short(acc[m][p], shorts[m][p]);
                 }
             }
         }
@@ -323,8 +353,8 @@ fn micro<S: Lanes, const M: usize, const P: usize, const QUADS: usize, const MIN
             let scale = s.load(&panel.scale[group]);
             for m in 0..M {
                 let mut t = s.mul(s.to_f(acc[m][p]), scale);
-                if MINS {
-                    t = s.fma(s.load(&panel.min[group]), s.splat(blocks[m].sum::<QUADS>(group) as f32), t);
+                if L::MINS {
+                    t = s.fma(s.load(&panel.min[group]), s.to_f(s.splat_i(blocks[m].less(L::HALVES, group))), t);
                 }
                 out[m][p] = s.fma(t, s.splat(blocks[m].scale[run]), out[m][p]);
             }

@@ -8,11 +8,11 @@ mod map;
 mod pages;
 mod streams;
 
-pub use bandwidth::read_bandwidth;
+pub use bandwidth::{huge_page_bandwidth, read_bandwidth};
 pub use group::{end_group, own_group};
 pub use limits::{Memory, cpu_name, processors};
 pub use map::Mapped;
-pub use pages::Pages;
+pub use pages::{Arena, Pages, Part};
 pub use streams::stdout_was_closed;
 
 /// Asks the system to forget what it keeps of a file in memory, so that it is read from its device again; what was not

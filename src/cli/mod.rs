@@ -21,6 +21,7 @@ mod evidence;
 mod infer;
 mod keys;
 mod lint;
+mod model;
 mod pick;
 mod receipts;
 mod roadmap;
@@ -140,6 +141,7 @@ enum Command {
     Entropy(entropy::Args),
     Infer(Box<infer::Args>),
     Keys(keys::Args),
+    Model(model::Args),
     Receipts(receipts::Args),
     Roadmap(roadmap::Args),
     Schema(schema::Args),
@@ -160,6 +162,7 @@ impl Command {
             Command::Entropy(args) => entropy::run(args, session),
             Command::Infer(args) => infer::run(args, session),
             Command::Keys(args) => keys::run(args, session),
+            Command::Model(args) => model::run(args, session),
             Command::Receipts(args) => receipts::run(args, session),
             Command::Roadmap(args) => roadmap::run(args, session),
             Command::Schema(args) => schema::run(args, session),

@@ -6,7 +6,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use bizra_kernels::{Level, Pool, default_threads};
+use bizra_kernels::{Level, Packed, Pool, default_threads};
 use serde_json::Value as Json;
 
 use super::config::{ConfigError, ModelConfig, RopeScaling};
@@ -19,7 +19,7 @@ use super::hf;
 use super::json;
 use super::kv::{Cell, Kv};
 use super::memory::{self, Needs};
-use super::model::{Model, Packing};
+use super::model::{Model, Packing, Stored};
 use super::sampler::Sampling;
 use super::tokenizer::Tokenizer;
 use super::weights::Weights;
@@ -37,6 +37,8 @@ pub struct Options<'o> {
     /// Quantised weights are rearranged for speed, and this is told which bytes of the file are read no more, so that
     /// their pages can be given back. None computes from the file's bytes: slower, with the same results.
     pub pack: Option<&'o dyn Fn(Range<u64>)>,
+    /// Where matrices may lie that were packed before. Used only with `pack`.
+    pub stored: Option<Stored<'o>>,
 }
 
 impl Default for Options<'_> {
@@ -48,6 +50,7 @@ impl Default for Options<'_> {
             cell: Cell::F16,
             chunk: None,
             pack: None,
+            stored: None,
         }
     }
 }
@@ -161,7 +164,7 @@ impl<'a> Engine<'a> {
         let context = context(&config, options.context)?;
         let chunk = options.chunk.unwrap_or_else(|| memory::chunk(&config)).clamp(1, context);
         let pool = Pool::new(options.threads);
-        let packing = options.pack.map(|copied| Packing { pool: &pool, copied });
+        let packing = options.pack.map(|copied| Packing { pool: &pool, copied, stored: options.stored });
         let model = Model::new(config, weights, context, packing)?;
         let Options { level, cell, .. } = *options;
         Ok(Engine { model, tokenizer, pool, level, context, cell, chunk, work: Work::default() })
@@ -218,6 +221,11 @@ impl<'a> Engine<'a> {
     /// with.
     pub fn set_cell(&mut self, cell: Cell) {
         self.cell = cell;
+    }
+
+    /// The matrices that are packed, each with its offset in the file: what [`Options::stored`] may give next time.
+    pub fn packed(&self) -> impl Iterator<Item = (u64, &Packed)> {
+        self.model.packed()
     }
 
     /// Storage formats of the matrices, each once.

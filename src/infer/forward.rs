@@ -9,7 +9,7 @@
 use bizra_kernels::attention::{Attention, attention};
 use bizra_kernels::rope::{self, Pairs, Table};
 use bizra_kernels::swiglu::{self, gated};
-use bizra_kernels::{Activations, Level, Pool, Product, matmul_q, rmsnorm};
+use bizra_kernels::{Activations, Format, Level, Pool, Product, matmul_q, rmsnorm};
 
 use super::config::{Activation, ModelConfig, RopeLayout};
 use super::fault::{InferError, Place};
@@ -127,7 +127,7 @@ impl Pass<'_, '_> {
                 keep_wanted(&mut work.x, self.config.dim, segments);
                 keep_wanted(&mut work.mixed, self.config.heads * self.config.key_dim, segments);
             }
-            self.set(&mut work.acts, &work.mixed, &block.out)?;
+            self.set(&mut work.acts, &work.mixed, &[&block.out])?;
             self.add_projected(work, &block.out, block.attention_post_norm.as_deref())?;
             self.feed_forward(work, block)?;
             check(&work.x, self.config.dim, &positions, Place::Layer { number, of: self.config.layers })?;
@@ -162,7 +162,7 @@ impl Pass<'_, '_> {
         let (Machine { pool, level }, c) = (self.machine, self.config);
         let rows = work.x.len() / c.dim;
         let (queries, keys) = (c.heads * c.key_dim, c.kv_heads * c.key_dim);
-        self.prepare(work, &block.attention_norm)?;
+        self.prepare(work, &block.attention_norm, &[&block.q, &block.k, &block.v])?;
         resize(&mut work.q, rows * queries);
         resize(&mut work.k, rows * keys);
         resize(&mut work.v, rows * keys);
@@ -200,7 +200,7 @@ impl Pass<'_, '_> {
 
     fn feed_forward(&self, work: &mut Work, block: &Block) -> Result<(), InferError> {
         let (Machine { pool, level }, c) = (self.machine, self.config);
-        self.prepare(work, &block.ffn_norm)?;
+        self.prepare(work, &block.ffn_norm, &[&block.gate, &block.up])?;
         let rows = work.x.len() / c.dim;
         resize(&mut work.gate, rows * c.ffn_dim);
         resize(&mut work.up, rows * c.ffn_dim);
@@ -211,20 +211,23 @@ impl Pass<'_, '_> {
             Activation::Gelu => swiglu::Activation::GeluTanh,
         };
         gated(pool, level, activation, &mut work.gate, &work.up)?;
-        self.set(&mut work.acts, &work.gate, &block.down)?;
+        self.set(&mut work.acts, &work.gate, &[&block.down])?;
         self.add_projected(work, &block.down, block.ffn_post_norm.as_deref())
     }
 
     /// The residual stream, normalised, becomes what the next products read.
-    fn prepare(&self, work: &mut Work, norm: &[f32]) -> Result<(), InferError> {
+    fn prepare(&self, work: &mut Work, norm: &[f32], readers: &[&Linear]) -> Result<(), InferError> {
         let Machine { pool, level } = self.machine;
         resize(&mut work.normed, work.x.len());
         rmsnorm::rmsnorm(pool, level, &work.x, norm, self.config.norm_eps, &mut work.normed)?;
-        Ok(work.acts.set(pool, level, self.config.dim, &work.normed)?)
+        self.set(&mut work.acts, &work.normed, readers)
     }
 
-    fn set(&self, acts: &mut Activations, input: &[f32], linear: &Linear) -> Result<(), InferError> {
-        Ok(acts.set(self.machine.pool, self.machine.level, linear.weights().cols(), input)?)
+    fn set(&self, acts: &mut Activations, input: &[f32], readers: &[&Linear]) -> Result<(), InferError> {
+        let Machine { pool, level } = self.machine;
+        let Some(first) = readers.first() else { return Ok(()) };
+        let formats: Vec<Format> = readers.iter().map(|linear| linear.weights().format()).collect();
+        Ok(acts.set_for(pool, level, first.weights().cols(), input, &formats)?)
     }
 
     /// Adds a projection to the residual stream, normalised first where the model says so.
@@ -243,7 +246,7 @@ impl Pass<'_, '_> {
 
     fn logits(&self, work: &mut Work) -> Result<(), InferError> {
         let Machine { pool, level } = self.machine;
-        self.prepare(work, &self.model.output_norm)?;
+        self.prepare(work, &self.model.output_norm, &[&self.model.output])?;
         work.vocab = self.config.vocab;
         resize(&mut work.logits, work.x.len() / self.config.dim * self.config.vocab);
         matmul_q(pool, level, &work.acts, &mut [project(&self.model.output, &mut work.logits)])?;

@@ -6,6 +6,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 
+use bizra_kernels::os::Arena;
 use bizra_kernels::{self as kernels, Format, Matrix, Packed, Pool, dequantize};
 
 use super::config::{LongRopeLists, ModelConfig, RopeScaling};
@@ -45,6 +46,12 @@ pub(super) struct Block<'a> {
     pub ffn_post_norm: Option<Vec<f32>>,
 }
 
+impl<'a> Block<'a> {
+    fn linears(&self) -> [&Linear<'a>; 7] {
+        [&self.q, &self.k, &self.v, &self.out, &self.gate, &self.up, &self.down]
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Linear<'a> {
     store: Store<'a>,
@@ -54,14 +61,25 @@ pub(super) struct Linear<'a> {
 #[derive(Debug)]
 enum Store<'a> {
     File(Matrix<'a>),
-    Packed(Packed),
+    Packed {
+        packed: Packed,
+        /// Where the matrix begins in the model's file.
+        offset: u64,
+    },
 }
 
 impl Linear<'_> {
     pub(super) fn weights(&self) -> kernels::Weights<'_> {
         match &self.store {
             Store::File(matrix) => (*matrix).into(),
-            Store::Packed(packed) => packed.into(),
+            Store::Packed { packed, .. } => packed.into(),
+        }
+    }
+
+    fn packed(&self) -> Option<(u64, &Packed)> {
+        match &self.store {
+            Store::File(_) => None,
+            Store::Packed { packed, offset } => Some((*offset, packed)),
         }
     }
 }
@@ -72,7 +90,11 @@ pub struct Packing<'p> {
     pub pool: &'p Pool,
     /// Told which bytes of the file were copied and are read no more, so that their pages can be given back.
     pub copied: &'p dyn Fn(Range<u64>),
+    pub stored: Option<Stored<'p>>,
 }
+
+/// Gives the matrix at an offset of the file as it was packed before, if it was.
+pub type Stored<'p> = &'p dyn Fn(u64, Matrix) -> Option<Packed>;
 
 impl<'a> Model<'a> {
     /// `context` is how many positions will be used: long rope depends on it.
@@ -85,12 +107,13 @@ impl<'a> Model<'a> {
         if config.key_dim != config.value_dim {
             return Err(InferError::HeadSizes { key: config.key_dim, value: config.value_dim });
         }
-        let mut source = Source { config: &config, weights, packing, used: HashSet::new() };
-        let embedding = source.matrix("token_embd.weight", config.vocab, config.dim)?.1;
+        let mut source =
+            Source { config: &config, weights, packing, arena: Arena::new(room(weights)), used: HashSet::new() };
+        let (embedding_offset, embedding) = source.matrix("token_embd.weight", config.vocab, config.dim)?;
         let output_norm = source.norm("output_norm.weight", config.dim)?;
         let output = if config.tied {
             source.used.insert("output.weight".to_owned());
-            source.tied_output(embedding)?
+            source.tied_output(embedding_offset, embedding)?
         } else {
             source.linear("output", config.vocab, config.dim)?
         };
@@ -102,12 +125,19 @@ impl<'a> Model<'a> {
         let formats = matrices.map(|tensor| tensor.dtype).collect();
         Ok(Model { formats, embedding, output_norm, output, blocks, turns, window_turns, config })
     }
+
+    /// The packed matrices, each with its offset in the file.
+    pub fn packed(&self) -> impl Iterator<Item = (u64, &Packed)> {
+        self.blocks.iter().flat_map(Block::linears).chain([&self.output]).filter_map(Linear::packed)
+    }
 }
 
 struct Source<'s, 'a> {
     config: &'s ModelConfig,
     weights: &'s Weights<'a>,
     packing: Option<Packing<'s>>,
+    /// Where packed matrices lie together.
+    arena: Arena,
     used: HashSet<String>,
 }
 
@@ -180,21 +210,30 @@ impl<'a> Source<'_, 'a> {
     }
 
     /// The embedding as output. Rows are still looked up in the file, so its pages are not given back.
-    fn tied_output(&self, embedding: Matrix<'a>) -> Result<Linear<'a>, InferError> {
-        let store = match self.packing {
-            Some(packing) if !embedding.format().is_float() => Store::Packed(Packed::pack(packing.pool, &embedding)?),
-            _ => Store::File(embedding),
-        };
-        Ok(Linear { store, bias: None })
+    fn tied_output(&mut self, offset: u64, embedding: Matrix<'a>) -> Result<Linear<'a>, InferError> {
+        Ok(Linear { store: self.arranged(offset, embedding)?, bias: None })
     }
 
-    fn store(&self, offset: u64, matrix: Matrix<'a>) -> Result<Store<'a>, InferError> {
+    fn store(&mut self, offset: u64, matrix: Matrix<'a>) -> Result<Store<'a>, InferError> {
+        let store = self.arranged(offset, matrix)?;
+        if let (Store::Packed { .. }, Some(packing)) = (&store, self.packing) {
+            (packing.copied)(offset..offset + matrix.data().len() as u64);
+        }
+        Ok(store)
+    }
+
+    fn arranged(&mut self, offset: u64, matrix: Matrix<'a>) -> Result<Store<'a>, InferError> {
         let Some(packing) = self.packing.filter(|_| !matrix.format().is_float()) else {
             return Ok(Store::File(matrix));
         };
-        let packed = Packed::pack(packing.pool, &matrix)?;
-        (packing.copied)(offset..offset + matrix.data().len() as u64);
-        Ok(Store::Packed(packed))
+        let shape = |p: &Packed| (p.format(), p.rows(), p.cols());
+        let asked = (matrix.format(), matrix.rows(), matrix.cols());
+        let stored = packing.stored.and_then(|stored| stored(offset, matrix)).filter(|packed| shape(packed) == asked);
+        let packed = match stored {
+            Some(packed) => packed,
+            None => Packed::pack_in(&mut self.arena, packing.pool, &matrix)?,
+        };
+        Ok(Store::Packed { packed, offset })
     }
 
     fn matrix(&mut self, name: &str, rows: usize, cols: usize) -> Result<(u64, Matrix<'a>), InferError> {
@@ -254,6 +293,16 @@ impl<'a> Source<'_, 'a> {
             Some(name) => Err(InferError::UnusedTensor { name: name.to_owned(), arch: self.config.arch.name() }),
         }
     }
+}
+
+/// Bytes of all matrices when they are packed.
+fn room(weights: &Weights) -> usize {
+    let packed = |t: &Tensor| {
+        let cols = usize::try_from(t.dims.width()).ok()?;
+        let rows = usize::try_from(t.dims.rows()?).ok()?;
+        Packed::bytes(format(t), rows, cols).ok()
+    };
+    weights.iter().filter_map(packed).fold(0, usize::saturating_add)
 }
 
 fn format(tensor: &Tensor) -> Format {

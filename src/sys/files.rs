@@ -41,7 +41,7 @@ fn write_beside(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
 }
 
 /// Makes `path`, which must not be there yet.
-fn create(path: &Path, access: Access) -> io::Result<File> {
+pub(super) fn create(path: &Path, access: Access) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

@@ -56,6 +56,7 @@ mod tests {
         assert_eq!(data(&vars).as_deref(), Some(Path::new("/h/.local/share/bizra")));
         assert_eq!(cache(&vars).as_deref(), Some(Path::new("/h/.cache/bizra")));
         assert_eq!(model_cache(&vars).as_deref(), Some(Path::new("/hf/hub")));
+        assert_eq!(cache(&vars).as_deref(), Some(Path::new("/h/.cache/bizra")));
         assert_eq!(data(&Vars::default()), None);
     }
 }

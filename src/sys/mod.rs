@@ -15,6 +15,7 @@ pub mod ledger;
 pub mod machine;
 pub mod meter;
 pub mod models;
+pub mod packed;
 pub mod plans;
 pub mod process;
 pub mod setup;

@@ -56,19 +56,33 @@ struct Folder {
 
 /// A file as it was when it was looked at: another size, time or inode means that it is another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Seen {
+pub(super) struct Seen {
     bytes: u64,
     changed: Option<SystemTime>,
     inode: u64,
 }
 
 impl Seen {
-    fn of(metadata: &Metadata) -> Self {
+    pub(super) fn of(metadata: &Metadata) -> Self {
         #[cfg(unix)]
         let inode = std::os::unix::fs::MetadataExt::ino(metadata);
         #[cfg(not(unix))]
         let inode = 0;
         Seen { bytes: metadata.len(), changed: metadata.modified().ok(), inode }
+    }
+
+    /// Three numbers; none for a file whose time of change can't be told.
+    pub(super) fn text(&self) -> Option<String> {
+        let since = self.changed?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+        Some(format!("{} {} {}", self.bytes, since.as_nanos(), self.inode))
+    }
+
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let mut words = text.splitn(3, ' ');
+        let bytes = words.next()?.parse().ok()?;
+        let nanoseconds: u64 = words.next()?.parse().ok()?;
+        let changed = SystemTime::UNIX_EPOCH.checked_add(std::time::Duration::from_nanos(nanoseconds));
+        Some(Seen { bytes, changed, inode: words.next()?.parse().ok()? })
     }
 }
 
@@ -206,6 +220,12 @@ impl Opened {
             .all(|file| std::fs::metadata(&file.path).is_ok_and(|metadata| Seen::of(&metadata) == file.seen))
     }
 
+    /// The SHA-256 of a single file that was hashed before and has not changed since; nothing is hashed for it.
+    pub fn known_digest(&self, memory: &Path) -> Option<Hash> {
+        let (Kind::Gguf, [file]) = (&self.kind, self.weights.as_slice()) else { return None };
+        Remembered::read(memory).known(file)
+    }
+
     /// SHA-256 of the file; of a folder, of the lines `SHA256  NAME` of its files, sorted by name.
     ///
     /// What was hashed before is remembered in `memory` for as long as size, time and inode stay.
@@ -296,20 +316,26 @@ impl Remembered {
     }
 
     fn line(line: &str) -> Option<(String, Seen, Hash)> {
-        let mut words = line.splitn(5, ' ');
-        let hash = hex::decode(words.next()?)?;
-        let bytes = words.next()?.parse().ok()?;
-        let nanoseconds: u64 = words.next()?.parse().ok()?;
-        let changed = SystemTime::UNIX_EPOCH.checked_add(std::time::Duration::from_nanos(nanoseconds));
-        let inode = words.next()?.parse().ok()?;
-        Some((words.next()?.to_owned(), Seen { bytes, changed, inode }, hash))
+        let (hash, rest) = line.split_once(' ')?;
+        // Size, time and inode, then a path that may have blanks.
+        let (end, _) = rest.match_indices(' ').nth(2)?;
+        Some((rest[end + 1..].to_owned(), Seen::parse(&rest[..end])?, hex::decode(hash)?))
+    }
+
+    fn path_of(file: &MappedFile) -> String {
+        file.path.canonicalize().unwrap_or_else(|_| file.path.clone()).display().to_string()
+    }
+
+    fn known(&self, file: &MappedFile) -> Option<Hash> {
+        let path = Self::path_of(file);
+        self.0.iter().find(|(other, seen, _)| *other == path && *seen == file.seen).map(|(_, _, hash)| *hash)
     }
 
     fn digest(&mut self, file: &MappedFile) -> Hash {
-        let path = file.path.canonicalize().unwrap_or_else(|_| file.path.clone()).display().to_string();
-        if let Some((_, _, hash)) = self.0.iter().find(|(other, seen, _)| *other == path && *seen == file.seen) {
-            return *hash;
+        if let Some(hash) = self.known(file) {
+            return hash;
         }
+        let path = Self::path_of(file);
         let hash: Hash = Sha256::digest(&*file.bytes).into();
         self.0.retain(|(other, _, _)| *other != path);
         self.0.push((path, file.seen, hash));
@@ -322,11 +348,10 @@ impl Remembered {
     fn write(&self, path: &Path) {
         let mut text = String::new();
         for (path, seen, hash) in &self.0 {
-            let since = seen.changed.and_then(|t| t.duration_since(SystemTime::UNIX_EPOCH).ok());
-            if let Some(since) = since
+            if let Some(seen) = seen.text()
                 && !path.contains('\n')
             {
-                text += &format!("{} {} {} {} {path}\n", hex::encode(hash), seen.bytes, since.as_nanos(), seen.inode);
+                text += &format!("{} {seen} {path}\n", hex::encode(hash));
             }
         }
         if std::fs::read_to_string(path).is_ok_and(|before| before == text) {

@@ -17,6 +17,7 @@ pub(crate) mod doctor;
 pub(crate) mod entropy;
 pub(crate) mod infer;
 pub(crate) mod keys;
+pub(crate) mod model;
 pub(crate) mod receipts;
 pub(crate) mod receipts_audit;
 pub(crate) mod replay;

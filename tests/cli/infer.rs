@@ -241,7 +241,7 @@ fn sampling_out_of_range_is_refused_before_anything_is_read() {
         ("--logit-bias", "7"),
         ("--seed", "-1"),
         ("--threads", "0"),
-        ("--kv", "q8"),
+        ("--kv", "q4"),
     ] {
         refused_sampling(&env, &[flag, value], "");
     }
@@ -288,7 +288,9 @@ fn threads_and_levels_make_no_difference() {
     for level in bizra_kernels::Level::available() {
         assert_eq!(one, with(&["--isa", level.name()]), "{level}");
     }
-    assert_eq!(with(&["--kv", "f32"]), with(&["--kv", "f32", "--isa", "scalar"]));
+    for kv in ["f32", "q8"] {
+        assert_eq!(with(&["--kv", kv]), with(&["--kv", kv, "--isa", "scalar", "--threads", "1"]));
+    }
 }
 
 #[test]

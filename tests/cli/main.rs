@@ -11,6 +11,7 @@ mod frame;
 mod harness;
 mod infer;
 mod keys;
+mod model;
 mod places;
 mod readme;
 mod receipts;

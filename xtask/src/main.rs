@@ -9,6 +9,7 @@ mod crash;
 mod dist;
 mod fixtures;
 mod fuzz;
+mod models;
 mod outside;
 mod samples;
 mod sbom;
@@ -49,6 +50,11 @@ enum Task {
     /// A process of the ledger's benchmark
     #[command(hide = true)]
     LedgerWork(bench::ledger::child::Args),
+    /// A process of the engine's benchmark
+    #[command(hide = true)]
+    EngineWork(bench::engine::child::Args),
+    /// Make model files of real shapes and random weights for benchmarks
+    Models(models::Args),
     /// Kill processes that write a ledger, at random points, and look what is left
     Crash(crash::Args),
 }
@@ -68,6 +74,8 @@ fn main() -> ExitCode {
         Task::Fuzz(args) => fuzz::run(&args),
         Task::Bench(args) => bench::run(&args),
         Task::LedgerWork(args) => bench::ledger::child::run(&args),
+        Task::EngineWork(args) => bench::engine::child::run(&args),
+        Task::Models(args) => models::run(&args),
         Task::Crash(args) => crash::run(&args),
     })
 }

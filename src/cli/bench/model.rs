@@ -121,7 +121,7 @@ impl Candidate {
     }
 
     pub(super) fn load(&self, setting: Setting) -> Result<Engine<'_>> {
-        match load(&self.opened, setting) {
+        match load(&self.opened, setting, None) {
             Ok(loaded) => Ok(loaded.engine),
             Err(mut error) if error.exit == Exit::Cannot => {
                 error.hints = vec!["smaller -p, -n or -d, --kv f16, or fewer models at a time".into()];
@@ -193,7 +193,7 @@ pub(super) fn loading(
         }
         let start = clock();
         let opened = Opened::open(&candidate.opened.path)?;
-        let loaded = load(&opened, setting)?;
+        let loaded = load(&opened, setting, None)?;
         let taken = clock().saturating_sub(start);
         drop(loaded);
         Ok(taken)

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::claim::{self, Ends, Keeping};
-use super::model::{Loaded, Setting, load, open, refusal};
+use super::model::{self, Loaded, Setting, load, open, refusal};
 use super::prompt::Asked;
 use super::render::{Rendered, fit, render};
 use super::{Args, OutputArgs};
@@ -25,7 +25,8 @@ use crate::view::infer::Answer;
 pub(super) fn answer(session: &mut Session, name: &str, args: &Args, asked: Asked) -> Result<Outcome> {
     let setting = Setting::of(&args.model)?;
     let opened = open(session, name)?;
-    let mut loaded = load(&opened, setting)?;
+    let kept = model::kept(session, &opened);
+    let mut loaded = load(&opened, setting, kept.as_ref())?;
     let clock = session.time()?;
     let mut rendered = render(session, &loaded, &args.input, &asked.content, clock)?;
     if let Some(cut) = fit(&mut rendered, loaded.engine.context(), args.input.truncate)? {
@@ -100,6 +101,9 @@ impl Run<'_> {
         };
         if let Some(unsaid) = unsaid {
             return Err(unsaid);
+        }
+        if generation.finish != Finish::Interrupted {
+            model::keep(session, self.opened, loaded, digest);
         }
         let interrupted = generation.finish == Finish::Interrupted;
         let mut outcome = Outcome::yes(Answer {

@@ -62,8 +62,8 @@ pub(super) struct ModelArgs {
     /// Instructions to compute with: scalar, avx2, avx512 [default: the best of this processor]
     #[arg(long, value_name = "LEVEL")]
     pub(super) isa: Option<String>,
-    /// How keys and values are kept [default: f32 beside f32 weights, else f16]
-    #[arg(long, value_name = "TYPE", value_parser = ["f16", "f32"])]
+    /// How keys and values are kept; q8 takes half of f16 [default: f32 beside f32 weights, else f16]
+    #[arg(long, value_name = "TYPE", value_parser = ["f16", "q8", "f32"])]
     pub(super) kv: Option<String>,
 }
 

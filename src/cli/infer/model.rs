@@ -1,16 +1,24 @@
 //! A model made ready to compute: how, and from which files.
 
-use bizra_kernels::{Level, default_threads, os};
+use std::path::PathBuf;
+
+use bizra_kernels::{Level, Matrix, default_threads, os};
 
 use super::ModelArgs;
+use super::answer::digest_memory;
 use crate::cli::Session;
+use crate::config::parse_size;
+use crate::env::Env;
 use crate::error::{Error, Place, Result};
 use crate::infer::dtype::DType;
 use crate::infer::engine::{self, Engine, Options};
 use crate::infer::fault::InferError;
 use crate::infer::kv::Cell;
 use crate::infer::weights::Weights;
+use crate::receipts::Hash;
+use crate::sys::folders;
 use crate::sys::models::{self, Opened};
+use crate::sys::packed::{Kept, PackedCache};
 
 /// How a run computes; everything here goes into the receipt.
 #[derive(Clone, Copy)]
@@ -23,7 +31,7 @@ pub(in crate::cli) struct Setting {
     pub(in crate::cli) chunk: Option<usize>,
 }
 
-const CELLS: [(Cell, &str); 2] = [(Cell::F16, "f16"), (Cell::F32, "f32")];
+const CELLS: [(Cell, &str); 3] = [(Cell::F16, "f16"), (Cell::Q8, "q8"), (Cell::F32, "f32")];
 
 pub(in crate::cli) fn cell_of(word: &str) -> Option<Cell> {
     CELLS.iter().find(|(_, name)| *name == word).map(|(cell, _)| *cell)
@@ -82,9 +90,58 @@ pub(in crate::cli) fn cell_beside(weights: &Weights<'_>) -> Cell {
     }
 }
 
-/// Builds the engine, after a look at whether the machine has the memory for it.
-pub(in crate::cli) fn load<'a>(opened: &'a Opened, setting: Setting) -> Result<Loaded<'a>> {
+/// Where packed weights are kept, if a folder for it is known.
+pub(in crate::cli) fn packed_folder(env: &Env) -> Option<PathBuf> {
+    folders::cache(&env.vars).map(|cache| cache.join("packed"))
+}
+
+/// None where it is switched off.
+fn packed_cache(session: &Session) -> Option<PackedCache> {
+    let limit = session.config.get("packed-cache").and_then(parse_size).unwrap_or(0);
+    let folder = packed_folder(&session.env)?;
+    (limit > 0).then(|| PackedCache::at(folder, limit))
+}
+
+/// The model's weights as an earlier run packed them. What stands in the way is told, and they are packed again.
+pub(in crate::cli) fn kept(session: &mut Session, opened: &Opened) -> Option<Kept> {
+    let model = opened.known_digest(&digest_memory(&session.env)?)?;
+    match packed_cache(session)?.find(&model) {
+        Ok(kept) => {
+            if kept.is_some() {
+                session.ui.detail("the packed weights of an earlier run are used");
+            }
+            kept
+        }
+        Err(e) => {
+            session.ui.warn(format!("{e}; the weights are packed anew"));
+            None
+        }
+    }
+}
+
+/// Keeps the weights as they were packed, for the next run. The answer doesn't depend on it, so a fault is only told.
+pub(in crate::cli) fn keep(session: &mut Session, opened: &Opened, loaded: &Loaded<'_>, digest: Option<Hash>) {
+    let Some(cache) = packed_cache(session) else { return };
+    let wants = |model: &Hash| cache.wants(model, loaded.engine.packed());
+    // Hashing takes time: only for what could be kept.
+    let memory = digest_memory(&session.env);
+    if opened.format() != "gguf" || memory.is_none() || !digest.as_ref().map_or_else(|| wants(&[0; 32]), wants) {
+        return;
+    }
+    let model = digest.unwrap_or_else(|| opened.digest(memory.as_deref()));
+    if wants(&model)
+        && opened.unchanged()
+        && let Err(e) = cache.keep(&model, loaded.engine.packed())
+    {
+        session.ui.warn(format!("the packed weights can't be kept for the next run: {e}"));
+    }
+}
+
+/// Builds the engine, after a look at whether the machine has the memory for it. What was packed before is taken where
+/// it fits.
+pub(in crate::cli) fn load<'a>(opened: &'a Opened, setting: Setting, kept: Option<&Kept>) -> Result<Loaded<'a>> {
     let parts = opened.parts()?;
+    let stored = |offset: u64, matrix: Matrix<'_>| kept.and_then(|kept| kept.matrix(offset, &matrix));
     let released = |range| opened.release(range);
     let options = Options {
         level: setting.level,
@@ -93,6 +150,7 @@ pub(in crate::cli) fn load<'a>(opened: &'a Opened, setting: Setting) -> Result<L
         cell: setting.cell.unwrap_or_else(|| cell_beside(&parts.weights)),
         chunk: setting.chunk,
         pack: Some(&released),
+        stored: Some(&stored),
     };
     let needs = engine::needs(&parts.config, opened.bytes(), &options).map_err(|e| refusal(opened, e))?;
     if let Some(memory) = os::Memory::read()
@@ -108,7 +166,7 @@ pub(in crate::cli) fn load<'a>(opened: &'a Opened, setting: Setting) -> Result<L
             mib(needs.activations),
             mib(memory.available)
         ))
-        .hint("a smaller --ctx, --kv f16, or a model with fewer bits"));
+        .hint("a smaller --ctx, --kv q8, or a model with fewer bits"));
     }
     let engine =
         Engine::from_parts(parts.config, &parts.weights, parts.tokenizer, &options).map_err(|e| refusal(opened, e))?;

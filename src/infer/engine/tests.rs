@@ -2,6 +2,8 @@
 
 use std::f64::consts::TAU;
 
+use bizra_kernels::Matrix;
+
 use super::*;
 use crate::infer::conformance_lm::relative_error;
 use crate::infer::dtype::DType;
@@ -350,6 +352,31 @@ fn packed_weights_give_the_same_bits_and_tell_what_was_copied() {
         .collect();
     expected.sort_by_key(|range| range.start);
     assert_eq!(copied, expected);
+}
+
+#[test]
+fn what_was_packed_before_is_taken_where_it_fits() {
+    let file = quantised();
+    let packing = Options { pack: Some(&|_| ()), ..options() };
+    let mut first = Engine::load(&file, &packing).unwrap();
+    let logits = all_logits(&mut first, &TOKENS);
+    let pool = Pool::new(1);
+    for misfit in [false, true] {
+        let given = std::cell::RefCell::new(Vec::new());
+        let stored = |offset: u64, matrix: Matrix| {
+            given.borrow_mut().push(offset);
+            let rows = matrix.rows() / if misfit { 2 } else { 1 };
+            let data = &matrix.data()[..matrix.format().bytes(rows * matrix.cols()).unwrap()];
+            Packed::pack(&pool, &Matrix::new(matrix.format(), rows, matrix.cols(), data).unwrap()).ok()
+        };
+        let mut again = Engine::load(&file, &Options { stored: Some(&stored), ..packing }).unwrap();
+        assert_eq!(bits(&all_logits(&mut again, &TOKENS)), bits(&logits), "misfit: {misfit}");
+        let mut given = given.into_inner();
+        let mut packed: Vec<u64> = first.packed().map(|(offset, _)| offset).collect();
+        given.sort_unstable();
+        packed.sort_unstable();
+        assert_eq!(given, packed);
+    }
 }
 
 /// A llama in Q8_0, whose matrices have rows of 64.

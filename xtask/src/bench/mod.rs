@@ -3,6 +3,7 @@
 //! Raw samples go to `target/bench/NAME.json`, with what is needed to compare them later.
 
 mod aa;
+pub(crate) mod engine;
 mod gate;
 pub(crate) mod ledger;
 mod overhead;
@@ -20,20 +21,23 @@ use crate::tools::{self, Outcome, Stopwatch};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Which benchmarks to run; all when none is named
+    /// Which benchmarks to run; all but `engine`, which runs alone, when none is named
     names: Vec<String>,
-    /// Samples of each subject
+    /// Samples of each subject; of `engine` at most 5, with --full 10
     #[arg(long, default_value_t = 30)]
     rounds: usize,
     /// Measure this binary, instead of building a release
     #[arg(long, value_name = "PATH")]
     binary: Option<PathBuf>,
-    /// The sizes that take minutes too: a ledger of a million receipts, which is built once and kept
+    /// The sizes that take minutes too: a ledger of a million receipts, which is built once and kept; every model and
+    /// setting of `engine`, going on where an earlier run was cut
     #[arg(long, conflicts_with = "quick")]
     full: bool,
     /// The sizes that take seconds; this is the default
     #[arg(long)]
     quick: bool,
+    #[command(flatten)]
+    engine: engine::Args,
 }
 
 /// One benchmark of the registry.
@@ -63,6 +67,8 @@ const BENCHMARKS: &[Benchmark] = &[
     Benchmark { name: "overhead", run: Run::Counts(overhead::run) },
     Benchmark { name: "plans", run: Run::Processes(plans::run) },
 ];
+
+const ENGINE: &str = "engine";
 
 /// One line of a table: what was measured, beside what it must reach.
 pub(crate) struct Figure {
@@ -103,6 +109,16 @@ pub(crate) struct Entrant {
 }
 
 pub(crate) fn run(args: &Args) -> Outcome {
+    match args.names.as_slice() {
+        [name] if name == ENGINE => {
+            return engine::run(&args.engine, args.binary.as_deref(), args.rounds, args.full)
+                .map_err(|message| format!("{ENGINE}: {message}"));
+        }
+        names if names.iter().any(|name| name == ENGINE) => {
+            return Err(format!("`{ENGINE}` takes minutes and runs alone: name no other benchmark beside it"));
+        }
+        _ => {}
+    }
     let chosen = chosen(&args.names)?;
     if args.rounds < FEWEST_ROUNDS {
         return Err(format!("--rounds {}: at least {FEWEST_ROUNDS} samples make an interval", args.rounds));
@@ -188,7 +204,7 @@ fn chosen(names: &[String]) -> Outcome<Vec<&'static Benchmark>> {
     }
     let find = |name: &String| {
         BENCHMARKS.iter().find(|benchmark| benchmark.name == *name).ok_or_else(|| {
-            let known: Vec<_> = BENCHMARKS.iter().map(|benchmark| benchmark.name).collect();
+            let known: Vec<_> = BENCHMARKS.iter().map(|benchmark| benchmark.name).chain([ENGINE]).collect();
             format!("there is no benchmark {name}; there are: {}", known.join(", "))
         })
     };

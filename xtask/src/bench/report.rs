@@ -83,7 +83,7 @@ pub(super) fn raw_figures(name: &str, figures: &[Figure]) -> Value {
     with_machine(name, "figures", figures)
 }
 
-fn with_machine(name: &str, what: &str, content: Vec<Value>) -> Value {
+pub(super) fn with_machine(name: &str, what: &str, content: Vec<Value>) -> Value {
     let line = |program: &str, arguments: &[&str]| {
         tools::read(tools::command(program).args(arguments)).ok().map(|text| text.trim().to_string())
     };
@@ -98,7 +98,7 @@ fn with_machine(name: &str, what: &str, content: Vec<Value>) -> Value {
 }
 
 /// The first `left` columns begin together, the others end together.
-fn aligned<const N: usize>(rows: &[[String; N]], left: usize) -> String {
+pub(super) fn aligned<const N: usize>(rows: &[[String; N]], left: usize) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let mut text = String::new();
     for row in rows {
