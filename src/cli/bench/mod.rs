@@ -83,7 +83,7 @@ pub(super) struct MeasureArgs {
     #[arg(short, long, value_name = "COUNT", value_delimiter = ',', help_heading = "What to measure")]
     pub(super) threads: Vec<usize>,
     /// How keys and values are kept [default: f32 beside f32 weights, else f16]
-    #[arg(long, value_name = "TYPE", value_delimiter = ',', value_parser = ["f16", "f32"], help_heading = "What to measure")]
+    #[arg(long, value_name = "TYPE", value_delimiter = ',', value_parser = ["f16", "q8", "f32"], help_heading = "What to measure")]
     pub(super) kv: Vec<String>,
     /// Instructions to compute with: scalar, avx2, avx512 [default: the best of this processor]
     #[arg(long, value_name = "LEVEL", help_heading = "What to measure")]

@@ -72,7 +72,7 @@ pub struct Engine {
     pub level: String,
     pub threads: u64,
     pub chunk: u64,
-    /// How keys and values are kept: `f16` or `f32`.
+    /// How keys and values are kept: `f16`, `q8` or `f32`.
     pub kv: String,
 }
 
