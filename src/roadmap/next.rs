@@ -1,18 +1,18 @@
 //! What to do now: what could be begun, what is only said to be done, and what keeps the rest waiting.
 //!
 //! Work is done when evidence proves it. Work that is only claimed lets what follows begin, but apart: should the claim
-//! fall, so does what was built on it. The order is priority, then float, then the order of the plan.
+//! fall, so does what was built on it. A phase opens with the gate of the one before. The order is priority, then float, then the order of the plan.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::error::Error;
 use crate::plan::decimal::Decimal;
 use crate::plan::gate::proof::{Proofs, unshown};
-use crate::plan::gate::{Judged, Outcome};
+use crate::plan::gate::{Decision, Judged, Outcome};
 use crate::plan::lint::Linted;
 use crate::plan::needs::Work;
 use crate::plan::schedule::Network;
-use crate::plan::schema::Class;
+use crate::plan::schema::{Class, Phase, Plan};
 
 use super::progress::claimed;
 
@@ -102,10 +102,42 @@ impl Step {
     }
 }
 
+/// The gate that keeps a phase from opening, and what would open it.
+pub type Held<'p> = HashMap<&'p str, Block>;
+
+/// The phases that wait for the gate of an earlier one.
+pub fn held<'p>(
+    plan: &'p Plan,
+    mut decide: impl FnMut(&'p Phase) -> Result<Decision, Error>,
+) -> Result<Held<'p>, Error> {
+    let mut held = Held::new();
+    for list in [&plan.phases, &plan.tiers] {
+        let mut closed: Option<Block> = None;
+        for phase in list {
+            if let Some(block) = &closed {
+                held.insert(phase.id.value.0.as_str(), block.clone());
+            } else if phase.gate.is_some() {
+                let decision = decide(phase)?;
+                closed = (decision.outcome != Outcome::Met).then(|| Block {
+                    by: decision.phase.clone(),
+                    why: format!(
+                        "its gate is closed ({}): {} of {} criteria are met",
+                        decision.outcome.word(),
+                        decision.count("met"),
+                        decision.criteria.len()
+                    ),
+                    next: Some(format!("bizra roadmap gate {}", decision.phase)),
+                });
+            }
+        }
+    }
+    Ok(held)
+}
+
 /// `proofs` are those of everything that work can need.
-pub fn of(linted: &Linted<'_>, proofs: &Proofs<'_>) -> Result<Next, Error> {
+pub fn of(linted: &Linted<'_>, proofs: &Proofs<'_>, held: &Held<'_>) -> Result<Next, Error> {
     let network = Network::of(linted.plan, linted.source)?;
-    let desk = Desk { linted, proofs, network: &network };
+    let desk = Desk { linted, proofs, held, network: &network };
     let left = network.timed(|_, work| match desk.standing(&work.id().value.0) {
         Standing::Open => network.hours(work).unwrap_or_default(),
         _ => Decimal::ZERO,
@@ -139,6 +171,7 @@ pub fn of(linted: &Linted<'_>, proofs: &Proofs<'_>) -> Result<Next, Error> {
 struct Desk<'a, 'p> {
     linted: &'a Linted<'p>,
     proofs: &'a Proofs<'a>,
+    held: &'a Held<'a>,
     network: &'a Network<'p>,
 }
 
@@ -202,6 +235,7 @@ impl<'p> Desk<'_, 'p> {
             blocks: self.obstacles(id, work),
             proof: self.proof(id),
         };
+        step.blocks.extend(step.phase.as_deref().and_then(|phase| self.held.get(phase)).cloned());
         for link in self.network.needs(number) {
             let needed = link.named.value.0.as_str();
             match self.standing(needed) {

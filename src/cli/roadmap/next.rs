@@ -6,7 +6,7 @@ use super::super::evidence::judge;
 use super::super::{Outcome, Session};
 use crate::error::{Error, Exit, Result, nearest};
 use crate::plan::Linted;
-use crate::plan::gate::proof;
+use crate::plan::gate::{self, proof};
 use crate::roadmap::next::{self, Next};
 use crate::sys::plans::Loaded;
 use crate::view::roadmap::next::Steps;
@@ -42,7 +42,8 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     let all = judge(session, |inputs| {
         let of = |plan: &Loaded| {
             let proofs = proof::of_all(&plan.plan, &plan.source, inputs)?;
-            next::of(&Linted::new(&plan.plan, &plan.source), &proofs)
+            let held = next::held(&plan.plan, |phase| gate::decide(&plan.plan, &plan.source, phase, inputs))?;
+            next::of(&Linted::new(&plan.plan, &plan.source), &proofs, &held)
         };
         loaded.iter().map(of).collect::<Result<Vec<_>>>()
     })?;
