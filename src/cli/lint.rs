@@ -1,5 +1,6 @@
 //! Lint, for each command that has plans to check.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::{Outcome, Session};
@@ -10,6 +11,7 @@ use crate::plan::schema::PlanKind;
 use crate::roadmap;
 use crate::sprint;
 use crate::sys::plans::{self, Loaded};
+use crate::sys::yaml;
 use crate::view::roadmap::{Checked, Format, Lint};
 
 #[derive(clap::Args)]
@@ -63,16 +65,20 @@ impl Scope {
 }
 
 /// Checks the plans that were named, or else all that are meant.
-pub(super) fn run(named: &[PathBuf], scope: Scope, flags: &Flags, session: &Session) -> Result<Outcome> {
+pub(super) fn run(named: &[PathBuf], scope: Scope, flags: &Flags, session: &mut Session) -> Result<Outcome> {
     let files = files(named, scope, session)?;
     let mut reasons = Vec::new();
     let mut loaded: Vec<Loaded> = Vec::new();
-    for (shown, path) in &files {
-        match plans::load(path, shown) {
+    let mut unread = Vec::new();
+    for (shown, path) in files {
+        match load(&path, &shown, session) {
             Ok(plan) if scope.holds(plan.plan.bizra.value) => loaded.push(plan),
             Ok(_) if named.is_empty() => {}
             Ok(plan) => reasons.push(no_sprint(&plan)),
-            Err(problems) => reasons.extend(problems),
+            Err(problems) => {
+                reasons.extend(problems);
+                unread.push(shown);
+            }
         }
     }
     if loaded.is_empty() && reasons.is_empty() {
@@ -98,7 +104,20 @@ pub(super) fn run(named: &[PathBuf], scope: Scope, flags: &Flags, session: &Sess
         reasons
             .push(Error::new(Exit::No, format!("lint found {}, and --strict was given", plural(warnings, "warning"))));
     }
-    Ok(Outcome::because(Lint { checked, rules, format: flags.format.into() }, reasons))
+    Ok(Outcome::because(Lint { checked, unread, rules, format: flags.format.into() }, reasons))
+}
+
+/// The plan of a file, or of standard input where `-` was named.
+pub(super) fn load(path: &Path, shown: &Path, session: &mut Session) -> Result<Loaded, Vec<Error>> {
+    if shown.as_os_str() != "-" {
+        return plans::load(path, shown);
+    }
+    let mut bytes = Vec::new();
+    (&mut session.env.stdin.source)
+        .take(yaml::MAX_BYTES as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|e| vec![Error::cannot("standard input can't be read").because(e)])?;
+    plans::read(Path::new("standard input"), &bytes)
 }
 
 /// The files that were named, else all that are meant: as the user would type them, and where they are.

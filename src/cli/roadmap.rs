@@ -60,9 +60,11 @@ enum Command {
 Examples:
   bizra roadmap lint                            Every plan in roadmap/ and sprints/
   bizra roadmap lint --format github            Annotations for a pull request
+  git show main:roadmap/omega.yaml | bizra roadmap lint -
+                                                What another program prints
   bizra roadmap lint --strict                   Warnings fail as well")]
 struct LintArgs {
-    /// Plan files [default: all in roadmap/ and sprints/]
+    /// Plan files, or - for standard input [default: all in roadmap/ and sprints/]
     #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     files: Vec<PathBuf>,
     #[command(flatten)]
@@ -97,7 +99,7 @@ Examples:
   bizra roadmap render roadmap/omega.yaml
   bizra roadmap render sprints/flywheel.yaml > SPRINT.md")]
 struct RenderArgs {
-    /// The plan file
+    /// The plan file, or - for standard input
     #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     file: PathBuf,
     /// What to render to
@@ -187,6 +189,6 @@ fn import(args: &ImportArgs, session: &mut Session) -> Result<Outcome> {
 
 fn render(args: &RenderArgs, session: &mut Session) -> Result<Outcome> {
     let path = session.env.cwd.join(&args.file);
-    let loaded = plans::load(&path, &args.file).map_err(|mut problems| problems.swap_remove(0))?;
+    let loaded = lint::load(&path, &args.file, session).map_err(|mut problems| problems.swap_remove(0))?;
     Ok(Outcome::yes(Text { kind: "markdown", text: roadmap::render::markdown(&loaded.plan, &loaded.tree) }))
 }

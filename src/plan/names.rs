@@ -1,6 +1,6 @@
 //! Names in a plan: each is given once, and each that is used was given.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::read::{Reader, unknown_word};
 use super::scalars::Id;
@@ -14,11 +14,18 @@ const DEFAULT_STATUSES: &[&str] = &["pending", "active", "blocked", "done"];
 struct Names<'a> {
     kind: &'static str,
     known: HashMap<&'a str, Span>,
+    /// Ids of the text, where some of it was refused: their names may have been given by what is missing.
+    perhaps: &'a HashSet<&'a str>,
 }
 
 impl<'a> Names<'a> {
-    fn collect(kind: &'static str, ids: impl IntoIterator<Item = &'a At<Id>>, reader: &mut Reader<'_>) -> Self {
-        let mut names = Names { kind, known: HashMap::new() };
+    fn collect(
+        kind: &'static str,
+        ids: impl IntoIterator<Item = &'a At<Id>>,
+        perhaps: &'a HashSet<&'a str>,
+        reader: &mut Reader<'_>,
+    ) -> Self {
+        let mut names = Names { kind, known: HashMap::new(), perhaps };
         for id in ids {
             names.add(id, reader);
         }
@@ -38,13 +45,16 @@ impl<'a> Names<'a> {
     }
 
     fn check(&self, reference: &At<Id>, reader: &mut Reader<'_>) {
-        if self.known.contains_key(reference.value.0.as_str()) {
+        let name = reference.value.0.as_str();
+        if self.known.contains_key(name) || self.perhaps.contains(name) {
             return;
         }
         let near = nearest(&reference.value.0, self.known.keys().copied());
         let hint = match near {
             Some(near) => format!("did you mean `{near}`?"),
-            None if self.known.is_empty() => format!("this plan gives no {} at all", self.kind),
+            None if self.known.is_empty() && self.perhaps.is_empty() => {
+                format!("this plan gives no {} at all", self.kind)
+            }
             None => format!("give the {} first, or remove its name here", self.kind),
         };
         reader.refuse(reference.span, format!("there is no {} `{}`", self.kind, reference.value), Some(hint));
@@ -87,29 +97,34 @@ fn given_work(plan: &Plan) -> impl Iterator<Item = &At<Id>> {
 }
 
 /// Refuses names given twice, names that nobody gave, unknown statuses and ids that break the plan's own pattern.
+///
+/// Where the plan was read in part, only what holds of the whole is refused.
 pub(super) fn resolve(plan: &Plan, reader: &mut Reader<'_>) {
-    let phases = Names::collect("phase", plan.phases.iter().chain(&plan.tiers).map(|p| &p.id), reader);
-    let works = Names::collect("package, item or task", given_work(plan), reader);
-    let people = Names::collect("person", plan.people.iter().map(|p| &p.id), reader);
-    let teams = Names::collect("team", plan.teams.iter().map(|t| &t.id), reader);
-    let metrics = Names::collect("metric", plan.metrics.iter().map(|m| &m.id), reader);
-    let steps = Names::collect("cost step", plan.costs.iter().flat_map(|c| &c.steps).map(|s| &s.id), reader);
-    let mut categories = Names::collect("category", plan.categories.iter().map(|c| &c.id), reader);
+    let partial = reader.has_problems();
+    let perhaps: HashSet<&str> = if partial { reader.tree.texts_under("id").collect() } else { HashSet::new() };
+    let perhaps = &perhaps;
+    let phases = Names::collect("phase", plan.phases.iter().chain(&plan.tiers).map(|p| &p.id), perhaps, reader);
+    let works = Names::collect("package, item or task", given_work(plan), perhaps, reader);
+    let people = Names::collect("person", plan.people.iter().map(|p| &p.id), perhaps, reader);
+    let teams = Names::collect("team", plan.teams.iter().map(|t| &t.id), perhaps, reader);
+    let metrics = Names::collect("metric", plan.metrics.iter().map(|m| &m.id), perhaps, reader);
+    let steps = Names::collect("cost step", plan.costs.iter().flat_map(|c| &c.steps).map(|s| &s.id), perhaps, reader);
+    let mut categories = Names::collect("category", plan.categories.iter().map(|c| &c.id), perhaps, reader);
     for category in plan.vocab.iter().flat_map(|v| &v.category) {
         categories.add(category, reader);
     }
-    Names::collect("criterion", criteria(plan).map(|c| &c.id), reader);
-    Names::collect("check", plan.checks.iter().map(|c| &c.id), reader);
-    Names::collect("fact", plan.facts.iter().map(|f| &f.id), reader);
-    Names::collect("inventory", plan.inventories.iter().map(|i| &i.id), reader);
-    Names::collect("table", plan.tables.iter().map(|t| &t.id), reader);
-    Names::collect("list", plan.lists.iter().map(|l| &l.id), reader);
+    Names::collect("criterion", criteria(plan).map(|c| &c.id), perhaps, reader);
+    Names::collect("check", plan.checks.iter().map(|c| &c.id), perhaps, reader);
+    Names::collect("fact", plan.facts.iter().map(|f| &f.id), perhaps, reader);
+    Names::collect("inventory", plan.inventories.iter().map(|i| &i.id), perhaps, reader);
+    Names::collect("table", plan.tables.iter().map(|t| &t.id), perhaps, reader);
+    Names::collect("list", plan.lists.iter().map(|l| &l.id), perhaps, reader);
 
     phases.check_all(&plan.current_phase, reader);
     for package in plan.phases.iter().chain(&plan.tiers).flat_map(|p| &p.packages) {
         works.check_all(&package.needs, reader);
         people.check_all(&package.owners, reader);
-        if !categories.known.is_empty() {
+        if !partial && !categories.known.is_empty() {
             categories.check_all(&package.category, reader);
         }
     }
@@ -120,7 +135,7 @@ pub(super) fn resolve(plan: &Plan, reader: &mut Reader<'_>) {
     for item in &plan.items {
         people.check_all(&item.lead, reader);
         people.check_all(item.support.iter().map(|s| &s.who), reader);
-        if !categories.known.is_empty() {
+        if !partial && !categories.known.is_empty() {
             categories.check_all(&item.category, reader);
         }
         works.check_all(item.needs.iter().filter_map(|n| n.item.as_ref()), reader);
@@ -142,7 +157,9 @@ pub(super) fn resolve(plan: &Plan, reader: &mut Reader<'_>) {
         }
         if let Some(counts) = &day.counts {
             works.check_all(counts.named.iter().chain(&counts.active), reader);
-            categories.check_all(&counts.complete_categories, reader);
+            if !partial {
+                categories.check_all(&counts.complete_categories, reader);
+            }
         }
     }
     for task in tasks(plan) {
@@ -160,8 +177,10 @@ pub(super) fn resolve(plan: &Plan, reader: &mut Reader<'_>) {
     }
     people.check_all(plan.approvals.iter().flat_map(|a| &a.members).map(|m| &m.who), reader);
     people.check_all(plan.go_no_go.iter().flat_map(|g| &g.reviewers).map(|r| &r.who), reader);
-    statuses(plan, reader);
-    id_pattern(plan, reader);
+    if !partial {
+        statuses(plan, reader);
+        id_pattern(plan, reader);
+    }
 }
 
 fn statuses(plan: &Plan, reader: &mut Reader<'_>) {

@@ -23,6 +23,11 @@ impl<'a> Reader<'a> {
         Reader { tree, source, problems: Vec::new() }
     }
 
+    /// Whether something was refused, so that values may be missing from what was read.
+    pub fn has_problems(&self) -> bool {
+        !self.problems.is_empty()
+    }
+
     pub fn into_problems(self) -> Vec<Error> {
         self.problems
     }
@@ -71,7 +76,8 @@ impl<'a> Reader<'a> {
                 self.refuse(self.tree.span(node), format!("`{key}` has no value"), None);
                 None
             }
-            Some(node) => T::read(node, self),
+            // What was refused counts as left out from here on: the rest of its record can still be checked.
+            Some(node) => T::read(node, self).or_else(T::absent),
             None => T::absent().or_else(|| {
                 self.refuse(self.tree.span(of), format!("`{key}` is missing"), Some(format!("add `{key}: …` here")));
                 None
@@ -173,10 +179,11 @@ impl<T: Field> Field for Vec<T> {
         }
         let items = tree.items(node);
         let mut all = Vec::with_capacity(items.len());
+        // What was refused is left out: that it was is known to the reader.
         for item in items {
             all.extend(T::read(*item, reader));
         }
-        (all.len() == items.len()).then_some(all)
+        Some(all)
     }
 
     fn absent() -> Option<Self> {

@@ -103,6 +103,12 @@ impl Tree {
         children.chunks_exact(2).map(|pair| (pair[0], pair[1]))
     }
 
+    /// The texts that stand under this key, in whichever map.
+    pub fn texts_under<'t>(&'t self, key: &str) -> impl Iterator<Item = &'t str> {
+        let maps = (0..self.nodes.len()).map(|n| NodeId(index(n)));
+        maps.flat_map(|map| self.entries(map)).filter(move |(k, _)| self.text(*k) == key).map(|(_, v)| self.text(v))
+    }
+
     pub fn is_null(&self, id: NodeId) -> bool {
         self.kind(id) == Kind::Plain && matches!(self.text(id), "" | "~" | "null" | "Null" | "NULL")
     }

@@ -14,7 +14,7 @@ use crate::error::{Error, Place};
 use crate::plan::source::{Source, Span};
 use crate::plan::tree::{Comment, NodeId, Tree};
 
-const MAX_BYTES: usize = 256 << 20;
+pub const MAX_BYTES: usize = 256 << 20;
 const MAX_DEPTH: usize = 64;
 
 /// The text of a YAML file, once it is known to be UTF-8 without a byte order mark.
@@ -217,12 +217,28 @@ impl Builder<'_> {
         if error.info().contains("recursion limit") {
             return self.too_deep(offset);
         }
-        let refusal = self.refuse(offset, &format!("this is no valid YAML: {}", error.info()));
-        let line = refusal.place.as_ref().and_then(|p| p.excerpt.as_deref()).unwrap_or_default();
-        if line.trim_start_matches(' ').starts_with('\t') {
-            return refusal.hint("indent with spaces: YAML has no tabs there");
+        let about_tabs = error.info().contains("tab");
+        match self.indenting_tab(offset, about_tabs) {
+            Some(tab) if about_tabs => self.refuse(tab, "a tab stands in the indentation, and tabs can't indent"),
+            Some(_) => self.refuse(offset, &format!("this is no valid YAML: {}", error.info())),
+            None => return self.refuse(offset, &format!("this is no valid YAML: {}", error.info())),
         }
-        refusal
+        .hint("indent with spaces: YAML has no tabs there")
+    }
+
+    /// The first tab in the indentation of the line of `offset` or, since text that a tab cuts short is refused where it
+    /// began, of the lines below it.
+    fn indenting_tab(&self, offset: usize, below: bool) -> Option<usize> {
+        let text = &self.source.text;
+        let mut start = text.get(..offset)?.rfind('\n').map_or(0, |at| at + 1);
+        for line in text[start..].split_inclusive('\n').take(if below { usize::MAX } else { 1 }) {
+            let indentation = line.len() - line.trim_start_matches([' ', '\t']).len();
+            if let Some(tab) = line[..indentation].find('\t') {
+                return Some(start + tab);
+            }
+            start += line.len();
+        }
+        None
     }
 }
 

@@ -8,6 +8,7 @@ pub(crate) mod next;
 pub(crate) mod status;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
@@ -32,6 +33,8 @@ pub(crate) struct Checked {
 
 pub(crate) struct Lint {
     pub(crate) checked: Vec<Checked>,
+    /// Files that are no valid plan, as the user would type them.
+    pub(crate) unread: Vec<PathBuf>,
     pub(crate) rules: Vec<Rule>,
     pub(crate) format: Format,
 }
@@ -57,7 +60,13 @@ impl Lint {
         let plans = self.checked.len();
         let plans = if plans == 1 { "1 plan".to_owned() } else { format!("{plans} plans") };
         let allowed = if hidden > 0 { format!(", {hidden} allowed") } else { String::new() };
-        format!("{plans}: {errors} errors, {warnings} warnings, {infos} notes{allowed}")
+        match self.unread.len() {
+            0 => format!("{plans}: {errors} errors, {warnings} warnings, {infos} notes{allowed}"),
+            unread if self.checked.is_empty() => format!("no plan was checked: {unread} could not be read"),
+            unread => format!(
+                "{plans}: {errors} errors, {warnings} warnings, {infos} notes{allowed}; {unread} more could not be read"
+            ),
+        }
     }
 
     fn table(&self) -> Page {
@@ -205,8 +214,10 @@ impl View for Lint {
         let mut by_rule: BTreeMap<String, usize> = BTreeMap::new();
         self.all().for_each(|(_, f)| *by_rule.entry(f.code.to_string()).or_default() += 1);
         let plans: Vec<Value> = self.checked.iter().map(|c| c.source.path.to_string_lossy().into()).collect();
+        let unread: Vec<Value> = self.unread.iter().map(|path| path.to_string_lossy().into()).collect();
         json!({
             "plans": plans,
+            "unread": unread,
             "counts": { "errors": errors, "warnings": warnings, "notes": notes },
             "by_rule": by_rule,
             "findings": findings,

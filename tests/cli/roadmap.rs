@@ -44,6 +44,57 @@ fn refusals_name_the_place_and_the_nearest_word() {
 }
 
 #[test]
+fn unknown_names_are_told_beside_other_mistakes() {
+    let plan = "bizra: roadmap/v1\nid: x\ntitle: X\ntimezone: UTC\nvocab: {category: [red], oops: 1}\nphases:\n  - id: one\n    name: One\n    packages:\n      - {id: P-1, name: y, needs: [P-2, P-9], hours: soon, category: blue}\n      - {id: P-2}\n";
+    let ran = lint(plan);
+    for told in
+        [":10:41: there is no package, item or task `P-9`", ":10:54: `soon`", ":11:9: `name` is missing", "`oops`"]
+    {
+        assert!(ran.stderr.contains(told), "no “{told}” in {ran}");
+    }
+    for guessed in ["task `P-2`", "`blue`", "task `P-1`"] {
+        assert!(!ran.stderr.contains(guessed), "{guessed} in {ran}");
+    }
+}
+
+#[test]
+fn the_sum_says_how_many_could_not_be_read() {
+    let env = TestEnv::new();
+    env.write("good.yaml", HEAD);
+    env.write("bad.yaml", "bizra: [");
+    let ran = env.run(&["roadmap", "lint", "good.yaml", "bad.yaml", "none.yaml"]);
+    assert_eq!(ran.stdout, "1 plan: 0 errors, 0 warnings, 0 notes; 2 more could not be read\n");
+    let ran = env.run(&["roadmap", "lint", "bad.yaml", "none.yaml"]);
+    assert_eq!(ran.stdout, "no plan was checked: 2 could not be read\n");
+    let ran = env.run(&["roadmap", "lint", "bad.yaml", "good.yaml", "--json"]);
+    let answer: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(answer["result"]["unread"], serde_json::json!(["bad.yaml"]));
+    assert_eq!(answer["result"]["plans"], serde_json::json!(["good.yaml"]));
+}
+
+#[test]
+fn a_dash_is_standard_input() {
+    let env = TestEnv::new();
+    let ran = env.run_with(&["roadmap", "lint", "-"], HEAD.as_bytes());
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "1 plan: 0 errors, 0 warnings, 0 notes\n"));
+    let ran = env.run_with(&["roadmap", "lint", "-"], format!("{HEAD}itms: []\n").as_bytes());
+    assert_eq!(ran.code, 3);
+    assert!(ran.stderr.contains("standard input:5:1: unknown field `itms`"), "{ran}");
+    assert_eq!(env.run_with(&["roadmap", "lint", "-"], b"").code, 3);
+    assert!(env.run_with(&["roadmap", "render", "-"], HEAD.as_bytes()).stdout.starts_with("# X"));
+}
+
+#[test]
+fn tabs_are_named_where_they_stand() {
+    let tab = "a tab stands in the indentation";
+    refused(format!("{HEAD}items:\n  - id: one\n\tname: One\n"), &["plan.yaml:7:1", tab, "spaces"]);
+    refused(format!("{HEAD}items:\n  - id: one\n \t  name: One\n"), &["plan.yaml:7:2", tab, "spaces"]);
+    refused(format!("{HEAD}\titems: []\n"), &["plan.yaml:5:1", tab]);
+    refused(format!("{HEAD}items: [\n\t{{id: a, name: b}}\n]\n"), &["plan.yaml:6:1", tab]);
+    refused(format!("{HEAD}subtitle: |\n  hi\n\thi\n"), &["plan.yaml:7:", "spaces"]);
+}
+
+#[test]
 fn what_is_no_plan_is_refused_with_its_place() {
     refused(format!("{HEAD}title: Y\n"), &["plan.yaml:5:1", "stands twice"]);
     refused(format!("{HEAD}subtitle: &a x\n"), &["plan.yaml:5:", "anchor"]);
