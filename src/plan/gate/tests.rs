@@ -60,6 +60,10 @@ impl Receipts for World {
                     About::Exactly(name, digest) => named(name).is_some_and(|s| s.digest("sha256") == Some(digest)),
                     About::Commit(id) => statement.subjects.iter().any(|s| s.digest("gitCommit") == Some(id)),
                     About::Role(role) => statement.body.get("role") == Some(&role.into()),
+                    About::Said(role, words) => {
+                        statement.body.get("role") == Some(&role.into())
+                            && matches!(statement.body.get("statement"), Some(Value::String(s)) if s.trim() == words)
+                    }
                     About::Metric(id) => {
                         matches!(statement.body.get("metrics"), Some(Value::Object(m)) if m.get(id).is_some())
                     }
