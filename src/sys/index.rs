@@ -83,12 +83,16 @@ impl Index {
             );
         }
         all.sort_by_key(|row| std::cmp::Reverse((row.0, row.1, row.3.index)));
+        Ok(Index::newest_first(all.into_iter().map(|(_, _, log, entry)| (log, entry))))
+    }
+
+    fn newest_first(rows: impl Iterator<Item = (LogId, Entry)>) -> Index {
         let mut index = Index::default();
-        for (place, (_, _, log, entry)) in (0..).zip(all) {
+        for (place, (log, entry)) in (0..).zip(rows) {
             index.add(place, log, entry);
         }
         index.by_key.sort_unstable();
-        Ok(index)
+        index
     }
 
     fn add(&mut self, place: u32, log: LogId, entry: Entry) {
@@ -303,6 +307,44 @@ fn write(log: &LogId, size: u64, root: &str, entries: &[Entry]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn receipts_are_found_by_kind_and_key_newest_first() {
+        let of = |kind: &str, about: &[About<'_>], commits: &[&str]| Entry {
+            index: 0,
+            time: 0,
+            kind: kind.into(),
+            keys: about.iter().filter_map(|about| key(*about)).collect(),
+            commits: commits.iter().map(|c| (*c).to_owned()).collect(),
+        };
+        let (a, b) = (About::Named("a"), About::Said("lead", "a"));
+        let rows = [
+            of("trial/v0.2", &[a], &["c2"]),
+            of("word/v0.1", &[a, b, a], &[]),
+            of("", &[], &[]),
+            of("trial/v0.1", &[a], &["c1", "c2"]),
+            of("trial/v0.2", &[], &[]),
+        ];
+        let index = Index::newest_first(rows.into_iter().map(|entry| (LogId::of_prefix([7; 16]), entry)));
+        for (predicate, about, expected) in [
+            ("trial", About::Anything, &[0, 3, 4][..]),
+            ("trial/v0.2", About::Anything, &[0, 4]),
+            ("*", About::Anything, &[0, 1, 3, 4]),
+            ("tria", About::Anything, &[]),
+            ("", About::Anything, &[]),
+            ("trial", a, &[0, 3]),
+            ("trial/v0.1", a, &[3]),
+            ("*", a, &[0, 1, 3]),
+            ("*", b, &[1]),
+            ("trial", b, &[]),
+            ("word", About::Said("lea", "da"), &[]),
+            ("*", About::Role("lead"), &[]),
+        ] {
+            assert_eq!(index.find(predicate, about), expected, "{predicate} {about:?}");
+        }
+        assert_eq!((index.commits("trial"), index.commits("word")), (vec!["c1".to_owned(), "c2".to_owned()], vec![]));
+        assert_eq!((index.unreadable(), index.len()), (1, 5));
+    }
 
     #[test]
     fn the_cache_reads_back_and_damage_is_seen() {
