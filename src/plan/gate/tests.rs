@@ -332,8 +332,9 @@ fn metrics_come_from_receipts() {
     ends(&world(vec![run(1, "100.0")]), metric, "met");
     ends(&world(vec![run(1, "99.9"), run(9, "100")]), metric, "failed");
     ends(&world(vec![run(1441, "100")]), metric, "pending: expired");
-    let delta = receipt("ci", 1, "disorder", &[], Object::new().with("delta", "-1.2"));
-    ends(&world(vec![delta]), "{metric: {id: disorder.delta, op: '<', value: 0}}", "met");
+    let measured = crate::receipts::predicates::Entropy::example();
+    let delta = receipt("ci", 1, "entropy", &[], crate::receipts::predicates::Predicate::body(&measured));
+    ends(&world(vec![delta]), "{metric: {id: entropy.delta, op: '<', value: 0}}", "met");
 }
 
 #[test]
