@@ -1,7 +1,7 @@
 //! The ledger as evidence: its receipts found by the index, and verified one by one as they are asked for.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
@@ -16,12 +16,11 @@ use crate::receipts::finding::Code;
 use crate::receipts::keys::PublicKey;
 use crate::receipts::log::LogId;
 use crate::receipts::policy::{Roles, SignedPolicy, Trust};
-use crate::receipts::receipt::Content;
 use crate::receipts::verify;
 use crate::sys::folders;
 use crate::sys::git_files::RepositoryFiles;
 use crate::sys::index::Index;
-use crate::sys::ledger::{Ledger, Log};
+use crate::sys::ledger::{Bundle, Ledger, Log};
 
 /// Judges by this ledger and the files of the work tree, as of now. No commands are run.
 pub(super) fn judge<T>(session: &mut Session, by: impl FnOnce(&Inputs<'_>) -> Result<T>) -> Result<T> {
@@ -115,27 +114,30 @@ struct OpenLog<'a> {
     genesis: crate::receipts::Hash,
     trust: Trust,
     pending: HashMap<u64, Vec<u8>>,
-    /// What lay together with the entry that was read last: searches go on beside it.
-    at_hand: RefCell<HashMap<u64, Vec<u8>>>,
+    /// The bundles that were read last, the newest at the end: searches go on beside what they found.
+    at_hand: RefCell<VecDeque<Bundle<'a>>>,
 }
+
+/// About a megabyte each.
+const BUNDLES_AT_HAND: usize = 16;
 
 impl OpenLog<'_> {
     fn entry(&self, index: u64) -> Result<Vec<u8>> {
-        if let Some(bytes) = self.at_hand.borrow().get(&index) {
-            return Ok(bytes.clone());
-        }
-        let mut together = HashMap::new();
-        for bundle in self.log.bundles(index..index + 1)? {
-            for (at, bytes) in bundle?.entries() {
-                together.insert(at, bytes?.to_vec());
+        let mut at_hand = self.at_hand.borrow_mut();
+        if let Some(found) = at_hand.iter().position(|bundle| bundle.range().contains(&index)) {
+            let bundle = at_hand.remove(found);
+            at_hand.extend(bundle);
+        } else {
+            at_hand.extend(self.log.bundles(index..index + 1)?.next().transpose()?);
+            while at_hand.len() > BUNDLES_AT_HAND {
+                at_hand.pop_front();
             }
         }
-        let bytes = match together.get(&index) {
-            Some(bytes) => bytes.clone(),
-            None => self.log.entry(index)?,
-        };
-        *self.at_hand.borrow_mut() = together;
-        Ok(bytes)
+        let entry = at_hand.back().and_then(|bundle| bundle.entries().find(|(at, _)| *at == index));
+        match entry {
+            Some((_, bytes)) => Ok(bytes?.to_vec()),
+            None => Ok(self.log.entry(index)?),
+        }
     }
 }
 
@@ -188,8 +190,8 @@ impl<'a> Evidence<'a> {
         let name = place.log.to_string();
         let at = verify::Place { log: &name, ledger: open.genesis, index: place.index };
         let judged = verify::at_place(&bytes, &open.trust, at);
-        let Ok(content) = Content::read(&bytes) else { return Ok(None) };
-        let time = content.statement.stamp.time.timestamp();
+        let (Some(id), Some(key), Some(statement)) = (judged.id, judged.key, judged.statement) else { return Ok(None) };
+        let time = statement.stamp.time.timestamp();
         if time > self.horizon {
             return Ok(None);
         }
@@ -201,8 +203,7 @@ impl<'a> Evidence<'a> {
             Some(Roles::Listed { name, roles }) => Some(Signer { name: name.to_owned(), roles: roles.to_vec() }),
             _ => None,
         };
-        let key = content.envelope.keyid.to_string();
-        Ok(Some(Receipt { id: content.id.to_string(), key, signer, time, statement: content.statement, fault }))
+        Ok(Some(Receipt { id: id.to_string(), key: key.to_string(), signer, time, statement, fault }))
     }
 }
 

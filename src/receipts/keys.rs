@@ -76,7 +76,11 @@ impl FromStr for KeyId {
 
 /// A public key that may be relied on: canonical, of prime order.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct PublicKey(VerifyingKey);
+pub struct PublicKey {
+    key: VerifyingKey,
+    /// Looked for with every receipt, so it is made once.
+    id: KeyId,
+}
 
 impl PublicKey {
     pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, KeyError> {
@@ -91,7 +95,16 @@ impl PublicKey {
         if !point.is_torsion_free() {
             return Err(KeyError::MixedOrder);
         }
-        Ok(Self(key))
+        Ok(Self::of(key))
+    }
+
+    fn of(key: VerifyingKey) -> Self {
+        /// SubjectPublicKeyInfo of an Ed25519 key up to the key itself (RFC 8410).
+        const SPKI: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+        let mut der = [0; 44];
+        der[..12].copy_from_slice(&SPKI);
+        der[12..].copy_from_slice(key.as_bytes());
+        Self { key, id: KeyId(Sha256::digest(der).into()) }
     }
 
     /// Reads an OpenSSH line (`ssh-ed25519 AAAA… comment`) or a PEM public key.
@@ -114,16 +127,11 @@ impl PublicKey {
     }
 
     pub fn as_bytes(&self) -> &[u8; 32] {
-        self.0.as_bytes()
+        self.key.as_bytes()
     }
 
     pub fn id(&self) -> KeyId {
-        /// SubjectPublicKeyInfo of an Ed25519 key up to the key itself (RFC 8410).
-        const SPKI: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
-        let mut der = [0; 44];
-        der[..12].copy_from_slice(&SPKI);
-        der[12..].copy_from_slice(self.as_bytes());
-        KeyId(Sha256::digest(der).into())
+        self.id
     }
 
     /// The OpenSSH line, without a newline.
@@ -134,11 +142,11 @@ impl PublicKey {
     }
 
     pub fn to_pem(&self) -> String {
-        self.0.to_public_key_pem(LineEnding::LF).expect("invariant: 32 bytes fit a PEM document")
+        self.key.to_public_key_pem(LineEnding::LF).expect("invariant: 32 bytes fit a PEM document")
     }
 
     pub fn verify(&self, message: &[u8], signature: &[u8; 64]) -> bool {
-        self.0.verify_strict(message, &Signature::from_bytes(signature)).is_ok()
+        self.key.verify_strict(message, &Signature::from_bytes(signature)).is_ok()
     }
 }
 
@@ -151,7 +159,7 @@ impl fmt::Debug for PublicKey {
 impl From<&SigningKey> for PublicKey {
     /// A derived key is a multiple of the base point, so always canonical and of prime order.
     fn from(key: &SigningKey) -> Self {
-        Self(key.verifying_key())
+        Self::of(key.verifying_key())
     }
 }
 

@@ -5,7 +5,7 @@
 use super::Hash;
 use super::envelope::{Envelope, ReceiptId};
 use super::finding::{Code, Finding};
-use super::keys::PublicKey;
+use super::keys::{KeyId, PublicKey};
 use super::policy::{Refusal, Roles, Trust};
 use super::predicates::{Attestation, Predicate as _};
 use super::statement::Statement;
@@ -24,6 +24,8 @@ pub struct Place<'a> {
 pub struct Judged<'a> {
     /// `None` when the envelope itself cannot be read.
     pub id: Option<ReceiptId>,
+    /// The key that the envelope names.
+    pub key: Option<KeyId>,
     /// `None` when the payload is no statement.
     pub statement: Option<Statement>,
     /// `None` unless the key was admitted.
@@ -59,7 +61,7 @@ pub fn at_place<'a>(envelope: &[u8], trust: &'a Trust, place: Place<'_>) -> Judg
 }
 
 fn read<'a>(bytes: &[u8]) -> (Judged<'a>, Option<Envelope>) {
-    let mut judged = Judged { id: None, statement: None, roles: None, findings: Vec::new() };
+    let mut judged = Judged { id: None, key: None, statement: None, roles: None, findings: Vec::new() };
     let envelope = match Envelope::parse(bytes) {
         Ok(envelope) => envelope,
         Err(error) => {
@@ -68,6 +70,7 @@ fn read<'a>(bytes: &[u8]) -> (Judged<'a>, Option<Envelope>) {
         }
     };
     judged.id = Some(envelope.id());
+    judged.key = Some(envelope.keyid);
     match Statement::parse(&envelope.payload) {
         Ok(statement) => judged.statement = Some(statement),
         Err(error) => judged.findings.push(Finding::new(error.code(), error.to_string())),

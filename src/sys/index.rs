@@ -5,7 +5,7 @@
 //! grown by what is new. Its beginning must be the log's: the Merkle root of what was indexed has to be the root that
 //! the log's own tiles have at that size. What does not fit (another root, damage) is made again.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -23,7 +23,7 @@ use crate::receipts::predicates;
 use crate::receipts::receipt::Content;
 use crate::receipts::tiles::TreeNodes;
 
-const HEADER: &str = "bizra-index/v2";
+const HEADER: &str = "bizra-index/v3";
 
 /// One receipt: where it lies and what it can be found by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,10 +48,26 @@ pub struct Place {
 #[derive(Debug, Default)]
 pub struct Index {
     places: Vec<Place>,
-    by_kind: HashMap<String, Vec<u32>>,
-    by_key: HashMap<(String, u64), Vec<u32>>,
-    commits: HashMap<String, BTreeSet<String>>,
-    unreadable: Vec<u32>,
+    /// Of each place, in `kinds`.
+    kind_of: Vec<usize>,
+    kinds: Vec<Kind>,
+    /// Sorted, since a map of that many keys takes longer to make than a gate takes to decide.
+    by_key: Vec<(u64, u32)>,
+}
+
+#[derive(Debug)]
+struct Kind {
+    /// `benchmark/v0.1`; empty for what can't be read.
+    name: String,
+    places: Vec<u32>,
+    commits: BTreeSet<String>,
+}
+
+impl Kind {
+    fn is(&self, predicate: &str) -> bool {
+        let word = self.name.split('/').next();
+        !self.name.is_empty() && (predicate == "*" || predicate == self.name || Some(predicate) == word)
+    }
 }
 
 impl Index {
@@ -67,23 +83,28 @@ impl Index {
             );
         }
         all.sort_by_key(|row| std::cmp::Reverse((row.0, row.1, row.3.index)));
+        Ok(Index::newest_first(all.into_iter().map(|(_, _, log, entry)| (log, entry))))
+    }
+
+    fn newest_first(rows: impl Iterator<Item = (LogId, Entry)>) -> Index {
         let mut index = Index::default();
-        for (place, (_, _, log, entry)) in (0..).zip(all) {
-            index.places.push(Place { log, index: entry.index });
-            if entry.kind.is_empty() {
-                index.unreadable.push(place);
-                continue;
-            }
-            let word = entry.kind.split('/').next().unwrap_or_default().to_owned();
-            for kind in [entry.kind.clone(), word, "*".to_owned()] {
-                for key in &entry.keys {
-                    index.by_key.entry((kind.clone(), *key)).or_default().push(place);
-                }
-                index.commits.entry(kind.clone()).or_default().extend(entry.commits.iter().cloned());
-                index.by_kind.entry(kind).or_default().push(place);
-            }
+        for (place, (log, entry)) in (0..).zip(rows) {
+            index.add(place, log, entry);
         }
-        Ok(index)
+        index.by_key.sort_unstable();
+        index
+    }
+
+    fn add(&mut self, place: u32, log: LogId, entry: Entry) {
+        let kind = self.kinds.iter().position(|kind| kind.name == entry.kind).unwrap_or_else(|| {
+            self.kinds.push(Kind { name: entry.kind, places: Vec::new(), commits: BTreeSet::new() });
+            self.kinds.len() - 1
+        });
+        self.places.push(Place { log, index: entry.index });
+        self.kind_of.push(kind);
+        self.kinds[kind].places.push(place);
+        self.kinds[kind].commits.extend(entry.commits);
+        self.by_key.extend(entry.keys.into_iter().map(|key| (key, place)));
     }
 
     /// Reads every receipt again and compares. What was cached and is not what the ledger holds is removed, and told.
@@ -104,15 +125,26 @@ impl Index {
     }
 
     pub fn find(&self, predicate: &str, about: About<'_>) -> Vec<u32> {
-        let found = match key(about) {
-            None => self.by_kind.get(predicate),
-            Some(key) => self.by_key.get(&(predicate.to_owned(), key)),
+        let Some(key) = key(about) else {
+            let mut found: Vec<u32> = self.kinds_of(predicate).flat_map(|kind| &kind.places).copied().collect();
+            found.sort_unstable();
+            return found;
         };
-        found.cloned().unwrap_or_default()
+        let from = self.by_key.partition_point(|(other, _)| *other < key);
+        let places = self.by_key[from..].iter().take_while(|(other, _)| *other == key).map(|(_, place)| *place);
+        let mut found: Vec<u32> =
+            places.filter(|place| self.kinds[self.kind_of[*place as usize]].is(predicate)).collect();
+        found.dedup();
+        found
+    }
+
+    fn kinds_of<'a>(&'a self, predicate: &'a str) -> impl Iterator<Item = &'a Kind> {
+        self.kinds.iter().filter(move |kind| kind.is(predicate))
     }
 
     pub fn commits(&self, predicate: &str) -> Vec<String> {
-        self.commits.get(predicate).map(|all| all.iter().cloned().collect()).unwrap_or_default()
+        let all: BTreeSet<&String> = self.kinds_of(predicate).flat_map(|kind| &kind.commits).collect();
+        all.into_iter().cloned().collect()
     }
 
     pub fn place(&self, number: u32) -> Option<&Place> {
@@ -121,7 +153,7 @@ impl Index {
 
     /// How many entries hold nothing that can be read.
     pub fn unreadable(&self) -> usize {
-        self.unreadable.len()
+        self.kinds.iter().filter(|kind| kind.name.is_empty()).map(|kind| kind.places.len()).sum()
     }
 
     pub fn len(&self) -> usize {
@@ -140,6 +172,7 @@ fn key(about: About<'_>) -> Option<u64> {
         About::Exactly(name, digest) => format!("file\0{name}\0{digest}"),
         About::Commit(id) => format!("commit\0{id}"),
         About::Role(role) => format!("role\0{role}"),
+        About::Said(role, statement) => format!("said\0{role}\0{statement}"),
         About::Metric(id) => format!("metric\0{id}"),
     };
     let digest: [u8; 32] = Sha256::digest(text.as_bytes()).into();
@@ -163,6 +196,9 @@ fn entry(index: u64, envelope: &[u8], before: i64) -> Entry {
     }
     if let Some(Value::String(role)) = statement.body.get("role") {
         found_by.push(About::Role(role));
+        if let Some(Value::String(statement)) = statement.body.get("statement") {
+            found_by.push(About::Said(role, statement.trim()));
+        }
     }
     if let Some(Value::Object(metrics)) = statement.body.get("metrics") {
         found_by.extend(metrics.iter().map(|(id, _)| About::Metric(id)));
@@ -271,6 +307,44 @@ fn write(log: &LogId, size: u64, root: &str, entries: &[Entry]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn receipts_are_found_by_kind_and_key_newest_first() {
+        let of = |kind: &str, about: &[About<'_>], commits: &[&str]| Entry {
+            index: 0,
+            time: 0,
+            kind: kind.into(),
+            keys: about.iter().filter_map(|about| key(*about)).collect(),
+            commits: commits.iter().map(|c| (*c).to_owned()).collect(),
+        };
+        let (a, b) = (About::Named("a"), About::Said("lead", "a"));
+        let rows = [
+            of("trial/v0.2", &[a], &["c2"]),
+            of("word/v0.1", &[a, b, a], &[]),
+            of("", &[], &[]),
+            of("trial/v0.1", &[a], &["c1", "c2"]),
+            of("trial/v0.2", &[], &[]),
+        ];
+        let index = Index::newest_first(rows.into_iter().map(|entry| (LogId::of_prefix([7; 16]), entry)));
+        for (predicate, about, expected) in [
+            ("trial", About::Anything, &[0, 3, 4][..]),
+            ("trial/v0.2", About::Anything, &[0, 4]),
+            ("*", About::Anything, &[0, 1, 3, 4]),
+            ("tria", About::Anything, &[]),
+            ("", About::Anything, &[]),
+            ("trial", a, &[0, 3]),
+            ("trial/v0.1", a, &[3]),
+            ("*", a, &[0, 1, 3]),
+            ("*", b, &[1]),
+            ("trial", b, &[]),
+            ("word", About::Said("lea", "da"), &[]),
+            ("*", About::Role("lead"), &[]),
+        ] {
+            assert_eq!(index.find(predicate, about), expected, "{predicate} {about:?}");
+        }
+        assert_eq!((index.commits("trial"), index.commits("word")), (vec!["c1".to_owned(), "c2".to_owned()], vec![]));
+        assert_eq!((index.unreadable(), index.len()), (1, 5));
+    }
 
     #[test]
     fn the_cache_reads_back_and_damage_is_seen() {

@@ -81,8 +81,7 @@ impl<'a> Court<'a> {
 
     /// What has been said about `of` in a role: the latest of each key, and nothing from before `not_before`.
     pub(super) fn words(&self, role: &str, of: &Matter<'_>, not_before: Option<Timestamp>) -> Result<Search, Error> {
-        let places = self.inputs.receipts.find("attestation", About::Role(role));
-        self.search(places, Some(role), true, &|receipt| {
+        self.search(self.places_of_words(role, of), Some(role), true, &|receipt| {
             if value::text(&receipt.statement.body, "role") != Some(role) {
                 return Ok(Bound::Elsewhere);
             }
@@ -95,6 +94,20 @@ impl<'a> Court<'a> {
                 _ => Ok(bound),
             }
         })
+    }
+
+    /// Attestations that may be about `of`: by its name and the files its evidence names. Patterns fit names that can't
+    /// be looked up, so where there is one, all that was said in the role.
+    fn places_of_words(&self, role: &str, of: &Matter<'_>) -> Vec<u32> {
+        let find = |about| self.inputs.receipts.find("attestation", about);
+        let files = of.evidence.map(named_files).unwrap_or_default();
+        if files.iter().any(|path| glob::is_pattern(path)) {
+            return find(About::Role(role));
+        }
+        let own = of.name(self.plan);
+        let mut places = find(About::Named(&own));
+        places.extend(files.iter().flat_map(|path| find(About::Named(path))));
+        places
     }
 
     /// Whether an attestation is about this criterion as it stands.

@@ -23,6 +23,11 @@ pub fn fits(glob: &str, path: &str) -> bool {
     reached[path.len()]
 }
 
+/// Whether it may fit another path than its own.
+pub fn is_pattern(path: &str) -> bool {
+    path.contains(['*', '?'])
+}
+
 fn part_fits(glob: &str, name: &str) -> bool {
     let (glob, name): (Vec<char>, Vec<char>) = (glob.chars().collect(), name.chars().collect());
     let (mut g, mut n, mut star) = (0, 0, None);
@@ -79,6 +84,16 @@ mod tests {
         ] {
             assert_eq!(fits(glob, path), expected, "{glob} on {path}");
         }
+    }
+
+    #[test]
+    fn what_is_no_pattern_fits_itself_only() {
+        let paths = ["a", "a/b", "ab", "a b", "[a]", "a.b/c"];
+        for path in paths {
+            assert!(!is_pattern(path));
+            assert!(paths.iter().all(|other| fits(path, other) == (path == *other)));
+        }
+        assert!(["*", "a?", "a/**"].into_iter().all(is_pattern));
     }
 
     #[test]

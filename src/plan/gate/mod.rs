@@ -71,6 +71,8 @@ pub enum About<'a> {
     Commit(&'a str),
     /// An attestation in this role.
     Role(&'a str),
+    /// An attestation in this role of this statement, without spaces around it.
+    Said(&'a str, &'a str),
     /// A member of its `metrics`.
     Metric(&'a str),
 }

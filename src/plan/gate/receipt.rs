@@ -66,15 +66,14 @@ impl<'a> Court<'a> {
             let Some(receipt) = self.inputs.receipts.open(place)? else { continue };
             let untrusted = Outcome::Untrusted;
             match &receipt.fault {
+                // Whoever signed it: what is not about this at all is nobody's warning.
+                Some(_) if matches!(bound(&receipt)?, Bound::Elsewhere) => continue,
                 Some(Fault::Foreign(why)) => {
                     search.leave_out(Outcome::Pending(Pending::Foreign), &receipt, why.clone());
                     continue;
                 }
                 Some(Fault::Untrusted(why)) => {
-                    // Whoever signed it: what is not about this at all is nobody's warning.
-                    if !matches!(bound(&receipt)?, Bound::Elsewhere) {
-                        search.leave_out(untrusted, &receipt, why.clone());
-                    }
+                    search.leave_out(untrusted, &receipt, why.clone());
                     continue;
                 }
                 None => {}
@@ -263,7 +262,7 @@ impl<'a> Court<'a> {
                     }
                     None => return Ok(Bound::Foreign(format!("commit {} is not in this repository", short(commit)))),
                 }
-            } else if glob::fault(&subject.name).is_none() && !subject.name.contains(['*', '?']) {
+            } else if glob::fault(&subject.name).is_none() && !glob::is_pattern(&subject.name) {
                 let files = self.inputs.files.matching(&[&subject.name], false)?;
                 if let Some(file) = files.first()
                     && subject.digest("sha256") != Some(file.sha256.as_str())
@@ -364,7 +363,7 @@ impl<'a> Court<'a> {
         let (role, statement) = (demand.role.value.0.as_str(), demand.statement.value.trim());
         let wanted = format!("the word of {role}: “{statement}”");
         let next = format!("bizra attest --role {role} --statement '{}'", statement.replace('\'', "'\\''"));
-        let places = self.inputs.receipts.find("attestation", About::Role(role));
+        let places = self.inputs.receipts.find("attestation", About::Said(role, statement));
         let search = self.search(places, Some(role), false, &|receipt| {
             let body = &receipt.statement.body;
             let says = value::text(body, "role") == Some(role)

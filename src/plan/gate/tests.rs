@@ -17,6 +17,7 @@ pub(crate) struct World {
     commits: HashMap<String, Vec<(&'static str, &'static str)>>,
     pub(crate) ran: Option<Ran>,
     asked: RefCell<Vec<String>>,
+    opened: RefCell<Vec<u32>>,
     pub(crate) no_policy: bool,
 }
 
@@ -60,6 +61,10 @@ impl Receipts for World {
                     About::Exactly(name, digest) => named(name).is_some_and(|s| s.digest("sha256") == Some(digest)),
                     About::Commit(id) => statement.subjects.iter().any(|s| s.digest("gitCommit") == Some(id)),
                     About::Role(role) => statement.body.get("role") == Some(&role.into()),
+                    About::Said(role, words) => {
+                        statement.body.get("role") == Some(&role.into())
+                            && matches!(statement.body.get("statement"), Some(Value::String(s)) if s.trim() == words)
+                    }
                     About::Metric(id) => {
                         matches!(statement.body.get("metrics"), Some(Value::Object(m)) if m.get(id).is_some())
                     }
@@ -74,6 +79,7 @@ impl Receipts for World {
     }
 
     fn open(&self, place: u32) -> Result<Option<Rc<Receipt>>, Error> {
+        self.opened.borrow_mut().push(place);
         Ok(self.receipts.get(place as usize).map(|r| Rc::new(r.clone())))
     }
 }
@@ -340,6 +346,16 @@ fn words_count_for_the_role_they_are_given_in() {
     ends(&world(vec![say("ada:lead", "lead", "It holds.")]), demand, "met");
     ends(&world(vec![say("ada:lead", "lead", "It holds, mostly.")]), demand, "pending: missing");
     ends(&world(vec![say("bob", "lead", "It holds.")]), demand, "pending: missing");
+    ends(&world(vec![say("ada:lead", "boss", "It holds.")]), demand, "pending: missing");
+    let spaced = [" It holds.\n", "It holds."];
+    for (said, asked) in [(spaced[0], spaced[1]), (spaced[1], spaced[0])] {
+        let demand = format!("{{attest: {{role: lead, statement: {asked:?}}}}}");
+        ends(&world(vec![say("ada:lead", "lead", said)]), &demand, "met");
+    }
+    let others = (0..9).map(|n| say("ada:lead", "lead", &format!("Something else, {n}.")));
+    let many = world(others.chain([say("ada:lead", "lead", "It holds.")]).collect());
+    ends(&many, demand, "met");
+    assert_eq!(*many.opened.borrow(), [9], "other words need not be read");
 }
 
 const DOC: &str = "all: [{file: {path: a.rs}}, {approval: {role: review, min_score: 9, of: 10";
@@ -370,6 +386,54 @@ fn approvals_are_about_this_criterion() {
     assert!(own.starts_with(b"{id: c,") && own.ends_with(b"of: 10"), "{:?}", String::from_utf8_lossy(&own));
     ends(&world(vec![criterion(&own)]), &demand, "met");
     ends(&world(vec![criterion(b"another text")]), &demand, "pending: stale");
+}
+
+#[test]
+fn approvals_are_found_whatever_the_evidence_names() {
+    let approval = "{approval: {role: review, min_score: 9, of: 10}}";
+    let ones = || vec![approve("bob:review", 1, "9", Subject::of_bytes("a.rs", b"one"))];
+    let twos = || vec![approve("bob:review", 1, "9", Subject::of_bytes("b.rs", b"two"))];
+    let trial = |paths: &str| format!("{{receipt: {{predicate: trial, subject: {{paths: [{paths}]}}}}}}");
+    for (beside, by_one, by_two) in [
+        ("{file: {path: a.rs}}", "met", "pending: missing"),
+        ("{file: {path: 'a.*'}}", "met", "pending: missing"),
+        ("{file: {path: '**'}}", "met", "met"),
+        (&trial("a.rs, b.rs"), "met", "met"),
+        (&trial("b.rs, '?.md'"), "pending: missing", "met"),
+        ("{all: [{file: {path: 'x/**'}}, {not: {file: {path: b.rs}}}]}", "pending: missing", "met"),
+    ] {
+        let evidence = format!("{{any: [{{all: [{beside}, {{not: {beside}}}]}}, {approval}]}}");
+        ends(&world(ones()), &evidence, by_one);
+        ends(&world(twos()), &evidence, by_two);
+    }
+    // The newest of a key counts, by whichever way it is found.
+    let (plan, source) = plan(
+        "        - {id: c, covers: [W-1], evidence: {all: [{file: {path: a.rs}}, {approval: {role: review, min_score: 9, of: 10}}]}}\n",
+    );
+    let own = Matter::from(&plan.phases[0].gate.as_ref().unwrap().criteria[0]).text(&source);
+    let of_text = |ago, score| approve("bob:review", ago, score, Subject::of_bytes("criterion:p/c", &own));
+    let of_file = |ago, score| approve("bob:review", ago, score, Subject::of_bytes("a.rs", b"one"));
+    let demand = "{all: [{file: {path: a.rs}}, {approval: {role: review, min_score: 9, of: 10}}]}";
+    ends(&world(vec![of_file(1, "9"), of_text(2, "1")]), demand, "met");
+    ends(&world(vec![of_text(1, "1"), of_file(2, "9")]), demand, "failed");
+
+    let mut elsewhere: Vec<Receipt> =
+        (0..9).map(|n| approve("bob:review", n, "9", Subject::of_bytes(format!("{n}.rs"), b"n"))).collect();
+    elsewhere.extend(ones());
+    let many = world(elsewhere);
+    ends(&many, demand, "met");
+    assert_eq!(*many.opened.borrow(), [9], "words about something else need not be read");
+}
+
+#[test]
+fn a_foreign_receipt_about_something_else_says_nothing() {
+    let foreign = |subject| Receipt {
+        fault: Some(Fault::Foreign("of another ledger".into())),
+        ..approve("bob:review", 1, "9", subject)
+    };
+    let demand = "{all: [{file: {path: '*.rs'}}, {approval: {role: review}}]}";
+    ends(&world(vec![foreign(Subject::of_bytes("README", b"x"))]), demand, "pending: missing");
+    ends(&world(vec![foreign(Subject::of_bytes("a.rs", b"one"))]), demand, "pending: foreign");
 }
 
 #[test]

@@ -129,7 +129,7 @@ fn a_signature_with_a_small_order_r_is_refused() {
     let mut signature = [0; 64];
     signature[0] = 1;
     signature[32..].copy_from_slice(&bytes::<32>("5e03ff0004dccac31a87cb4394472a8f282af34f4f630c5440610e4e4e7bc501"));
-    let lenient = ed25519_dalek::Verifier::verify(&public.0, b"torsion", &Signature::from_bytes(&signature));
+    let lenient = ed25519_dalek::Verifier::verify(&public.key, b"torsion", &Signature::from_bytes(&signature));
     assert!(lenient.is_ok());
     assert!(!public.verify(b"torsion", &signature));
 }

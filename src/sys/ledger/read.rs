@@ -35,6 +35,11 @@ pub struct Bundle<'a> {
 }
 
 impl Bundle<'_> {
+    /// The entries that have their place in it.
+    pub fn range(&self) -> Range<u64> {
+        self.first..self.first + if self.is_tail { 1 } else { WIDTH }
+    }
+
     /// Each entry, or why the bundle has no more. Borrowed from the object as git has it.
     pub fn entries(&self) -> impl Iterator<Item = (u64, Result<&[u8], LedgerError>)> {
         let tail = self.is_tail.then(|| Ok(self.content.data()));
