@@ -109,7 +109,7 @@ fn a_day_is_told_as_the_sprint_wants_it() {
     - Nothing that is recorded belongs here: it is for people to write.
 
     ### Entropy Δ
-    - not measured: no receipt of this day holds a measurement; next: `bizra entropy`
+    - not measured: no receipt of this day holds a measurement; next: bizra entropy
     ");
     insta::assert_snapshot!(without_ids(&told(&env, &["--day", "1"])), @r"
     ## Day 1 - 2026-01-29
@@ -140,7 +140,7 @@ fn a_day_is_told_as_the_sprint_wants_it() {
     - Nothing that is recorded belongs here: it is for people to write.
 
     ### Entropy Δ
-    - not measured: no receipt of this day holds a measurement; next: `bizra entropy log`
+    - not measured: no receipt of this day holds a measurement; next: bizra entropy log
 
     ### Scope
     - the sprint's file is new in this window
@@ -321,6 +321,16 @@ fn shallow_bare_detached_and_replaced() {
     assert!(bare.code == 0 && bare.stdout.contains("early"), "{bare}");
     let bare = env.run_in(env.work().join("bare.git"), &["sprint", "standup", "--write"]);
     assert!(bare.code == 6 && bare.stderr.contains("bare repository"), "{bare}");
+    env.git(&["clone", "-q", "--bare", ".", "odd.git"]);
+    let tree = env.git(&["rev-parse", "HEAD^{tree}"]);
+    env.write("commit.txt", format!("tree {tree}\nnobody wrote this\n"));
+    let id = env.git(&["-C", "odd.git", "hash-object", "-t", "commit", "-w", "--literally", "../commit.txt"]);
+    env.git(&["-C", "odd.git", "update-ref", "HEAD", id.trim()]);
+    let odd = env.run_in(env.work().join("odd.git"), &["sprint", "standup"]);
+    assert!(odd.code == 2 && odd.stderr.contains("HEAD: the repository knows no such commit"), "{odd}");
+    env.git(&["init", "-q", "--bare", "new.git"]);
+    let new = env.run_in(env.work().join("new.git"), &["sprint", "standup"]);
+    assert!(new.code == 3 && new.stderr.contains("there is no sprint"), "{new}");
     env.git(&["checkout", "-q", "--detach", "HEAD~1"]);
     assert!(subjects(&result(&env, &["--rev", "HEAD"])) == ["early"], "{}", told(&env, &["--rev", "HEAD"]));
     assert!(subjects(&result(&env, &[])).len() == 2, "other branches count");

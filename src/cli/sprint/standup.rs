@@ -5,8 +5,8 @@ use jiff::{Timestamp, ToSpan};
 
 use super::super::evidence::{Moment, files_of, judge_over};
 use super::super::{Outcome, Session};
-use super::entropy;
 use super::choose::{Chosen, Which, choose};
+use super::entropy;
 use crate::error::{Error, Exit, Result};
 use crate::plan::gate::{self, Decision, Inputs};
 use crate::sprint::standup::file::{self, Change};

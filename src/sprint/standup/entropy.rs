@@ -50,7 +50,7 @@ impl Measured {
         let parts = format!("P {:.2}, V {:.2}, at most {:.2}", self.p, self.v, self.ceiling);
         let scatter = self.scatter.map(|scatter| format!("C {scatter:.2} bits of scatter"));
         let place = format!("commit {} at {at}", short(&self.commit));
-        let baseline = (!self.has_baseline).then(|| "next: `bizra entropy baseline`".to_owned());
+        let baseline = (!self.has_baseline).then(|| "next: bizra entropy baseline".to_owned());
         [Some(parts), scatter, Some(place), baseline].into_iter().flatten().collect()
     }
 }
@@ -97,6 +97,6 @@ mod tests {
         assert_eq!(measured(None).line(), "H 39.87 bits (no Δ: there was nothing to compare it with)");
         let open = Measured { has_baseline: false, ..measured(None) };
         assert_eq!(open.line(), "H 39.87 bits (no Δ: no baseline locks the claims)");
-        assert!(open.words(&TimeZone::UTC).contains(&"next: `bizra entropy baseline`".to_owned()));
+        assert!(open.words(&TimeZone::UTC).contains(&"next: bizra entropy baseline".to_owned()));
     }
 }

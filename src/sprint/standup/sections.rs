@@ -12,7 +12,7 @@ fn alone(entries: Vec<Entry>) -> Vec<Group> {
 pub(super) fn entropy(entropy: &Entropy, zone: &TimeZone) -> Vec<Group> {
     alone(vec![match entropy {
         Entropy::NotMeasured { why, next } => {
-            Entry { words: vec![why.clone(), format!("next: `{next}`")], ..Entry::text("not measured") }
+            Entry { words: vec![why.clone(), format!("next: {next}")], ..Entry::text("not measured") }
         }
         Entropy::Measured(measured) => Entry {
             words: measured.words(zone),
