@@ -1,6 +1,7 @@
 //! `bizra sprint`: where a sprint stands, by evidence.
 
 mod choose;
+mod entropy;
 mod gonogo;
 mod report;
 mod standup;

@@ -18,7 +18,18 @@ pub enum Access {
 
 /// Replaces `path` whole: written beside it, synced, renamed over it.
 pub fn replace(path: &Path, bytes: &[u8], access: Access) -> Result<()> {
+    if is_device(path) {
+        return Err(Error::cannot("it is a device or a pipe, and would be replaced by a file")
+            .at(Place::file(path))
+            .hint("name a file"));
+    }
     write_beside(path, bytes, access).map_err(|e| Error::writing(path.display(), &e))
+}
+
+/// Renaming over a device, or over the link of a standard stream, would take it away from everybody.
+fn is_device(path: &Path) -> bool {
+    let is_special = std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir());
+    is_special || std::fs::read_link(path).is_ok_and(|target| target.starts_with("/proc"))
 }
 
 fn write_beside(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
@@ -156,6 +167,22 @@ mod tests {
         let digest = "5994471abb01112afcc18159f6cc74b4f511b99806da59b3caf5a9c173cacfc5";
         assert_eq!(crate::receipts::hex::encode(&sha256(&path).expect("there")), digest);
         assert_eq!(read_if_there(&folder.path().join("none")).expect("no error"), None);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn devices_and_streams_are_never_replaced() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let socket = folder.path().join("socket");
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).expect("bound");
+        let (null, stream) = (folder.path().join("null"), folder.path().join("stream"));
+        std::os::unix::fs::symlink("/dev/null", &null).expect("linked");
+        std::os::unix::fs::symlink("/proc/self/fd/1", &stream).expect("linked");
+        for path in [&socket, &null, &stream] {
+            let refused = replace(path, b"x", Access::Everyone).expect_err("no file");
+            assert_eq!(refused.exit, crate::error::Exit::Cannot);
+            assert!(!std::fs::symlink_metadata(path).expect("still there").is_file());
+        }
     }
 
     #[cfg(unix)]

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use git2::{ObjectType, Oid, Repository, TreeWalkMode, TreeWalkResult};
+use git2::{ErrorCode, ObjectType, Oid, Repository, TreeWalkMode, TreeWalkResult};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, Result};
@@ -36,6 +36,12 @@ impl RepositoryFiles {
         let commit = self.commit(rev)?;
         self.rev = Some(commit);
         Ok(commit.to_string())
+    }
+
+    /// Whether HEAD leads to no commit yet.
+    pub fn is_unborn(&self) -> bool {
+        let head = |repository: &Repository| repository.head().err().map(|e| e.code());
+        matches!(self.repository.as_ref().and_then(head), Some(ErrorCode::UnbornBranch | ErrorCode::NotFound))
     }
 
     /// The commit that two revisions have in common.

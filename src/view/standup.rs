@@ -177,9 +177,20 @@ fn scope(scope: &Scope) -> Value {
 
 fn entropy(entropy: &Entropy) -> Value {
     match entropy {
-        Entropy::NotMeasured { why } => json!({"measured": false, "why": why}),
-        Entropy::Measured { line, contributors } => {
-            json!({"measured": true, "line": line, "contributors": contributors})
-        }
+        Entropy::NotMeasured { why, next } => json!({"measured": false, "why": why, "next": next}),
+        Entropy::Measured(measured) => json!({
+            "measured": true,
+            "line": measured.line(),
+            "receipt": measured.receipt,
+            "commit": measured.commit,
+            "at": measured.at.to_string(),
+            "h_bits": measured.h,
+            "p_bits": measured.p,
+            "v_bits": measured.v,
+            "ceiling_bits": measured.ceiling,
+            "delta_bits": measured.change.as_ref().map(|(delta, _)| delta),
+            "since": measured.change.as_ref().map(|(_, since)| since),
+            "scatter_bits": measured.scatter,
+        }),
     }
 }

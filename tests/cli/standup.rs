@@ -109,7 +109,7 @@ fn a_day_is_told_as_the_sprint_wants_it() {
     - Nothing that is recorded belongs here: it is for people to write.
 
     ### Entropy Δ
-    - not measured: this build of bizra has no command that measures it
+    - not measured: no receipt of this day holds a measurement; next: bizra entropy
     ");
     insta::assert_snapshot!(without_ids(&told(&env, &["--day", "1"])), @r"
     ## Day 1 - 2026-01-29
@@ -140,7 +140,7 @@ fn a_day_is_told_as_the_sprint_wants_it() {
     - Nothing that is recorded belongs here: it is for people to write.
 
     ### Entropy Δ
-    - not measured: this build of bizra has no command that measures it
+    - not measured: no receipt of this day holds a measurement; next: bizra entropy log
 
     ### Scope
     - the sprint's file is new in this window
@@ -321,6 +321,16 @@ fn shallow_bare_detached_and_replaced() {
     assert!(bare.code == 0 && bare.stdout.contains("early"), "{bare}");
     let bare = env.run_in(env.work().join("bare.git"), &["sprint", "standup", "--write"]);
     assert!(bare.code == 6 && bare.stderr.contains("bare repository"), "{bare}");
+    env.git(&["clone", "-q", "--bare", ".", "odd.git"]);
+    let tree = env.git(&["rev-parse", "HEAD^{tree}"]);
+    env.write("commit.txt", format!("tree {tree}\nnobody wrote this\n"));
+    let id = env.git(&["-C", "odd.git", "hash-object", "-t", "commit", "-w", "--literally", "../commit.txt"]);
+    env.git(&["-C", "odd.git", "update-ref", "HEAD", id.trim()]);
+    let odd = env.run_in(env.work().join("odd.git"), &["sprint", "standup"]);
+    assert!(odd.code == 2 && odd.stderr.contains("HEAD: the repository knows no such commit"), "{odd}");
+    env.git(&["init", "-q", "--bare", "new.git"]);
+    let new = env.run_in(env.work().join("new.git"), &["sprint", "standup"]);
+    assert!(new.code == 3 && new.stderr.contains("there is no sprint"), "{new}");
     env.git(&["checkout", "-q", "--detach", "HEAD~1"]);
     assert!(subjects(&result(&env, &["--rev", "HEAD"])) == ["early"], "{}", told(&env, &["--rev", "HEAD"]));
     assert!(subjects(&result(&env, &[])).len() == 2, "other branches count");
@@ -459,4 +469,39 @@ fn the_hook_and_the_scheduler_of_the_page_work() {
     std::fs::remove_file(&hook).expect("it was there");
     commit(&mut env, "2026-01-30T11:30:00+03:00", "Ann", "to be posted");
     assert!(run(&env).is_some_and(|posted| posted.starts_with("*Day 2") && posted.contains("to be posted")));
+}
+
+#[test]
+fn entropy_is_what_the_newest_trusted_receipt_of_the_day_measured() {
+    let mut env = world();
+    commit(&mut env, "2026-01-29T08:00:00+03:00", "Ann", "the plan");
+    env.at("2026-01-29T06:00:00Z");
+    assert_eq!(env.run(&["entropy", "baseline"]).code, 0);
+    commit(&mut env, "2026-01-29T09:00:00+03:00", "Ann", "the baseline");
+    assert_eq!(env.run(&["entropy"]).code, 0);
+    env.write("two.txt", "proof");
+    commit(&mut env, "2026-01-30T08:00:00+03:00", "Bo", "A2: two");
+    env.at("2026-01-30T07:00:00Z");
+    let before = &result(&env, &[])["entropy"];
+    assert_eq!((&before["measured"], &before["next"]), (&Value::Bool(false), &Value::from("bizra entropy")));
+
+    assert_eq!(env.run(&["entropy", "--now", "2026-01-29T20:00:00Z"]).code, 0, "of another day");
+    let measured = env.run(&["entropy", "--json"]);
+    let measured: Value = serde_json::from_str(&measured.stdout).expect("one document");
+    let told = &result(&env, &[])["entropy"];
+    assert_eq!(told["receipt"], measured["receipt"]);
+    let close = |told: &Value, bits: &Value| (told.as_f64().unwrap() - bits.as_f64().unwrap()).abs() < 1e-8;
+    assert!(close(&told["h_bits"], &measured["result"]["h_bits"]), "{told}");
+    assert!(close(&told["delta_bits"], &measured["result"]["change"]["delta_bits"]), "{told}");
+    assert!(told["delta_bits"].as_f64().unwrap() < 0.0, "A2 was proven: {told}");
+
+    // The day before has its own, without a change.
+    let first = &result(&env, &["--day", "1"])["entropy"];
+    assert_eq!((&first["measured"], &first["delta_bits"]), (&Value::Bool(true), &Value::Null), "{first}");
+    // Where the keys are somebody else's, they count for nothing.
+    let elsewhere = env.work().join("elsewhere").to_string_lossy().into_owned();
+    env.set("XDG_DATA_HOME", &elsewhere);
+    let theirs = &result(&env, &[])["entropy"];
+    assert_eq!(theirs["measured"], false, "{theirs}");
+    assert!(theirs["why"].as_str().unwrap().contains("doesn't count: key-untrusted"), "{theirs}");
 }

@@ -148,10 +148,10 @@ fn all(session: &Session) -> Result<(Vec<Chosen>, Vec<Error>)> {
 /// A bare repository has no files but those of its last commit.
 fn committed(found: &Found) -> Result<Vec<(String, Vec<u8>)>> {
     let mut repository = RepositoryFiles::open(&found.common_dir, true)?;
-    // Before the first commit there is nothing.
-    if repository.at("HEAD").is_err() {
+    if repository.is_unborn() {
         return Ok(Vec::new());
     }
+    repository.at("HEAD")?;
     let mut sprints = Vec::new();
     for name in repository.names_in(plans::SPRINTS)? {
         if (name.ends_with(".yaml") || name.ends_with(".yml"))

@@ -6,6 +6,7 @@ use jiff::{Timestamp, ToSpan};
 use super::super::evidence::{Moment, files_of, judge_over};
 use super::super::{Outcome, Session};
 use super::choose::{Chosen, Which, choose};
+use super::entropy;
 use crate::error::{Error, Exit, Result};
 use crate::plan::gate::{self, Decision, Inputs};
 use crate::sprint::standup::file::{self, Change};
@@ -110,7 +111,7 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
         gates: &found.gates,
         receipts: &found.receipts,
         before: &past.before(),
-        entropy: &entropy(),
+        entropy: &found.entropy,
         whose: &whose,
         notes,
     })?;
@@ -270,6 +271,7 @@ struct Evidenced<'p> {
     board: Board<'p>,
     gates: Vec<Decision>,
     receipts: Vec<Seen>,
+    entropy: Entropy,
     notes: Vec<String>,
 }
 
@@ -299,7 +301,9 @@ fn evidence<'p>(
         let (plan, source) = (&loaded.plan, &loaded.source);
         let board = Board::of(plan, source, until, inputs)?;
         let (gates, notes) = gates(loaded, inputs);
-        Ok(Evidenced { board, gates, receipts: standup::receipts_of(window, inputs.receipts)?, notes })
+        let receipts = standup::receipts_of(window, inputs.receipts)?;
+        let entropy = entropy::of_day(window, over, inputs.receipts)?;
+        Ok(Evidenced { board, gates, receipts, entropy, notes })
     })
 }
 
@@ -324,11 +328,6 @@ fn gates(loaded: &Loaded, inputs: &Inputs<'_>) -> (Vec<Decision>, Vec<String>) {
         }
     }
     (gates, notes)
-}
-
-/// What there is to say of entropy.
-fn entropy() -> Entropy {
-    Entropy::NotMeasured { why: "this build of bizra has no command that measures it".into() }
 }
 
 /// Keeps the standup where that is asked for, and answers with it.

@@ -5,6 +5,7 @@
 
 mod ahead;
 pub mod commit;
+mod entropy;
 pub mod file;
 pub mod link;
 pub mod scope;
@@ -13,18 +14,20 @@ mod told;
 pub mod window;
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::error::Error;
-use crate::plan::gate::{About, Decision, Receipts};
+use crate::plan::gate::{About, Decision, Receipt, Receipts};
 use crate::plan::schema::Plan;
 use crate::plan::source::Source;
 use crate::receipts::statement::Value;
 use crate::sprint::timeline::Position;
 use crate::sprint::work::Board;
 pub use commit::{Commit, Who};
+pub use entropy::{Entropy, Measured};
 pub use link::{Link, Linker};
 pub use scope::{Before, Scope, Version};
 pub use window::Window;
@@ -67,19 +70,6 @@ pub struct Seen {
     pub trusted: bool,
     /// For a gate's decision: the gate, and whether it opened.
     pub gate: Option<(String, bool)>,
-}
-
-/// What a standup can say of entropy.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Entropy {
-    NotMeasured {
-        why: String,
-    },
-    /// The line with both values and their difference, then what contributed most.
-    Measured {
-        line: String,
-        contributors: Vec<String>,
-    },
 }
 
 /// Whose standup it is.
@@ -393,11 +383,10 @@ fn is_meant(commit: &Commit, plan: &Plan, whose: &Whose, people: Option<&BTreeSe
     by_name && (whose.team.is_none() || of_team())
 }
 
-/// The receipts of a window, newest first.
-pub fn receipts_of(window: &Window, receipts: &dyn Receipts) -> Result<Vec<Seen>, Error> {
+/// The receipts at `places` that are of a window, newest first.
+pub fn in_window(window: &Window, mut places: Vec<u32>, receipts: &dyn Receipts) -> Result<Vec<Rc<Receipt>>, Error> {
     /// Logs of several machines are ordered by clocks that differ: this many older ones in a row, and no newer one comes.
     const OLDER_IN_A_ROW: usize = 256;
-    let mut places = receipts.find("*", About::Anything);
     places.sort_unstable();
     let (mut found, mut older) = (Vec::new(), 0);
     for place in places {
@@ -410,9 +399,18 @@ pub fn receipts_of(window: &Window, receipts: &dyn Receipts) -> Result<Vec<Seen>
             continue;
         }
         older = 0;
-        if !window.holds(receipt.time) {
-            continue;
+        if window.holds(receipt.time) {
+            found.push(receipt);
         }
+    }
+    found.sort_by(|a, b| b.time.cmp(&a.time).then_with(|| a.id.cmp(&b.id)));
+    Ok(found)
+}
+
+/// What a standup tells of the receipts of a window, newest first.
+pub fn receipts_of(window: &Window, receipts: &dyn Receipts) -> Result<Vec<Seen>, Error> {
+    let mut found = Vec::new();
+    for receipt in in_window(window, receipts.find("*", About::Anything), receipts)? {
         let kind = receipt.statement.predicate_type.rsplit(':').nth(1).unwrap_or_default().to_owned();
         let text = |key: &str| match receipt.statement.body.get(key) {
             Some(Value::String(text)) => Some(text.clone()),
@@ -426,7 +424,6 @@ pub fn receipts_of(window: &Window, receipts: &dyn Receipts) -> Result<Vec<Seen>
         };
         found.push(Seen { id: receipt.id.clone(), kind, time: receipt.time, trusted: receipt.fault.is_none(), gate });
     }
-    found.sort_by(|a, b| b.time.cmp(&a.time).then_with(|| a.id.cmp(&b.id)));
     Ok(found)
 }
 

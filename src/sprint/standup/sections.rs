@@ -1,5 +1,7 @@
 //! The sections that take a glance at one thing: entropy, metrics, risks, scope, and those that only people can write.
 
+use jiff::tz::TimeZone;
+
 use super::{Entropy, Entry, Group, Kind, Mark, Scope, Section};
 use crate::plan::schema::{Plan, Quantity};
 
@@ -7,17 +9,17 @@ fn alone(entries: Vec<Entry>) -> Vec<Group> {
     vec![Group { entries, ..Group::default() }]
 }
 
-pub(super) fn entropy(entropy: &Entropy) -> Vec<Group> {
-    match entropy {
-        Entropy::NotMeasured { why } => {
-            let words = vec![why.clone()];
-            alone(vec![Entry { words, ..Entry::text("not measured") }])
+pub(super) fn entropy(entropy: &Entropy, zone: &TimeZone) -> Vec<Group> {
+    alone(vec![match entropy {
+        Entropy::NotMeasured { why, next } => {
+            Entry { words: vec![why.clone(), format!("next: {next}")], ..Entry::text("not measured") }
         }
-        Entropy::Measured { line, contributors } => {
-            let under = contributors.iter().map(Entry::text).collect();
-            alone(vec![Entry { under, ..Entry::text(line.clone()) }])
-        }
-    }
+        Entropy::Measured(measured) => Entry {
+            words: measured.words(zone),
+            receipts: vec![measured.receipt.clone()],
+            ..Entry::text(measured.line())
+        },
+    }])
 }
 
 /// The plan's own numbers, which nobody checks here.

@@ -60,7 +60,7 @@ impl<'a> Told<'a> {
             Kind::Done => self.done(),
             Kind::Blocked => self.blocked(),
             Kind::Next => self.next(),
-            Kind::Entropy => sections::entropy(self.asked.entropy),
+            Kind::Entropy => sections::entropy(self.asked.entropy, self.asked.zone),
             Kind::Metrics => sections::metrics(self.asked.now.plan),
             Kind::Risks => sections::risks(self.asked.now.plan),
             Kind::Own | Kind::Scope => sections::own(),
