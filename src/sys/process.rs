@@ -180,6 +180,15 @@ mod tests {
         assert!(matches!(killed, Finished::Ended { code: None, .. }));
     }
 
+    /// Waits a little: streams close a moment before their program is gone.
+    fn is_gone(pid: &str) -> bool {
+        (0..500).any(|_| {
+            std::thread::sleep(LOOK_EVERY);
+            let state = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+            state.is_empty() || state.contains(") Z ")
+        })
+    }
+
     #[test]
     fn what_never_ends_is_ended_with_its_children() {
         let folder = tempfile::tempdir().expect("a folder");
@@ -188,8 +197,7 @@ mod tests {
         let Finished::TimedOut(said) = sh(&script, 500, &|| false) else { panic!("it never ends") };
         assert_eq!(said.stdout, b"begun\n");
         let child = std::fs::read_to_string(&pid).expect("it was begun");
-        let state = std::fs::read_to_string(format!("/proc/{}/stat", child.trim())).unwrap_or_default();
-        assert!(state.is_empty() || state.contains(") Z "), "the child lives on: {state}");
+        assert!(is_gone(&child), "the child lives on");
         assert!(matches!(sh("sleep 600", 60_000, &|| true), Finished::Stopped));
     }
 
@@ -201,16 +209,7 @@ mod tests {
         let Finished::Ended { code: Some(0), said } = sh(&script, 60_000, &|| false) else { panic!("it ends") };
         assert_eq!(said.stdout, b"done\n");
         let child = std::fs::read_to_string(&pid).expect("it was begun");
-        // Its streams close a moment before it is gone.
-        let lives = || {
-            let state = std::fs::read_to_string(format!("/proc/{}/stat", child.trim())).unwrap_or_default();
-            !state.is_empty() && !state.contains(") Z ")
-        };
-        let gone = (0..500).any(|_| {
-            std::thread::sleep(LOOK_EVERY);
-            !lives()
-        });
-        assert!(gone, "the child lives on");
+        assert!(is_gone(&child), "the child lives on");
     }
 
     fn run_here(script: &str, folder: &Path, limit: Duration, interrupt: &Interrupt) -> Result<Ran> {
