@@ -39,6 +39,7 @@ impl Reading {
 pub enum Source {
     LlamaBenchJson,
     LlamaBenchCsv,
+    LlamaBenchSql,
     LlamaBenchTable,
     /// Numbers beside `tok/s`, `tokens per second` and the like; `prompt` on the line makes it the prefill.
     Words,
@@ -50,6 +51,7 @@ impl Source {
         match self {
             Source::LlamaBenchJson => "llama-bench's JSON",
             Source::LlamaBenchCsv => "llama-bench's CSV",
+            Source::LlamaBenchSql => "llama-bench's SQL",
             Source::LlamaBenchTable => "llama-bench's table",
             Source::Words => "the last numbers beside tok/s",
             Source::Pattern => "the pattern that was given",
@@ -103,7 +105,7 @@ pub fn read(stdout: &[u8], stderr: &[u8], pattern: Option<&Pattern>) -> Result<O
     }
     let mut flaw = None;
     for text in &texts {
-        for read in [llama_bench::json, llama_bench::csv, llama_bench::table, said::speeds] {
+        for read in [llama_bench::json, llama_bench::sql, llama_bench::csv, llama_bench::table, said::speeds] {
             match read(text) {
                 Some(Ok(output)) => return Ok(output),
                 Some(Err(why)) => {

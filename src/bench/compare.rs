@@ -97,6 +97,9 @@ pub fn compare(
     }
     let (sample, other) = (Sample::new(ours)?, Sample::new(theirs)?);
     let (ours, theirs) = (logs(ours)?, logs(theirs)?);
+    if ours.len().min(theirs.len()) == 1 {
+        return Err(StatsError::OneLook);
+    }
     let shift = match pairing {
         Pairing::Rounds => Shift::of_pairs(&ours.iter().zip(&theirs).map(|(a, b)| a - b).collect::<Vec<_>>()),
         Pairing::Apart => Shift::apart(&ours, &theirs),
@@ -174,7 +177,7 @@ pub struct Compared {
     /// Of the run's measurements, by index, and of the other's.
     pub ours: usize,
     pub theirs: usize,
-    /// None where a sample was not above zero, so that there is no ratio.
+    /// None where a sample was not above zero, or a side looked but once: then there is no ratio.
     pub comparison: Result<Comparison, StatsError>,
 }
 
@@ -208,7 +211,10 @@ pub fn runs(ours: &Run, theirs: &Run, pairing: Pairing) -> Result<Report, Incomp
         let names = |run: &Run| run.measurements.iter().map(named).collect();
         return Err(Incomparable::NothingShared { ours: names(ours), theirs: names(theirs) });
     }
-    let figures = pairs.len();
+    let is_sampled = |(at, partner): &&(usize, usize)| {
+        ours.measurements[*at].samples.len().min(theirs.measurements[*partner].samples.len()) > 1
+    };
+    let figures = pairs.iter().filter(is_sampled).count();
     let compared = pairs
         .into_iter()
         .map(|(at, partner)| {

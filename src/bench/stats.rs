@@ -25,6 +25,7 @@ pub enum StatsError {
     NotPositive { index: usize, value: f64 },
     NotPaired { left: usize, right: usize },
     NotAShare { value: f64 },
+    OneLook,
 }
 
 impl fmt::Display for StatsError {
@@ -39,6 +40,7 @@ impl fmt::Display for StatsError {
                 write!(f, "{left} samples cannot be paired with {right}: measure both in the same rounds")
             }
             StatsError::NotAShare { value } => write!(f, "{value} is not a share between 0 and 1"),
+            StatsError::OneLook => write!(f, "one look on a side has no ratio"),
         }
     }
 }

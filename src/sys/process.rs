@@ -6,7 +6,7 @@
 use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 
 use bizra_kernels::os;
@@ -88,24 +88,25 @@ pub fn finish(argv: &[impl AsRef<str>], conditions: &Conditions<'_>) -> Finished
         Ok(child) => child,
         Err(error) => return Finished::CannotStart(error.to_string()),
     };
-    let (send, receive) = mpsc::channel();
+    let heard: [Heard; 2] = Default::default();
+    let (end, ends) = mpsc::channel::<()>();
     let streams: [Option<Box<dyn Read + Send>>; 2] =
         [child.stdout.take().map(|s| Box::new(s) as _), child.stderr.take().map(|s| Box::new(s) as _)];
-    for (number, stream) in streams.into_iter().enumerate() {
+    for (stream, heard) in streams.into_iter().zip(&heard) {
         let Some(mut stream) = stream else { continue };
-        let send = send.clone();
+        let (heard, end) = (Arc::clone(heard), end.clone());
         std::thread::spawn(move || {
-            let mut kept = Vec::new();
             let mut piece = [0; 8192];
             while let Ok(read @ 1..) = stream.read(&mut piece) {
+                let mut kept = lock(&heard);
                 kept.extend_from_slice(&piece[..read]);
                 let beyond = kept.len().saturating_sub(MOST_BYTES);
                 kept.drain(..beyond);
             }
-            let _ = send.send((number, kept));
+            drop(end);
         });
     }
-    drop(send);
+    drop(end);
     let began = clock.monotonic();
     let mut stopped = false;
     let ended = loop {
@@ -123,18 +124,25 @@ pub fn finish(argv: &[impl AsRef<str>], conditions: &Conditions<'_>) -> Finished
         os::end_group(&mut child);
         let _ = child.wait();
     }
-    let mut said = Said::default();
-    while let Ok((number, bytes)) = receive.recv_timeout(LAST_WORDS) {
-        match number {
-            0 => said.stdout = bytes,
-            _ => said.stderr = bytes,
-        }
+    if ends.recv_timeout(LAST_WORDS) == Err(mpsc::RecvTimeoutError::Timeout) {
+        // Children that outlive their program would disturb whatever is run or measured next.
+        os::end_group(&mut child);
+        let _ = ends.recv_timeout(LAST_WORDS);
     }
+    let [stdout, stderr] = heard.map(|heard| std::mem::take(&mut *lock(&heard)));
+    let said = Said { stdout, stderr };
     match ended {
         Some(code) => Finished::Ended { code, said },
         None if stopped => Finished::Stopped,
         None => Finished::TimedOut(said),
     }
+}
+
+/// The end of a stream, as far as it was read.
+type Heard = Arc<Mutex<Vec<u8>>>;
+
+fn lock(heard: &Heard) -> MutexGuard<'_, Vec<u8>> {
+    heard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(all(test, unix))]
@@ -172,6 +180,15 @@ mod tests {
         assert!(matches!(killed, Finished::Ended { code: None, .. }));
     }
 
+    /// Waits a little: streams close a moment before their program is gone.
+    fn is_gone(pid: &str) -> bool {
+        (0..500).any(|_| {
+            std::thread::sleep(LOOK_EVERY);
+            let state = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+            state.is_empty() || state.contains(") Z ")
+        })
+    }
+
     #[test]
     fn what_never_ends_is_ended_with_its_children() {
         let folder = tempfile::tempdir().expect("a folder");
@@ -180,19 +197,19 @@ mod tests {
         let Finished::TimedOut(said) = sh(&script, 500, &|| false) else { panic!("it never ends") };
         assert_eq!(said.stdout, b"begun\n");
         let child = std::fs::read_to_string(&pid).expect("it was begun");
-        // A killed process still has to be taken off the processor that it was on.
-        let gone = || {
-            let state = std::fs::read_to_string(format!("/proc/{}/stat", child.trim())).unwrap_or_default();
-            state.is_empty() || state.contains(") Z ")
-        };
-        assert!(
-            (0..500).any(|_| gone() || {
-                std::thread::sleep(LOOK_EVERY);
-                false
-            }),
-            "the child lives on"
-        );
+        assert!(is_gone(&child), "the child lives on");
         assert!(matches!(sh("sleep 600", 60_000, &|| true), Finished::Stopped));
+    }
+
+    #[test]
+    fn what_a_program_leaves_running_is_ended_and_its_words_are_kept() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let pid = folder.path().join("pid");
+        let script = format!("sleep 600 & echo $! > {}; echo done", pid.display());
+        let Finished::Ended { code: Some(0), said } = sh(&script, 60_000, &|| false) else { panic!("it ends") };
+        assert_eq!(said.stdout, b"done\n");
+        let child = std::fs::read_to_string(&pid).expect("it was begun");
+        assert!(is_gone(&child), "the child lives on");
     }
 
     fn run_here(script: &str, folder: &Path, limit: Duration, interrupt: &Interrupt) -> Result<Ran> {

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::View;
 use super::bench_formats::Format;
 use crate::bench::claim::{Decision, Verdict};
-use crate::bench::compare::{Comparison, Pairing, Report};
+use crate::bench::compare::{self, Comparison, Pairing, Report};
 use crate::bench::result::{Machine, Measurement, Run, Setting, Subject};
 use crate::receipts::envelope::ReceiptId;
 use crate::ui::{Align, Grid, Line, Page, Tone};
@@ -178,7 +178,8 @@ fn comparison(page: &mut Page, measured: &Measured, pairing: Pairing) {
 
 fn word(comparison: &Comparison, other_tokens: bool) -> String {
     let word = comparison.verdict.word();
-    if comparison.samples.0.min(comparison.samples.1) < comparison.fewest {
+    let is_undecided = comparison.verdict == compare::Verdict::Undecided;
+    if is_undecided && comparison.samples.0.min(comparison.samples.1) < comparison.fewest {
         return format!("{word}: {} samples are needed", comparison.fewest);
     }
     if other_tokens { format!("{word}, but other tokens") } else { word.to_owned() }

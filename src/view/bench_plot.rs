@@ -49,7 +49,9 @@ impl Frame {
         }
         // Equal values stand in the middle, and noise of a thousandth does not fill the plot.
         let room = ((high - low) * 0.08).max(high.abs() * 0.005).max(f64::MIN_POSITIVE);
-        Frame { width, height, count, low: low - room, high: high + room }
+        // What is never below zero has no axis there.
+        let below = if low >= 0.0 { (low - room).max(0.0) } else { low - room };
+        Frame { width, height, count, low: below, high: high + room }
     }
 
     fn x(&self, at: f64) -> f64 {
@@ -181,4 +183,17 @@ pub(super) fn percent(ratio: f64) -> String {
 
 pub(super) fn day(time: jiff::Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outlier_brings_no_speed_below_zero() {
+        let frame = |values: &[f64]| Frame::around(360.0, 120.0, values.len(), values.iter().copied());
+        assert_eq!(frame(&[1.0, 1.1, 400.0]).low, 0.0);
+        assert!(frame(&[100.0, 101.0]).low > 99.0, "near values keep their own axis");
+        assert!(!samples(&[1.0, 1.1, 400.0], 1.1, None, "decode").contains(">-"));
+    }
 }

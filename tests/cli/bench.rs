@@ -116,6 +116,16 @@ fn a_gate_opens_by_the_bound_of_an_interval() {
 }
 
 #[test]
+fn one_look_at_memory_is_compared_by_nobody() {
+    let env = scene();
+    let ran = bench(&env, &["--against", "tiny.gguf", "--claim", "memory.peak <= 100x"]);
+    assert_eq!(ran.code, 4, "{ran}");
+    assert!(ran.stderr.contains("no ratio of it"), "{ran}");
+    assert!(ran.stdout.contains("one look on a side has no ratio"), "{ran}");
+    refused(&env, 2, &["tiny.gguf", "--against", " "], "--against names nothing");
+}
+
+#[test]
 fn claims_are_decided_on_bounds() {
     let env = scene();
     let ran = bench(&env, &["--claim", "decode >= 1 tok/s", "--claim", "first_token < 1 h"]);

@@ -1,4 +1,4 @@
-//! The outputs of llama-bench: `-o json`, `-o jsonl`, `-o csv`, and the table that is its default.
+//! The outputs of llama-bench: `-o json`, `-o jsonl`, `-o csv`, `-o sql`, and the table that is its default.
 //!
 //! It times the model alone, without tokenizer and sampler, so its figures are the bare ones. A test of prompt and
 //! generation together is neither and is left out.
@@ -92,18 +92,41 @@ pub(super) fn csv(text: &str) -> Read {
         let Some(cells) = cells_of_csv(line).filter(|cells| cells.len() == header.len()) else {
             return Some(Err(format!("a line of llama-bench's CSV does not fit its header: {}", cut(line, 80))));
         };
-        let cell = |name: &str| header.iter().position(|column| column == name).map(|at| cells[at].as_str());
-        let count = |name: &str| cell(name).and_then(|text| text.parse().ok());
-        tests.push(Test {
-            prompt: count("n_prompt").unwrap_or(0),
-            generated: count("n_gen").unwrap_or(0),
-            depth: count("n_depth"),
-            threads: count("n_threads"),
-            kv: cell("type_k").map(str::to_owned),
-            samples: vec![cell("avg_ts").and_then(|text| text.parse().ok()).unwrap_or(f64::NAN)],
-        });
+        tests.push(row(&header, &cells));
     }
     output(Source::LlamaBenchCsv, tests)
+}
+
+fn row(header: &[impl AsRef<str>], cells: &[impl AsRef<str>]) -> Test {
+    let cell = |name: &str| header.iter().position(|column| column.as_ref() == name).map(|at| cells[at].as_ref());
+    let count = |name: &str| cell(name).and_then(|text| text.parse().ok());
+    Test {
+        prompt: count("n_prompt").unwrap_or(0),
+        generated: count("n_gen").unwrap_or(0),
+        depth: count("n_depth"),
+        threads: count("n_threads"),
+        kv: cell("type_k").map(str::to_owned),
+        samples: vec![cell("avg_ts").and_then(|text| text.parse().ok()).unwrap_or(f64::NAN)],
+    }
+}
+
+/// A statement for each test. Its texts stand in quotes that are not escaped.
+pub(super) fn sql(text: &str) -> Read {
+    let mut tests = Vec::new();
+    for line in text.lines().map(str::trim) {
+        let Some(inserted) = line.strip_prefix("INSERT INTO llama_bench (") else { continue };
+        let parts = inserted.strip_suffix("');").and_then(|whole| whole.split_once(") VALUES ('"));
+        let columns: Option<(Vec<&str>, Vec<&str>)> =
+            parts.map(|(header, cells)| (header.split(", ").collect(), cells.split("', '").collect()));
+        let Some((header, cells)) = columns.filter(|(header, cells)| header.len() == cells.len()) else {
+            return Some(Err(format!(
+                "a line of llama-bench's SQL gives not a value for each column: {}",
+                cut(line, 80)
+            )));
+        };
+        tests.push(row(&header, &cells));
+    }
+    if tests.is_empty() { None } else { output(Source::LlamaBenchSql, tests) }
 }
 
 /// None where quotes do not close.
@@ -147,20 +170,21 @@ pub(super) fn table(text: &str) -> Read {
         tests.push(Test {
             prompt,
             generated,
-            depth,
+            depth: Some(depth),
             threads: cell("threads").and_then(|count| count.parse().ok()),
-            kv: cell("type_k").map(str::to_owned),
+            // A column is left out where all tests have what llama-bench takes unasked.
+            kv: Some(cell("type_k").unwrap_or("f16").to_owned()),
             samples: vec![speed],
         });
     }
     output(Source::LlamaBenchTable, tests)
 }
 
-/// `pp512`, `tg128`, `pp512+tg128`, each perhaps with `@ d1024`.
-fn tested(name: &str) -> Option<(u64, u64, Option<u64>)> {
+/// `pp512`, `tg128`, `pp512+tg128`, each with `@ d1024` unless the depth is 0.
+fn tested(name: &str) -> Option<(u64, u64, u64)> {
     let (what, depth) = match name.split_once('@') {
-        Some((what, depth)) => (what.trim(), Some(depth.trim().strip_prefix('d')?.parse().ok()?)),
-        None => (name, None),
+        Some((what, depth)) => (what.trim(), depth.trim().strip_prefix('d')?.parse().ok()?),
+        None => (name, 0),
     };
     let (mut prompt, mut generated) = (0, 0);
     for part in what.split('+') {

@@ -37,7 +37,14 @@ fn llama_bench_in_all_its_formats() {
     let csv = "build_commit,model_type,n_threads,type_k,n_prompt,n_gen,n_depth,avg_ts,stddev_ts\n\"abc\",\"llama, 1B \"\"x\"\"\",\"2\",\"f16\",\"512\",\"0\",\"0\",\"59.012\",\"0.4\"\n\"abc\",\"llama\",\"2\",\"f16\",\"0\",\"128\",\"0\",\"14.2\",\"0.1\"\n";
     insta::assert_snapshot!(told(csv, ""), @"llama-bench's CSV: prefill.bare_tok_s [p512 d0 t2 f16] [59.012]; decode.bare_tok_s [n128 d0 t2 f16] [14.2]");
     let table = "| model                          |       size |     params | backend    | threads |          test |                  t/s |\n| ------------------------------ | ---------: | ---------: | ---------- | ------: | ------------: | -------------------: |\n| llama 1B Q4_0                  | 606.53 MiB |     1.10 B | CPU        |       2 |         pp512 |         59.01 ± 0.42 |\n| llama 1B Q4_0                  | 606.53 MiB |     1.10 B | CPU        |       2 | tg128 @ d1024 |         14.20 ± 0.11 |\n| llama 1B Q4_0                  | 606.53 MiB |     1.10 B | CPU        |       2 |   pp512+tg128 |         40.00 ± 0.11 |\n\nbuild: abc (1234)\n";
-    insta::assert_snapshot!(told(table, ""), @"llama-bench's table: prefill.bare_tok_s [p512 t2] [59.01]; decode.bare_tok_s [n128 d1024 t2] [14.2]");
+    insta::assert_snapshot!(told(table, ""), @"llama-bench's table: prefill.bare_tok_s [p512 d0 t2 f16] [59.01]; decode.bare_tok_s [n128 d1024 t2 f16] [14.2]");
+    let sql = "CREATE TABLE IF NOT EXISTS llama_bench (\n  n_prompt INTEGER,\n  avg_ts REAL\n);\n\nINSERT INTO llama_bench (model_filename, n_threads, type_k, n_prompt, n_gen, n_depth, avg_ts, stddev_ts) VALUES ('it's, mine.gguf', '2', 'f16', '512', '0', '0', '59.012', '0.4');\nINSERT INTO llama_bench (model_filename, n_threads, type_k, n_prompt, n_gen, n_depth, avg_ts, stddev_ts) VALUES ('m', '2', 'q8_0', '0', '128', '32', '14.2', '0.1');\n";
+    insta::assert_snapshot!(told(sql, ""), @"llama-bench's SQL: prefill.bare_tok_s [p512 d0 t2 f16] [59.012]; decode.bare_tok_s [n128 d32 t2 q8_0] [14.2]");
+    let cut = sql.replace(", '14.2', '0.1');", "");
+    assert!(
+        told(&cut, "").starts_with("refused: a line of llama-bench's SQL gives not a value for each column"),
+        "{cut}"
+    );
 }
 
 #[test]

@@ -141,6 +141,18 @@ fn runs_of_different_machines_or_figures_are_refused() {
 }
 
 #[test]
+fn one_look_has_no_ratio_and_makes_no_verdict_stricter() {
+    let figures = [("decode.tok_s", Some(2), 36.0), ("memory.peak_mib", None, 8.0)];
+    let (mut ours, theirs) = (run("m", &figures, "aa"), run("m", &figures, "aa"));
+    ours.measurements[1].samples.truncate(1);
+    let report = runs(&ours, &theirs, Pairing::Rounds).unwrap();
+    let alone =
+        compare(&ours.measurements[0].samples, &theirs.measurements[0].samples, Better::Higher, Pairing::Rounds, 1);
+    assert_eq!(report.compared[0].comparison, alone);
+    assert_eq!(report.compared[1].comparison, Err(StatsError::OneLook));
+}
+
+#[test]
 fn samples_of_unlike_numbers_are_compared_apart() {
     let ours = run("m", &[("decode.tok_s", Some(2), 36.0)], "aa");
     let mut theirs = run("m", &[("decode.tok_s", Some(2), 36.0)], "aa");

@@ -23,6 +23,9 @@ pub(super) enum Peer {
 
 pub(super) fn resolve(session: &Session, target: &str, limit: Duration, pattern: Option<Pattern>) -> Result<Peer> {
     let target = target.trim();
+    if target.is_empty() {
+        return Err(Error::usage("--against names nothing").hint("give the id of a receipt, a model, or 'CMD ARGS…'"));
+    }
     let path = session.env.cwd.join(target);
     if !path.exists() && target.len() >= 6 && target.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
         return receipt(session, target);

@@ -147,11 +147,17 @@ fn because(reason: Error, decision: &Decision) -> Error {
             Some(interval) => format!("{:.4} to {:.4}", interval.low, interval.high),
             None => "too few samples for an interval".to_owned(),
         };
-        reason.because(format!("{id} ({setting}) is {value:.4}, {interval}: {}", finding.verdict.word()))
+        let under = match setting.to_string() {
+            under if under.is_empty() => under,
+            under => format!(" ({under})"),
+        };
+        reason.because(format!("{id}{under} is {value:.4}, {interval}: {}", finding.verdict.word()))
     });
     match decision.without_evidence.as_slice() {
         [] => told,
-        _ => told.because("the run has no such figure").hint("`bizra bench --json` lists the figures that a run has"),
+        _ => told
+            .because("the run has no such figure, or no ratio of it")
+            .hint("`bizra bench --json` lists the figures that a run has"),
     }
 }
 

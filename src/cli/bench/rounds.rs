@@ -104,7 +104,7 @@ impl<'w> Watch<'w> {
             return Err(Error::new(
                 Exit::Undecided,
                 format!(
-                    "the budget of {} s ends before ten samples: a round takes {:.1} s",
+                    "the budget of {} s ends before ten samples: a round takes {:.3} s",
                     budget.as_secs(),
                     round.as_secs_f64()
                 ),
