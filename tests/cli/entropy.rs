@@ -260,3 +260,56 @@ fn what_is_left_out_is_said() {
         assert!(ran.stdout.contains(why), "{why}: {ran}");
     }
 }
+
+/// The blocks of a page in this language, in order.
+fn blocks(page: &'static str, language: &str) -> Vec<&'static str> {
+    let fence = format!("\n```{language}\n");
+    page.match_indices(&fence)
+        .map(|(at, _)| {
+            let text = &page[at + fence.len()..];
+            &text[..text.find("```").expect("a closed block")]
+        })
+        .collect()
+}
+
+#[test]
+fn the_page_tells_what_happens() {
+    let page = include_str!("../../docs/entropy.md");
+    let mut env = TestEnv::new();
+    env.git(&["init", "-q"]);
+    env.write("roadmap/small.yaml", blocks(page, "yaml")[0]);
+    env.write("src/lib.rs", blocks(page, "rust")[0]);
+    commit(&mut env, "2026-02-01");
+    assert_eq!(env.run(&["entropy", "baseline"]).code, 0);
+    commit(&mut env, "2026-02-01");
+    let told = blocks(page, "text");
+    let first = env.run(&["entropy"]);
+    assert!(first.stdout.starts_with(told[0]), "{first}");
+
+    env.write("docs/a.md", "done");
+    commit(&mut env, "2026-02-02");
+    env.write("lcov.info", blocks(page, "lcov")[0]);
+    assert_eq!(env.run(&["attest-tests", "lcov.info"]).code, 0);
+    let second = env.run(&["entropy"]);
+    assert!(second.stdout.starts_with(told[1]), "{second}");
+
+    let explained = json(&env.run(&["entropy", "explain", "--json"]));
+    let pieces = explained["result"]["pieces"].as_array().expect("pieces");
+    let (_, table) = page.split_once("| what | weight |").expect("the table of the example");
+    let rows = table.lines().skip(2).take_while(|line| line.starts_with('|')).map(|line| {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        (cells[0], [1, 2, 3, 4].map(|at| cells[at].parse::<f64>().expect("a number")))
+    });
+    let rows: Vec<_> = rows.collect();
+    assert_eq!(rows.len(), pieces.len());
+    for (name, [weight, p, left, bits]) in rows {
+        let piece = pieces.iter().find(|piece| piece["name"] == name).unwrap_or_else(|| panic!("{name}: {pieces:?}"));
+        let near = |a: f64, b: f64| (a - b).abs() < 0.000_5 + 1e-9;
+        // The definition, written out once more and not taken from what is tested.
+        let uncertain = if p > 0.5 { -(p * p.log2() + (1.0 - p) * (1.0 - p).log2()) } else { 1.0 };
+        assert!(near(left, uncertain) && near(bits, weight * uncertain), "{name}");
+        for (member, said) in [("weight", weight), ("p", p), ("bits", bits)] {
+            assert!(near(piece[member].as_f64().expect("a number"), said), "{name} {member}: {piece}");
+        }
+    }
+}
