@@ -39,9 +39,9 @@ impl Report {
             unit: "bits",
             labels: self.labels(),
             series: vec![
-                series("H", '●', "#1d2127", told(|day| day.h)),
                 series("P, the plans", 'p', "#1763b6", told(|day| day.p)),
                 series("V, the code", 'v', "#b3261e", told(|day| day.v)),
+                series("H", '●', "#1d2127", told(|day| day.h)),
             ],
         }
     }
