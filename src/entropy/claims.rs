@@ -149,3 +149,13 @@ pub fn listed(plan: &Plan) -> impl Iterator<Item = (String, Option<f64>, Option<
         .map(move |c| (id(&c.id.value), None, c.evidence.as_ref().map(|e| e.span)));
     packages.chain(items).chain(criteria)
 }
+
+/// The claims of each phase of a plan; both as `plan/ID`.
+pub fn by_phase(plan: &Plan) -> impl Iterator<Item = (String, Vec<String>)> {
+    let id = |local: &crate::plan::scalars::Id| format!("{}/{local}", plan.id.value);
+    plan.phases.iter().chain(&plan.tiers).map(move |phase| {
+        let criteria = phase.gate.iter().flat_map(|gate| &gate.criteria).map(|c| id(&c.id.value));
+        let packages = phase.packages.iter().map(|p| id(&p.id.value));
+        (id(&phase.id.value), packages.chain(criteria).collect())
+    })
+}

@@ -1,5 +1,7 @@
 //! H: a line of bits, what changed it, and the pieces it is made of.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde_json::{Value, json};
@@ -271,6 +273,10 @@ pub(crate) struct Piece {
 }
 
 impl Piece {
+    pub(crate) fn reason(&self) -> &str {
+        &self.reason
+    }
+
     pub(crate) fn claim(claim: &Weighed) -> Piece {
         Piece {
             part: Part::Claim,
@@ -356,6 +362,8 @@ pub(crate) struct LogDay {
     pub(crate) h: f64,
     pub(crate) p: f64,
     pub(crate) v: f64,
+    /// What each claim leaves open.
+    pub(crate) claims: BTreeMap<String, f64>,
     /// The baseline that is in force now was so then.
     pub(crate) same_epoch: bool,
 }

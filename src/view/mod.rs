@@ -15,6 +15,7 @@ pub(crate) mod chart;
 pub(crate) mod config;
 pub(crate) mod doctor;
 pub(crate) mod entropy;
+pub(crate) mod entropy_report;
 pub(crate) mod infer;
 pub(crate) mod keys;
 pub(crate) mod model;

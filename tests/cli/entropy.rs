@@ -313,3 +313,28 @@ fn the_page_tells_what_happens() {
         }
     }
 }
+
+#[test]
+fn a_report_stands_alone_and_is_the_same_twice() {
+    let mut env = env();
+    env.write("docs/a.md", "done");
+    env.write("src/<b>&/x.rs", "pub fn x() -> u32 { 1 }\n");
+    commit(&mut env, "2026-02-02");
+    let shown = env.run(&["entropy", "report", "--days", "3"]);
+    assert_eq!(shown.code, 0, "{shown}");
+    assert!(shown.stdout.contains("┤●") && shown.stdout.contains("small/first"), "{shown}");
+    let told = json(&env.run(&["entropy", "report", "--json"]));
+    let burn = told["result"]["phases"][0]["bits"].as_array().expect("days");
+    assert!(burn.len() == 2 && burn[0].as_f64() > burn[1].as_f64(), "{told}");
+
+    let page = |name: &str| {
+        let ran = env.run(&["entropy", "report", "-o", name]);
+        assert_eq!(ran.code, 0, "{ran}");
+        std::fs::read_to_string(env.work().join(name)).expect("the page")
+    };
+    let html = page("a.html");
+    assert_eq!(html, page("b.html"));
+    assert!(html.contains("src/&lt;b&gt;&amp;") && !html.contains("<b>"), "{html}");
+    assert!(!html.contains("<script") && !html.contains("href") && !html.contains("src=\""), "{html}");
+    assert_eq!(env.run(&["entropy", "report", "-o", "a.pdf"]).code, 2);
+}

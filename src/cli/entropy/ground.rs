@@ -81,6 +81,12 @@ impl Ground {
         Ok(session.config.zone(plan.map_or(TimeZone::UTC, |loaded| loaded.plan.timezone.value.get())))
     }
 
+    /// The phases of a commit's plans, each with its claims.
+    pub(super) fn phases(&self, session: &Session, tip: &Tip) -> Result<Vec<(String, Vec<String>)>> {
+        let (files, _) = self.files_at(session, tip)?;
+        Ok(self.plans(&files)?.iter().flat_map(|loaded| claims::by_phase(&loaded.plan).collect::<Vec<_>>()).collect())
+    }
+
     fn files_at(&self, session: &Session, tip: &Tip) -> Result<(RepositoryFiles, PathBuf)> {
         let (mut files, root) = files_of(session)?;
         files.at(&tip.commit)?;

@@ -1,5 +1,6 @@
 //! `bizra entropy`: how much is still uncertain, in bits, and what changed it.
 
+mod days;
 mod ground;
 mod lock;
 
@@ -17,7 +18,7 @@ use crate::receipts::receipt::Content;
 use crate::receipts::stamp::Time as Stamped;
 use crate::receipts::statement::{Decimal, Draft, Subject};
 use crate::sys::git_code::{Stood, Tip};
-use crate::view::entropy::{Bits, Compared, Explained, Log, LogDay, Measured, Piece, Since};
+use crate::view::entropy::{Bits, Compared, Explained, Measured, Piece, Since};
 use ground::Ground;
 
 /// Measure how much is still uncertain about what the plans claim and the code does, in bits
@@ -48,7 +49,8 @@ enum Command {
     Baseline(lock::BaselineArgs),
     Scope(lock::ScopeArgs),
     Explain(ExplainArgs),
-    Log(LogArgs),
+    Log(days::LogArgs),
+    Report(days::ReportArgs),
     Check(CheckArgs),
 }
 
@@ -81,18 +83,6 @@ struct ExplainArgs {
     top: usize,
 }
 
-/// Print H day by day
-#[derive(clap::Args)]
-#[command(after_help = "\
-Examples:
-  bizra entropy log                             The last 14 days
-  bizra entropy log --days 60 --json")]
-struct LogArgs {
-    /// How many days
-    #[arg(long, value_name = "N", default_value_t = 14, value_parser = clap::value_parser!(u16).range(1..=366))]
-    days: u16,
-}
-
 /// Fail when uncertainty has grown by more than it may
 ///
 /// Answers 0 when the change is at most --max-delta, 1 when it is more, 4 when it can't be told.
@@ -116,7 +106,8 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
         Some(Command::Baseline(args)) => lock::make(args, session),
         Some(Command::Scope(args)) => lock::release(args, session),
         Some(Command::Explain(args)) => explain(args, session),
-        Some(Command::Log(args)) => log(args, session),
+        Some(Command::Log(args)) => days::log(args, session),
+        Some(Command::Report(args)) => days::report(args, session),
         Some(Command::Check(args)) => check(args, session),
     }
 }
@@ -387,38 +378,4 @@ fn explain(args: &ExplainArgs, session: &mut Session) -> Result<Outcome> {
     }
     pieces.sort_by(|a, b| b.bits.total_cmp(&a.bits).then_with(|| a.name.cmp(&b.name)));
     Ok(Outcome::yes(Explained { pieces, top: args.top, left_out }))
-}
-
-fn log(args: &LogArgs, session: &mut Session) -> Result<Outcome> {
-    let mut ground = Ground::open(session)?;
-    let time = Time::of(session);
-    let tip = now(&ground, time)?;
-    let zone = ground.zone(session, &tip)?;
-    let today = time.now.to_zoned(zone.clone()).date();
-    let ends = day_ends(today, &zone, u32::from(args.days) - 1, time.now)?;
-    let stood = ground.history.tips_at(&ends)?;
-    let mut days: Vec<LogDay> = Vec::new();
-    let mut reasons = Vec::new();
-    for (back, (end, stood)) in (0_i64..).zip(ends.iter().zip(stood)) {
-        let date = today.checked_sub(back.days()).map_err(|e| Error::usage(e.to_string()))?;
-        let tip = match stood {
-            Stood::Here(tip) => tip,
-            Stood::Nothing => break,
-            Stood::Unknown => {
-                let message = format!("the history ends on {date}: what was before is not known here");
-                reasons.push(Error::new(Exit::Undecided, message).hint("git fetch --unshallow"));
-                break;
-            }
-        };
-        let at = Timestamp::from_second(*end).map_err(|e| Error::usage(e.to_string()))?;
-        let at = if back == 0 { time } else { Time { now: at, given: true } };
-        let commit = tip.commit.clone();
-        let seen = ground.see(session, tip, Some(at))?;
-        let moment = ground.moment(&seen);
-        let same_epoch = ground.baseline.as_ref().is_some_and(|held| at.now >= held.time);
-        days.push(LogDay { date, commit, h: moment.h(), p: moment.p(), v: moment.v(), same_epoch });
-    }
-    ground.cache.keep();
-    days.reverse();
-    Ok(Outcome::because(Log { days }, reasons))
 }
