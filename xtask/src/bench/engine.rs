@@ -47,6 +47,7 @@ const MACHINE: &str = "machine";
 
 #[derive(clap::Args)]
 #[command(next_help_heading = "For the benchmark `engine`")]
+#[group(id = "engine")]
 pub(crate) struct Args {
     /// llama.cpp's `llama-bench`, built for this processor
     #[arg(long, value_name = "PATH")]
