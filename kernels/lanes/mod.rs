@@ -88,7 +88,7 @@ pub(crate) trait Lanes: Copy {
     /// `acc` and the sum of the products.
     fn add_short(self, acc: Self::I, short: Self::Short) -> Self::I;
     /// Asks for the cache line `ahead` bytes after the start of `at`, which may lie past its end. It goes to the second
-    /// cache: the first has too few places for lines on their way, and was slower by a third where it was asked.
+    /// cache: the first has too few places for lines on their way, and a loop by itself lost a quarter with it.
     fn prefetch(self, at: &[u8], ahead: usize);
 
     /// Pairwise: lane i with lane i + 8, then + 4, + 2, + 1.
