@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::View;
-use super::bench_formats::Format;
+use super::bench_formats::{Format, digits};
 use crate::bench::claim::{Decision, Verdict};
 use crate::bench::compare::{self, Comparison, Pairing, Report};
 use crate::bench::result::{Machine, Measurement, Run, Setting, Subject};
@@ -134,18 +134,6 @@ fn figures(run: &Run) -> Grid {
         grid.row([name, &one.setting.to_string(), &digits(estimate.median), &interval, &one.unit, &share, mark]);
     }
     grid
-}
-
-/// Four significant digits.
-fn digits(x: f64) -> String {
-    let places = match x.abs() {
-        x if x >= 1000.0 => 0,
-        x if x >= 100.0 => 1,
-        x if x >= 10.0 => 2,
-        x if x >= 1.0 => 3,
-        _ => 4,
-    };
-    format!("{x:.places$}")
 }
 
 fn comparison(page: &mut Page, measured: &Measured, pairing: Pairing) {

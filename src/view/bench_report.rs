@@ -33,7 +33,9 @@ impl View for Written {
     fn page(&self) -> Page {
         let mut page = Page::new();
         match &self.path {
-            Some(path) => page.text(format!("{path}: {} receipts, {} bytes", self.receipts.len(), self.text.len())),
+            Some(path) => {
+                page.text(format!("{path}: receipts told: {}; {} bytes", self.receipts.len(), self.text.len()))
+            }
             None => page.verbatim(self.text.clone()),
         }
         page

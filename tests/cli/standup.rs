@@ -307,6 +307,12 @@ fn odd_commits_are_told_like_others() {
     for name in ["a", "b", "c", "early"] {
         assert_eq!(subjects(&result).iter().filter(|s| **s == name).count(), 1, "{name}");
     }
+    env.git(&["checkout", "-q", "-b", "o4", &head]);
+    commit(&mut env, "2026-01-30T12:00:10+03:00", "Ann", "d");
+    env.git(&["checkout", "-q", "o1"]);
+    env.git(&["merge", "-q", "--no-ff", "-m", "Bring d", "o4"]);
+    let text = told(&env, &[]);
+    assert!(text.contains("and one merge") && !text.contains("Bring d"), "of two parents, too: {text}");
 }
 
 #[test]
