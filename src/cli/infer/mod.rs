@@ -18,7 +18,6 @@ use crate::error::{Error, Result};
 use crate::infer::fault::InferError;
 use crate::infer::generate::Limits;
 use crate::infer::sampler::Sampling;
-use crate::sys::models;
 
 /// Answer a prompt with a model on this machine, and leave a receipt
 ///
@@ -194,7 +193,7 @@ pub(super) fn model_name(args: &ModelArgs, session: &Session) -> Result<String> 
     named.map(str::to_owned).ok_or_else(|| {
         Error::invalid("no model is named")
             .hint("bizra infer -m FILE.gguf, or set BIZRA_MODEL, or `model` in bizra.toml")
-            .hint("to get one: hf download REPO FILE.gguf, then bizra infer -m REPO")
+            .hint("to get one: bizra model pull REPO:QUANT, then bizra infer -m REPO:QUANT")
     })
 }
 
@@ -209,7 +208,7 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
         return Err(InferError::EmptyStop.into());
     }
     let name = model_name(&args.model, session)?;
-    models::find(&session.env, &name)?;
+    session.find_model(&name)?;
     let asked = prompt::read(args.prompt.as_deref(), &args.input, session)?;
     if asked.content.is_empty() {
         return Err(Error::usage("the prompt is empty"));
