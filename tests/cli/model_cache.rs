@@ -57,7 +57,18 @@ fn moved_on() -> Hub {
 #[test]
 fn what_was_reviewed_is_written_down_and_taken_again() {
     let (env, hub) = locked();
-    insta::assert_snapshot!(lock_of(&env));
+    let plain = lock_of(&env).replace(&sha256(&tiny()), "$SHA256").replace(&tiny().len().to_string(), "$BYTES");
+    insta::assert_snapshot!(plain, @r#"
+    # The models that were reviewed, by their bytes. Written by `bizra model pull --lock`, obeyed by `--locked`.
+    version = 1
+
+    [[file]]
+    repo = "a/b"
+    revision = "c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00"
+    file = "b-Q4_0.gguf"
+    sha256 = "$SHA256"
+    bytes = $BYTES
+    "#);
     let again = env.run(&["model", "pull", "a/b:Q4_0", "--lock"]);
     assert!(again.stderr.contains("says so already"), "{again}");
     // Elsewhere, from nothing but the lock.
@@ -155,7 +166,15 @@ fn models_are_listed_whoever_brought_them() {
     let (env, _hub) = locked();
     let half = home(&env).join("blobs").join(format!("{}.incomplete", "9".repeat(64)));
     std::fs::write(half, vec![0; 2048]).expect("written");
-    insta::assert_snapshot!(env.run(&["model", "list"]).to_string());
+    insta::assert_snapshot!(env.run(&["model", "list"]).to_string(), @r"
+    exit: 0
+    --- stdout
+    model  file              size  revision
+    a/b    b-Q4_0.gguf   98.9 KiB  main, c0ffee00c0ff
+    a/b    not finished   2.0 KiB
+    1 model, 100.9 KiB, in $HOME/.cache/huggingface/hub
+    --- stderr
+    ");
     let ran = env.run(&["model", "list", "--json"]);
     let document: Value = serde_json::from_str(&ran.stdout).expect("a document");
     let model = &document["result"]["models"][0];
