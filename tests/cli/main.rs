@@ -6,10 +6,12 @@ mod bench_history;
 #[cfg(unix)]
 mod ci;
 mod doctor;
+mod documents;
 mod entropy;
 mod frame;
 mod harness;
 mod infer;
+mod init;
 mod keys;
 mod model;
 mod places;
