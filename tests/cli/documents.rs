@@ -91,7 +91,8 @@ fn understood(words: &[String]) -> Result<(), String> {
 #[test]
 fn documents_show_commands_that_the_program_understands() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut paths: Vec<PathBuf> = ["README.md", "SECURITY.md", "CONTRIBUTING.md"].iter().map(|name| root.join(name)).collect();
+    let mut paths: Vec<PathBuf> =
+        ["README.md", "SECURITY.md", "CONTRIBUTING.md"].iter().map(|name| root.join(name)).collect();
     documents(&root.join("docs"), &mut paths);
     let (mut seen, mut faults) = (0, Vec::new());
     for path in paths {

@@ -15,6 +15,7 @@ mod reference;
 mod reproduce;
 mod samples;
 mod sbom;
+mod screen;
 mod tidy;
 mod tools;
 
@@ -41,6 +42,8 @@ enum Task {
     Conformance(conformance::Args),
     /// Write the reference of all commands from the program's definitions
     Reference(reference::Args),
+    /// Draw the README's terminal session from one that is played now
+    Screen(screen::Args),
     /// Build what a release ships
     Dist(dist::Args),
     /// Build the same commit twice in different folders, and compare the bytes
@@ -75,6 +78,7 @@ fn main() -> ExitCode {
         Task::Fixtures(args) => fixtures::run(&args),
         Task::Conformance(args) => conformance::run(&args),
         Task::Reference(args) => reference::run(&args),
+        Task::Screen(args) => screen::run(&args),
         Task::Dist(args) => dist::run(&args),
         Task::Reproduce(args) => reproduce::run(&args),
         Task::Coverage(args) => coverage::run(&args),
