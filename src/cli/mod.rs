@@ -19,6 +19,7 @@ mod doctor;
 mod entropy;
 mod evidence;
 mod infer;
+mod init;
 mod keys;
 mod lint;
 mod model;
@@ -63,6 +64,7 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
+  bizra init                                          Begin: key, ledger, policy, a first plan
   bizra infer -m model.gguf 'Name three primes.'      An answer, and a receipt for it
   bizra doctor                                        What can this machine do?
   bizra attest --role lead --statement 'It holds.'    Sign your word
@@ -140,6 +142,7 @@ enum Command {
     Doctor(doctor::Args),
     Entropy(entropy::Args),
     Infer(Box<infer::Args>),
+    Init(init::Args),
     Keys(keys::Args),
     Model(model::Args),
     Receipts(receipts::Args),
@@ -161,6 +164,7 @@ impl Command {
             Command::Doctor(args) => doctor::run(args, session),
             Command::Entropy(args) => entropy::run(args, session),
             Command::Infer(args) => infer::run(args, session),
+            Command::Init(args) => init::run(args, session),
             Command::Keys(args) => keys::run(args, session),
             Command::Model(args) => model::run(args, session),
             Command::Receipts(args) => receipts::run(args, session),

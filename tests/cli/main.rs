@@ -6,11 +6,13 @@ mod bench_history;
 #[cfg(unix)]
 mod ci;
 mod doctor;
+mod documents;
 mod entropy;
 mod frame;
 mod harness;
 mod hub;
 mod infer;
+mod init;
 mod keys;
 mod model;
 mod model_cache;
