@@ -27,6 +27,7 @@ mod pick;
 mod receipts;
 mod roadmap;
 mod schema;
+mod session;
 mod sprint;
 mod tokens;
 mod trust;
@@ -148,6 +149,7 @@ enum Command {
     Receipts(receipts::Args),
     Roadmap(roadmap::Args),
     Schema(schema::Args),
+    Session(session::Args),
     Sprint(sprint::Args),
     Tokens(tokens::Args),
     Trust(trust::Args),
@@ -170,6 +172,7 @@ impl Command {
             Command::Receipts(args) => receipts::run(args, session),
             Command::Roadmap(args) => roadmap::run(args, session),
             Command::Schema(args) => schema::run(args, session),
+            Command::Session(args) => session::run(args, session),
             Command::Sprint(args) => sprint::run(args, session),
             Command::Tokens(args) => tokens::run(args, session),
             Command::Trust(args) => trust::run(args, session),

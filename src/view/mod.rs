@@ -5,6 +5,7 @@
 
 pub(crate) mod attest;
 pub(crate) mod attest_tests;
+pub(crate) mod batch;
 pub(crate) mod bench;
 pub(crate) mod bench_formats;
 pub(crate) mod bench_history;
@@ -24,6 +25,7 @@ pub(crate) mod receipts;
 pub(crate) mod receipts_audit;
 pub(crate) mod replay;
 pub(crate) mod roadmap;
+pub(crate) mod session;
 pub(crate) mod sheet;
 pub(crate) mod sprint;
 pub(crate) mod standup;
