@@ -1,6 +1,7 @@
 //! The world outside, one thing a file. The only code that touches the file system, git, devices and processes.
 
 pub mod confined;
+pub mod cxx;
 pub mod exchange;
 pub mod files;
 pub mod folders;
