@@ -10,6 +10,8 @@ mod entropy;
 mod frame;
 mod harness;
 mod infer;
+#[cfg(target_os = "linux")]
+mod kernel_worker;
 mod keys;
 mod model;
 mod places;

@@ -1,0 +1,19 @@
+//! Whether a kernel is right, and whether what is claimed about its speed is true.
+//!
+//! In reading order: [`op`] says what there is to compute, [`manifest`] what a kernel promises and [`promise`] what that
+//! comes to; [`plan`] chooses the [`case`]s, [`inputs`] makes their tensors; [`run`] is how kernels are called and how far
+//! evidence goes; [`truth`] has references, bounds and plain kernels, [`gates`] what an answer has to pass; [`verify`]
+//! is one case from seed to verdict.
+
+pub mod case;
+pub mod float;
+pub mod gates;
+pub mod inputs;
+pub mod manifest;
+pub mod op;
+pub mod plan;
+pub mod promise;
+pub mod quant;
+pub mod run;
+pub mod truth;
+pub mod verify;
