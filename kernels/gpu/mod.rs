@@ -15,6 +15,7 @@ pub mod cuda;
 pub mod emulator;
 mod launch;
 pub mod nvrtc;
+pub mod plan;
 mod probe;
 mod source;
 #[cfg(test)]

@@ -3,11 +3,12 @@
 //! In reading order: [`op`] says what there is to compute, [`manifest`] what a kernel promises and [`promise`] what that
 //! comes to; [`plan`] chooses the [`case`]s, [`inputs`] makes their tensors; [`run`] is how kernels are called and how far
 //! evidence goes; [`truth`] has references, bounds and plain kernels, [`gates`] what an answer has to pass; [`verify`]
-//! is one case from seed to verdict.
+//! is one case from seed to verdict. [`gpu`] makes sources for GPUs ready to run, or says how far they got.
 
 pub mod case;
 pub mod float;
 pub mod gates;
+pub mod gpu;
 pub mod inputs;
 pub mod manifest;
 pub mod op;

@@ -11,6 +11,7 @@ mod frame;
 mod harness;
 mod infer;
 #[cfg(target_os = "linux")]
+mod kernel_gpu;
 mod kernel_worker;
 mod keys;
 mod model;
