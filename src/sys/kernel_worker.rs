@@ -47,6 +47,8 @@ pub struct Worker<'c> {
     running: Option<Running>,
     held: Containment,
     place: Option<Place>,
+    /// Whether the kernels of the running process are those of a device, which is not confined.
+    on_device: bool,
 }
 
 struct Running {
@@ -65,7 +67,7 @@ struct Said {
 
 impl<'c> Worker<'c> {
     pub fn new(conditions: Conditions, clock: &'c dyn Clock) -> Self {
-        Worker { conditions, clock, running: None, held: Containment::default(), place: None }
+        Worker { conditions, clock, running: None, held: Containment::default(), place: None, on_device: false }
     }
 
     fn start(&mut self) -> Result<&mut Running, Broken> {
@@ -243,7 +245,13 @@ fn spec(placed: Placed, dtype: u32, shape: &[i64], strides: &[i64]) -> TensorSpe
 }
 
 impl Runner for Worker<'_> {
+    /// Kernels of a device and others don't share a process: the first of the other kind ends it.
     fn load(&mut self, target: &Target) -> Result<u32, Broken> {
+        let on_device = matches!(target, Target::Cuda { .. } | Target::Wgsl { .. });
+        if on_device != self.on_device {
+            self.running = None;
+        }
+        self.on_device = on_device;
         match self.ask(&Request::Load(target.clone()))? {
             Reply::Loaded { kernel, held, place } => {
                 self.held = held;
