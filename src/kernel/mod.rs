@@ -3,7 +3,7 @@
 //! In reading order: [`op`] says what there is to compute, [`manifest`] what a kernel promises and [`promise`] what that
 //! comes to; [`plan`] chooses the [`case`]s, [`inputs`] makes their tensors; [`run`] is how kernels are called and how far
 //! evidence goes; [`truth`] has references, bounds and plain kernels, [`gates`] what an answer has to pass; [`verify`]
-//! is one case from seed to verdict.
+//! is one case from seed to verdict, [`report`] a kernel's whole trial, [`selftest`] the verifier's trial of itself.
 
 pub mod case;
 pub mod float;
@@ -14,6 +14,8 @@ pub mod op;
 pub mod plan;
 pub mod promise;
 pub mod quant;
+pub mod report;
 pub mod run;
+pub mod selftest;
 pub mod truth;
 pub mod verify;
