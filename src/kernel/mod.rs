@@ -4,8 +4,11 @@
 //! comes to; [`plan`] chooses the [`case`]s, [`inputs`] makes their tensors; [`run`] is how kernels are called and how far
 //! evidence goes; [`truth`] has references, bounds and plain kernels, [`gates`] what an answer has to pass; [`verify`]
 //! is one case from seed to verdict, [`report`] a kernel's whole trial, [`selftest`] the verifier's trial of itself.
+//! [`explain`] tells of a case without any kernel, and [`builtin`] has the manifests of the engine's own.
 
+pub mod builtin;
 pub mod case;
+pub mod explain;
 pub mod float;
 pub mod gates;
 pub mod inputs;

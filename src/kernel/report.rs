@@ -226,12 +226,12 @@ fn load(
     if let Some(both) = loaded {
         return Ok(both.clone());
     }
-    let mut one = |target: &Target| {
+    let mut one = |target: &Target| -> Result<Loaded, Broken> {
         let kernel = runner.load(target)?;
         Ok(Loaded { kernel, promise: promise.clone(), workspace: subject.workspace })
     };
     let own = one(&subject.target)?;
-    let others = subject.same_bits.iter().map(&mut one).collect::<Result<Vec<_>, Broken>>()?;
+    let others = subject.same_bits.iter().map(&mut one).collect::<Result<Vec<_>, _>>()?;
     *loaded = Some((own.clone(), others.clone()));
     Ok((own, others))
 }

@@ -12,6 +12,7 @@ pub mod git_units;
 pub mod index;
 #[cfg(unix)]
 pub mod kernel_worker;
+pub mod kernels;
 pub mod keyring;
 pub mod ledger;
 pub mod machine;

@@ -11,6 +11,9 @@ mod frame;
 mod harness;
 mod infer;
 #[cfg(target_os = "linux")]
+mod kernel;
+mod kernel_pipeline;
+#[cfg(target_os = "linux")]
 mod kernel_worker;
 mod keys;
 mod model;
