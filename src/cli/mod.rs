@@ -19,6 +19,7 @@ mod doctor;
 mod entropy;
 mod evidence;
 mod infer;
+mod kernel;
 mod keys;
 mod lint;
 mod model;
@@ -140,6 +141,7 @@ enum Command {
     Doctor(doctor::Args),
     Entropy(entropy::Args),
     Infer(Box<infer::Args>),
+    Kernel(kernel::Args),
     Keys(keys::Args),
     Model(model::Args),
     Receipts(receipts::Args),
@@ -161,6 +163,7 @@ impl Command {
             Command::Doctor(args) => doctor::run(args, session),
             Command::Entropy(args) => entropy::run(args, session),
             Command::Infer(args) => infer::run(args, session),
+            Command::Kernel(args) => kernel::run(args, session),
             Command::Keys(args) => keys::run(args, session),
             Command::Model(args) => model::run(args, session),
             Command::Receipts(args) => receipts::run(args, session),

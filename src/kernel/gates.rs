@@ -59,7 +59,7 @@ pub struct Scale<'p> {
 
 impl Scale<'_> {
     /// What an element may be off: its bound, the result's rounding, and what is too small to be kept.
-    fn allowed(&self, bound: f64, truth: f64) -> f64 {
+    pub fn allowed(&self, bound: f64, truth: f64) -> f64 {
         let unit = float::half_ulp(self.output, truth);
         let small = if self.promise.flush {
             float::smallest_normal(DType::F32)

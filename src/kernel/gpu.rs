@@ -26,6 +26,8 @@ pub enum Backend {
 }
 
 impl Backend {
+    pub const ALL: [Backend; 2] = [Backend::Cuda, Backend::Wgpu];
+
     pub fn word(self) -> &'static str {
         match self {
             Backend::Cuda => "cuda",
@@ -85,8 +87,16 @@ pub trait Tools {
     fn translate(&mut self, source: &Source, entry: &str) -> Result<Vec<Artefact>, Obstacle>;
     /// A library of the emulated kernel, and the emulator's name. It is there for as long as the tools are.
     fn emulate(&mut self, source: &Source, entry: &str) -> Result<(String, String), Obstacle>;
-    /// Races of some launches, in words.
-    fn races(&mut self, source: &Source, entry: &str, launches: &[Watched]) -> Result<Vec<String>, Obstacle>;
+    /// Races of some launches: the number of the launch, and both places. What was told once isn't told again.
+    fn races(&mut self, source: &Source, entry: &str, launches: &[Watched]) -> Result<Vec<(usize, String)>, Obstacle>;
+}
+
+/// What the thread sanitizer is to watch.
+#[derive(Clone, Copy)]
+pub enum Tried<'c> {
+    /// Some launches, chosen by a seed.
+    Seed(u64),
+    Case(&'c Case),
 }
 
 /// What was made ready.
@@ -98,8 +108,10 @@ pub struct Ready {
     pub artefacts: Vec<Artefact>,
     /// Steps that were left out, and why.
     pub left_out: Vec<String>,
-    /// Launches that the thread sanitizer watched without finding a race; none where it watched nothing.
+    /// Launches that the thread sanitizer watched; none where it watched nothing.
     pub watched: Option<usize>,
+    /// Races that it found: where, and in what case. With one of them the kernel is refused.
+    pub races: Vec<(Case, String)>,
 }
 
 /// How a kernel is launched, from its target. An error says what is wrong with it.
@@ -127,7 +139,7 @@ pub fn rule(op: Op, target: &Source_) -> Result<Rule, String> {
 
 /// Refuses targets that can't be launched, with their places.
 pub fn check(manifest: &Manifest, reader: &mut Reader<'_>) {
-    for backend in [Backend::Cuda, Backend::Wgpu] {
+    for backend in Backend::ALL {
         let Some(target) = backend.of(manifest) else { continue };
         if let Err(why) = rule(manifest.op(), target) {
             reader.refuse(target.entry.span, why, Some("add `launch: {block: 128, tile: [1]}`".into()));
@@ -160,7 +172,7 @@ pub fn prepare(
     manifest: &Manifest,
     backend: Backend,
     source: &Source,
-    seed: u64,
+    tried: Tried<'_>,
     tools: &mut dyn Tools,
     runner: &mut dyn Runner,
 ) -> Result<Ready, Refused> {
@@ -171,7 +183,7 @@ pub fn prepare(
     let (op, entry) = (manifest.op(), target.entry.value.as_str());
     let rule = rule(op, target).map_err(Refused::Kernel)?;
     match backend {
-        Backend::Cuda => cuda(manifest, source, entry, &rule, seed, tools),
+        Backend::Cuda => cuda(manifest, source, entry, &rule, tried, tools),
         Backend::Wgpu => wgpu(op, source, entry, rule, tools, runner),
     }
 }
@@ -191,6 +203,7 @@ impl Ready {
             artefacts: Vec::new(),
             left_out: Vec::new(),
             watched: None,
+            races: Vec::new(),
         }
     }
 }
@@ -200,7 +213,7 @@ fn cuda(
     source: &Source,
     entry: &str,
     rule: &Rule,
-    seed: u64,
+    tried: Tried<'_>,
     tools: &mut dyn Tools,
 ) -> Result<Ready, Refused> {
     let mut ready = Ready::nowhere(String::new());
@@ -245,10 +258,13 @@ fn cuda(
             return Ok(ready);
         }
     }
-    let launches = watched(manifest, rule, seed);
+    let launches = watched(manifest, rule, tried);
     match tools.races(source, entry, &launches) {
-        Ok(races) if races.is_empty() => ready.watched = Some(launches.len()),
-        Ok(races) => return Err(Refused::Kernel(format!("the thread sanitizer found a race: {}", races.join("; ")))),
+        Ok(races) => {
+            ready.watched = Some(launches.len());
+            let of = |number: usize| launches.get(number).map(|watched| watched.case.clone());
+            ready.races = races.into_iter().filter_map(|(number, said)| Some((of(number)?, said))).collect();
+        }
         Err(Obstacle::Kernel(why)) => return Err(Refused::Kernel(why)),
         Err(Obstacle::Missing(why)) => ready.left_out.push(format!("not watched by the thread sanitizer: {why}")),
     }
@@ -299,8 +315,12 @@ const MOST_WATCHED: usize = 40_000;
 const LAUNCHES: usize = 3;
 
 /// A few launches from a quick plan: the largest that can be waited for, and some that are spread over the rest.
-fn watched(manifest: &Manifest, rule: &Rule, seed: u64) -> Vec<Watched> {
+fn watched(manifest: &Manifest, rule: &Rule, tried: Tried<'_>) -> Vec<Watched> {
     let promise = Promise::of(manifest);
+    let seed = match tried {
+        Tried::Case(case) => return launched(case.clone(), &promise, rule).into_iter().collect(),
+        Tried::Seed(seed) => seed,
+    };
     let mut cases = plan(manifest, &promise, Effort::Quick, seed, 1).cases;
     cases.retain(|case| (1..=MOST_WATCHED).contains(&op::work(&case.shape)));
     cases.sort_by_key(|case| std::cmp::Reverse(op::work(&case.shape)));

@@ -3,9 +3,13 @@
 //! In reading order: [`op`] says what there is to compute, [`manifest`] what a kernel promises and [`promise`] what that
 //! comes to; [`plan`] chooses the [`case`]s, [`inputs`] makes their tensors; [`run`] is how kernels are called and how far
 //! evidence goes; [`truth`] has references, bounds and plain kernels, [`gates`] what an answer has to pass; [`verify`]
-//! is one case from seed to verdict. [`gpu`] makes sources for GPUs ready to run, or says how far they got.
+//! is one case from seed to verdict, [`report`] a kernel's whole trial, [`selftest`] the verifier's trial of itself.
+//! [`explain`] tells of a case without any kernel, and [`builtin`] has the manifests of the engine's own.
+//! [`gpu`] makes sources for GPUs ready to run, or says how far they got.
 
+pub mod builtin;
 pub mod case;
+pub mod explain;
 pub mod float;
 pub mod gates;
 pub mod gpu;
@@ -15,6 +19,8 @@ pub mod op;
 pub mod plan;
 pub mod promise;
 pub mod quant;
+pub mod report;
 pub mod run;
+pub mod selftest;
 pub mod truth;
 pub mod verify;

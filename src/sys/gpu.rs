@@ -83,15 +83,15 @@ impl Tools for Machine<'_> {
         Ok((path, format!("CUDA on fibers, {}", compiler.version())))
     }
 
-    fn races(&mut self, source: &Source, entry: &str, launches: &[Watched]) -> Result<Vec<String>, Obstacle> {
+    fn races(&mut self, source: &Source, entry: &str, launches: &[Watched]) -> Result<Vec<(usize, String)>, Obstacle> {
         let made = self.compiler()?.sanitized(source, entry, &self.around).map_err(obstacle)?;
-        let mut found = Vec::new();
-        for Watched { case, tensors, launch } in launches {
+        let mut found: Vec<(usize, String)> = Vec::new();
+        for (number, Watched { tensors, launch, .. }) in launches.iter().enumerate() {
             let buffers: Vec<Buffer<'_>> = tensors.iter().map(|bytes| Buffer::Input(bytes)).collect();
             for race in made.races(&buffers, launch, &self.around).map_err(obstacle)? {
-                let said = format!("{} (with {})", race.sides.join(", "), case.shape);
-                if !found.iter().any(|known: &String| known.split(" (").next() == said.split(" (").next()) {
-                    found.push(said);
+                let said = race.sides.join(", ");
+                if found.iter().all(|(_, known)| *known != said) {
+                    found.push((number, said));
                 }
             }
         }

@@ -14,6 +14,7 @@ pub mod gpu;
 pub mod index;
 #[cfg(unix)]
 pub mod kernel_worker;
+pub mod kernels;
 pub mod keyring;
 pub mod ledger;
 pub mod machine;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bizra::env::{Clock, Env, Interrupt};
-use bizra::kernel::gpu::{self, Backend, Ready, Refused, Tools};
+use bizra::kernel::gpu::{self, Backend, Ready, Refused, Tools, Tried};
 use bizra::kernel::manifest::Manifest;
 use bizra::kernel::plan::{Effort, plan};
 use bizra::kernel::promise::Promise;
@@ -71,19 +71,20 @@ fn with<T>(work: impl FnOnce(&mut Machine<'_>, &mut Worker<'_>, &dyn Clock) -> T
 
 /// Prepares and judges one kernel. Failures come back as words.
 fn judged(
-    folder: &Path,
     backend: Backend,
     manifest: &Manifest,
     source: &bizra_kernels::gpu::Source,
     tools: &mut dyn Tools,
     worker: &mut Worker<'_>,
 ) -> Result<(Ready, usize), String> {
-    let _ = folder;
-    let ready = match gpu::prepare(manifest, backend, source, SEED, tools, worker) {
+    let ready = match gpu::prepare(manifest, backend, source, Tried::Seed(SEED), tools, worker) {
         Ok(ready) => ready,
         Err(Refused::Kernel(why)) => return Err(why),
         Err(Refused::Machine(broken)) => panic!("{broken}"),
     };
+    if let Some((case, said)) = ready.races.first() {
+        return Err(format!("{case}: race: {said}"));
+    }
     let Some(target) = ready.target.clone() else { return Ok((ready, 0)) };
     let promise = Promise::of(manifest);
     let cases = plan(manifest, &promise, Effort::Quick, SEED, 2).cases;
@@ -110,7 +111,7 @@ fn all(backend: Backend) {
         for (folder, manifest) in kernels {
             let source = source(&folder, backend, &manifest);
             let began = clock.monotonic();
-            match judged(&folder, backend, &manifest, &source, machine, worker) {
+            match judged(backend, &manifest, &source, machine, worker) {
                 Ok((ready, passed)) => {
                     let took = (clock.monotonic() - began).as_secs_f64();
                     let made: Vec<_> = ready.artefacts.iter().map(|a| a.what.as_str()).collect();
@@ -150,7 +151,7 @@ fn a_cuda_kernel_without_a_barrier_is_refused() {
         let header = source.headers.iter_mut().find(|(name, _)| name == "reduce.cuh").expect("a header");
         let (before, after) = header.1.rsplit_once("    __syncthreads();\n").expect("a barrier");
         header.1 = format!("{before}{after}");
-        match judged(&folder, Backend::Cuda, &manifest, &source, machine, worker) {
+        match judged(Backend::Cuda, &manifest, &source, machine, worker) {
             Ok((Ready { level: Level::Skipped { reason }, .. }, _)) => println!("skipped: {reason}"),
             Ok((Ready { level: Level::Compiled, left_out, .. }, _)) => println!("skipped: {left_out:?}"),
             Ok((ready, _)) => panic!("it passed: {}", ready.level),

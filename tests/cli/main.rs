@@ -11,7 +11,11 @@ mod frame;
 mod harness;
 mod infer;
 #[cfg(target_os = "linux")]
+mod kernel;
+#[cfg(target_os = "linux")]
 mod kernel_gpu;
+mod kernel_pipeline;
+#[cfg(target_os = "linux")]
 mod kernel_worker;
 mod keys;
 mod model;

@@ -24,7 +24,7 @@ struct Fake {
     device: bool,
     compiles: Result<(), Obstacle>,
     emulates: Result<(), Obstacle>,
-    races: Result<Vec<String>, Obstacle>,
+    races: Result<Vec<(usize, String)>, Obstacle>,
     translates: Result<(), Obstacle>,
     asked: Vec<String>,
 }
@@ -63,7 +63,7 @@ impl Tools for Fake {
     fn emulate(&mut self, _: &Source, _: &str) -> Result<(String, String), Obstacle> {
         self.emulates.clone().map(|()| ("/lib".into(), "CUDA on fibers, g++ 12".into()))
     }
-    fn races(&mut self, _: &Source, _: &str, launches: &[Watched]) -> Result<Vec<String>, Obstacle> {
+    fn races(&mut self, _: &Source, _: &str, launches: &[Watched]) -> Result<Vec<(usize, String)>, Obstacle> {
         self.asked.push(format!("{} launches", launches.len()));
         self.races.clone()
     }
@@ -94,12 +94,22 @@ fn none() -> Loads {
 fn ready(backend: Backend, tools: &mut Fake, runner: &mut Loads) -> Result<Ready, Refused> {
     let manifest = read(MANIFEST).unwrap();
     let source = Source::new("rows.cu", "");
-    prepare(&manifest, backend, &source, 7, tools, runner)
+    prepare(&manifest, backend, &source, Tried::Seed(7), tools, runner)
 }
 
 fn level(backend: Backend, mut tools: Fake, mut runner: Loads) -> String {
     match ready(backend, &mut tools, &mut runner) {
-        Ok(ready) => format!("{}; run: {}; {}", ready.level, ready.target.is_some(), ready.left_out.join("; ")),
+        Ok(ready) => {
+            let races: Vec<&str> = ready.races.iter().map(|(_, said)| said.as_str()).collect();
+            let run = if ready.target.is_some() { ", to be run" } else { "" };
+            [
+                &[format!("{}{run}", ready.level).as_str()],
+                &ready.left_out.iter().map(String::as_str).collect::<Vec<_>>()[..],
+                &races,
+            ]
+            .concat()
+            .join("; ")
+        }
         Err(refused) => format!("{refused:?}"),
     }
 }
@@ -115,7 +125,7 @@ fn cuda_goes_as_far_as_the_machine_does_and_no_further() {
         cuda(Fake { emulates: missing("there is no C++ compiler"), compiles: missing("no libnvrtc"), ..NOTHING }),
         cuda(Fake { device: true, compiles: missing("no libnvrtc"), ..NOTHING }),
         cuda(Fake { races: missing("it doesn't start here"), ..NOTHING }),
-        cuda(Fake { races: Ok(vec!["read at a:1, write at a:2".into()]), ..NOTHING }),
+        cuda(Fake { races: Ok(vec![(0, "read at a:1, write at a:2".into())]), ..NOTHING }),
         cuda(Fake { compiles: wrong("rows.cu(2): error"), ..NOTHING }),
         cuda(Fake { emulates: wrong("rows.cu:2:1: error"), ..NOTHING }),
     ].join("\n"), @"");
