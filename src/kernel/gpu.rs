@@ -300,7 +300,7 @@ fn wgpu(
         return Ok(ready);
     };
     let run::Place { device, driver, software } = place;
-    ready.level = match (software, device.starts_with("llvmpipe")) {
+    ready.level = match (*software, device.starts_with("llvmpipe")) {
         (true, true) => Level::RanEmulated { emulator: format!("lavapipe: {device}, {driver}") },
         (true, false) => Level::RanEmulated { emulator: format!("{device}, {driver}") },
         (false, _) => Level::RanOnDevice { device: format!("{device}, {driver}") },
