@@ -16,6 +16,7 @@ pub(crate) struct Case {
 }
 
 impl Case {
+    #[cfg(feature = "wgpu")]
     pub(crate) fn written(&self) -> Vec<bool> {
         self.inputs.iter().map(|_| false).chain([true]).collect()
     }
@@ -129,6 +130,7 @@ pub(crate) struct Attend {
 }
 
 impl Attend {
+    #[cfg(feature = "wgpu")]
     pub(crate) const WRITTEN: [bool; 5] = [false, false, false, false, true];
 
     /// Two sequences, the second of which is one shorter; two query heads for each key head; NaN behind the length.
