@@ -97,6 +97,11 @@ fn refusal(path: &Path, error: &git2::Error) -> GitError {
     }
 }
 
+/// Makes a repository in `folder`, as `git init` does.
+pub fn create(folder: &Path) -> Result<(), GitError> {
+    Repository::init(folder).map(|_| ()).map_err(|e| refusal(folder, &e))
+}
+
 /// The user's git program: its version, or why it can't be run.
 pub fn program(vars: &Vars) -> std::io::Result<String> {
     let mut git = Command::new("git");

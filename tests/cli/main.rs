@@ -6,10 +6,12 @@ mod bench_history;
 #[cfg(unix)]
 mod ci;
 mod doctor;
+mod documents;
 mod entropy;
 mod frame;
 mod harness;
 mod infer;
+mod init;
 #[cfg(target_os = "linux")]
 mod kernel;
 mod kernel_pipeline;
