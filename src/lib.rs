@@ -11,6 +11,7 @@
 //! | [`cli`] | the command line: a file per command with its arguments and its run |
 //! | `view` | a file per command with the look of its report: page and JSON |
 //! | [`receipts`] | statements, envelopes, keys, trust, logs, proofs, audit: what a signed claim is, and whether it holds |
+//! | [`model`] | models by name: what a hub lists, which files are meant, which bytes were reviewed |
 //! | [`infer`] | model files, tokenizers, templates, the forward pass, sampling, generation |
 //! | [`plan`] | what plans share: tree with spans, schema, evidence, calendar, exact decimals, findings |
 //! | [`roadmap`] | lint rules of roadmaps, import from Markdown, render |
@@ -46,6 +47,7 @@ pub mod env;
 pub mod error;
 pub mod infer;
 pub mod kernel;
+pub mod model;
 pub mod plan;
 pub mod receipts;
 pub mod roadmap;

@@ -9,6 +9,7 @@ pub mod git_code;
 pub mod git_files;
 pub mod git_history;
 pub mod git_units;
+pub mod hub;
 pub mod index;
 #[cfg(unix)]
 pub mod kernel_worker;

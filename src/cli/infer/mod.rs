@@ -21,7 +21,6 @@ use crate::error::{Error, Result};
 use crate::infer::fault::InferError;
 use crate::infer::generate::Limits;
 use crate::infer::sampler::Sampling;
-use crate::sys::models;
 pub(super) use form::FormArgs;
 
 /// Answer a prompt with a model on this machine, and leave a receipt
@@ -214,7 +213,7 @@ pub(super) fn model_name(args: &ModelArgs, session: &Session) -> Result<String> 
     named.map(str::to_owned).ok_or_else(|| {
         Error::invalid("no model is named")
             .hint("bizra infer -m FILE.gguf, or set BIZRA_MODEL, or `model` in bizra.toml")
-            .hint("to get one: hf download REPO FILE.gguf, then bizra infer -m REPO")
+            .hint("to get one: bizra model pull REPO:QUANT, then bizra infer -m REPO:QUANT")
     })
 }
 
@@ -236,7 +235,7 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
         return batch::run(args, session, file);
     }
     let name = model_name(&args.model, session)?;
-    models::find(&session.env, &name)?;
+    session.find_model(&name)?;
     let asked = prompt::read(args.prompt.as_deref(), &args.input, session)?;
     if asked.content.is_empty() {
         return Err(Error::usage("the prompt is empty"));
