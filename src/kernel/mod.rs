@@ -6,11 +6,13 @@
 //! is one case from seed to verdict, [`report`] a kernel's whole trial, [`selftest`] the verifier's trial of itself.
 //! [`explain`] tells of a case without any kernel, and [`builtin`] has the manifests of the engine's own.
 //! [`gpu`] makes sources for GPUs ready to run, or says how far they got.
+//! [`compare`] holds two kernels against each other.
 //! [`claims`] is the grammar of claims about speed, [`timing`] how they are decided.
 
 pub mod builtin;
 pub mod case;
 pub mod claims;
+pub mod compare;
 pub mod explain;
 pub mod float;
 pub mod gates;

@@ -23,7 +23,9 @@ pub use attestation::{Attestation, Score};
 pub use benchmark::Benchmark;
 pub use entropy::{Entropy, EntropyBaseline, EntropyScope};
 pub use gate_decision::{DecidedCriterion, GO_NO_GO, GateDecision};
-pub use inference::{Engine, Finish, Inference, Model, Parameters, Text, Timings, digest_of_vocabulary};
+pub use inference::{
+    Engine, Finish, Form, FormKind, Inference, Model, Parameters, Text, Timings, digest_of_vocabulary,
+};
 pub use kernel_verification::{
     Failure as KernelFailure, KernelVerification, Made as KernelArtefact, SelfTest as KernelSelfTest,
     Verified as VerifiedKernel,

@@ -1,7 +1,10 @@
 //! `bizra kernel`: whether kernels compute what they say.
 
 mod choose;
+mod compare;
+mod cpu;
 mod explain;
+mod gpu;
 mod list;
 mod receipt;
 mod verify;
@@ -27,6 +30,7 @@ pub(super) struct Args {
 
 #[derive(clap::Subcommand)]
 enum Part {
+    Compare(compare::Args),
     Explain(explain::Args),
     List(list::Args),
     Verify(verify::Args),
@@ -34,6 +38,7 @@ enum Part {
 
 pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     match &args.part {
+        Part::Compare(args) => compare::run(args, session),
         Part::Explain(args) => explain::run(args, session),
         Part::List(args) => list::run(args, session),
         Part::Verify(args) => verify::run(args, session),

@@ -5,26 +5,22 @@ use std::sync::Mutex;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use bizra_kernels::gpu::Source;
 use sha2::{Digest as _, Sha256};
 
 use super::super::{Outcome, Session};
 use super::choose::{BACKENDS, Choice, Known};
+use super::cpu::{self, Prepared};
+use super::gpu::{self, Around};
 use super::receipt;
-use crate::env::{Clock, Interrupt, Vars};
 use crate::error::{Error, Exit, Place, Result};
 use crate::kernel::case::Case;
-use crate::kernel::gpu;
+use crate::kernel::gpu::Backend;
 use crate::kernel::plan::Effort;
-use crate::kernel::report::{self, Report, Subject, Wanted};
-use crate::kernel::run::{Broken, Level, Runner, Target};
-use crate::sys::gpu::Machine;
-use crate::sys::{files, kernels, machine, process};
+use crate::kernel::report::{self, Report, Wanted};
+use crate::kernel::run::Level;
+use crate::sys::{files, machine};
 use crate::ui::Unit;
 use crate::view::kernel::{Format, Verified, say};
-
-/// How long one call of a kernel may take, its repeats together.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Try kernels against references in f64
 ///
@@ -240,16 +236,6 @@ fn replayed(args: &Args, session: &Session, kernels: &[Known]) -> Result<Option<
     named.into_iter().map(read).collect::<Result<Vec<_>>>().map(Some)
 }
 
-/// What the trial of a kernel takes from its surroundings.
-struct Around<'s> {
-    clock: &'s dyn Clock,
-    vars: &'s Vars,
-    interrupt: &'s Interrupt,
-    /// This program's own file.
-    program: Option<&'s Path>,
-    nvrtc: Option<PathBuf>,
-}
-
 /// What a worker tells while it works.
 enum Event {
     Step(usize, usize, usize),
@@ -312,137 +298,21 @@ fn one(
 ) -> Result<(Report, Option<[u8; 32]>)> {
     let manifest = &job.known.manifest;
     let wanted = Wanted { only: job.only.clone(), ..wanted.clone() };
-    if let Some(backend) = gpu::Backend::ALL.into_iter().find(|b| b.word() == job.backend) {
-        return on_gpu(job, backend, &wanted, around, step);
+    if let Some(backend) = Backend::ALL.into_iter().find(|b| b.word() == job.backend) {
+        return gpu::run(job.known, backend, &wanted, around, step);
     }
-    let Some(cpu) = manifest.targets.cpu.as_ref().filter(|_| job.backend == "cpu") else {
-        return Ok((
-            Report::skipped(manifest, job.backend, format!("this build runs no kernels on {}", job.backend)),
-            None,
-        ));
-    };
-    let Around { clock, program, .. } = *around;
-    let library = match &cpu.library {
-        None => None,
-        Some(named) => {
-            let path = job.known.folder.join(&named.value);
-            let at = Place::in_text(&job.known.shown, &job.known.source.text, named.span.start as usize);
-            if !path.is_file() {
-                return Err(Error::invalid(format!("there is no library {}", path.display())).at(at));
-            }
-            let path = path.canonicalize().map_err(|e| Error::reading(&path, &e))?;
-            let Some(text) = path.to_str() else {
-                return Err(Error::invalid("the library's path is no valid UTF-8").at(at));
-            };
-            Some((text.to_owned(), files::sha256(&path)?))
-        }
-    };
-    let target = |entry: &str| match &library {
-        Some((path, _)) => Target::Library { path: path.clone(), symbol: entry.to_owned() },
-        None => Target::Builtin(entry.to_owned()),
-    };
-    let device = bizra_kernels::os::cpu_name().unwrap_or_else(|| std::env::consts::ARCH.to_owned());
-    let subject = Subject {
-        manifest,
-        backend: "cpu",
-        target: target(&cpu.entry.value),
-        same_bits: cpu.same_bits.iter().map(|entry| target(&entry.value)).collect(),
-        workspace: cpu.workspace.as_ref().map_or(0, |w| w.value as usize),
-        level: Level::RanOnDevice { device },
-    };
-    let digest = match &library {
-        Some((_, digest)) => Some(*digest),
-        None => program.map(files::sha256).transpose()?,
-    };
-    let tried = with_worker(around, |runner| report::trial(runner, &subject, &wanted, &|| clock.monotonic(), step))?;
-    match tried {
-        Ok(report) => Ok((report, digest)),
-        Err(Broken::Load(why)) => {
-            let at = Place::in_text(&job.known.shown, &job.known.source.text, cpu.entry.span.start as usize);
-            Err(Error::invalid(why).at(at).hint("check `entry` and `library`"))
-        }
-        Err(broken) => Err(Error::cannot(broken.to_string())),
+    if job.backend != "cpu" {
+        let reason = format!("this build runs no kernels on {}", job.backend);
+        return Ok((Report::skipped(manifest, job.backend, reason), None));
     }
-}
-
-/// The same for a source that was written for a GPU.
-fn on_gpu(
-    job: &Job<'_>,
-    backend: gpu::Backend,
-    wanted: &Wanted,
-    around: &Around<'_>,
-    step: &mut dyn FnMut(usize, usize),
-) -> Result<(Report, Option<[u8; 32]>)> {
-    let (known, manifest) = (job.known, &job.known.manifest);
-    let Some(target) = backend.of(manifest) else {
-        return Ok((Report::skipped(manifest, job.backend, "there is no such target".into()), None));
-    };
-    let shown = |path: &str| known.shown.parent().unwrap_or(Path::new("")).join(path).display().to_string();
-    let source = gpu::source(target, &shown, &|path| kernels::text(known, path)).map_err(|error| {
-        let at = Place::in_text(&known.shown, &known.source.text, target.source.span.start as usize);
-        error.at(at)
+    let Around { clock, program, vars, .. } = *around;
+    let Prepared { subject, code } = cpu::prepare(job.known, program)?;
+    let library_path = vars.get_os("LD_LIBRARY_PATH").map(ToOwned::to_owned);
+    let tried = cpu::with_worker(program, library_path, clock, |runner| {
+        report::trial(runner, &subject, &wanted, &|| clock.monotonic(), step)
     })?;
-    let digest = Some(source_digest(&source));
-    let tried = wanted.only.as_ref().map_or(gpu::Tried::Seed(wanted.seed), gpu::Tried::Case);
-    let process =
-        process::Around { folder: Path::new("/"), vars: around.vars, clock: around.clock, interrupt: around.interrupt };
-    // What was made is there for as long as this is.
-    let mut machine = Machine::new(process, around.nvrtc.clone());
-    with_worker(around, |runner| {
-        let ready = match gpu::prepare(manifest, backend, &source, tried, &mut machine, runner) {
-            Ok(ready) => ready,
-            Err(gpu::Refused::Kernel(log)) => {
-                let at = Place::in_text(&known.shown, &known.source.text, target.entry.span.start as usize);
-                return Err(Error::invalid(format!("{} can't be made into a kernel: {log}", source.name)).at(at));
-            }
-            Err(gpu::Refused::Machine(broken)) => return Err(Error::cannot(broken.to_string())),
-        };
-        let made = Report::ready(manifest, job.backend, &ready);
-        let Some(target) = ready.target.filter(|_| made.failures.is_empty()) else { return Ok((made, digest)) };
-        let subject =
-            Subject { manifest, backend: job.backend, target, same_bits: Vec::new(), workspace: 0, level: ready.level };
-        match report::trial(runner, &subject, wanted, &|| around.clock.monotonic(), step) {
-            Ok(report) => Ok((report.made(made), digest)),
-            Err(broken) => Err(Error::cannot(broken.to_string())),
-        }
-    })?
-}
-
-/// Of a source and all that it includes, with their names.
-fn source_digest(source: &Source) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    let own = (source.name.clone(), source.text.clone());
-    for (name, text) in source.headers.iter().chain([&own]) {
-        for part in [name, text] {
-            hash.update((part.len() as u64).to_le_bytes());
-            hash.update(part);
-        }
+    match tried {
+        Ok(report) => Ok((report, code)),
+        Err(broken) => Err(cpu::refused(job.known, &broken)),
     }
-    hash.finalize().into()
-}
-
-/// Variables that drivers and their loaders go by.
-const DRIVERS: [&str; 5] =
-    ["CUDA_VISIBLE_DEVICES", "VK_DRIVER_FILES", "VK_ICD_FILENAMES", "VK_LOADER_DRIVERS_SELECT", "XDG_DATA_DIRS"];
-
-#[cfg(unix)]
-fn with_worker<T>(around: &Around<'_>, work: impl FnOnce(&mut dyn Runner) -> T) -> Result<T> {
-    use crate::sys::kernel_worker::{Conditions, Worker};
-    let Some(program) = around.program else {
-        return Err(Error::cannot("this program's own file can't be found, so kernels can't be given a process"));
-    };
-    let set = |name: &str| Some((name.into(), around.vars.get_os(name)?.to_owned()));
-    let conditions = Conditions {
-        program: program.to_owned(),
-        library_path: around.vars.get_os("LD_LIBRARY_PATH").map(ToOwned::to_owned),
-        drivers: DRIVERS.into_iter().filter_map(set).collect(),
-        limit: PATIENCE,
-    };
-    Ok(work(&mut Worker::new(conditions, around.clock)))
-}
-
-#[cfg(not(unix))]
-fn with_worker<T>(_: &Around<'_>, _: impl FnOnce(&mut dyn Runner) -> T) -> Result<T> {
-    let _ = DRIVERS;
-    Err(Error::cannot("kernels are run on Linux only"))
 }
