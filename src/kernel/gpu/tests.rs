@@ -128,7 +128,18 @@ fn cuda_goes_as_far_as_the_machine_does_and_no_further() {
         cuda(Fake { races: Ok(vec![(0, "read at a:1, write at a:2".into())]), ..NOTHING }),
         cuda(Fake { compiles: wrong("rows.cu(2): error"), ..NOTHING }),
         cuda(Fake { emulates: wrong("rows.cu:2:1: error"), ..NOTHING }),
-    ].join("\n"), @"");
+    ].join("\n"), @r#"
+    ran-on-device (Some GPU, sm_90, CUDA 13.0), to be run
+    ran-emulated (CUDA on fibers, g++ 12), to be run; not run on a device: there is no NVIDIA driver
+    ran-emulated (CUDA on fibers, g++ 12), to be run; not compiled: the loader finds no libnvrtc; not run on a device: there is no NVIDIA driver
+    compiled; not run on a device: there is no NVIDIA driver; not emulated: there is no C++ compiler
+    skipped: not compiled: no libnvrtc; not run on a device: there is no NVIDIA driver; not emulated: there is no C++ compiler; not compiled: no libnvrtc; not run on a device: there is no NVIDIA driver; not emulated: there is no C++ compiler
+    ran-emulated (CUDA on fibers, g++ 12), to be run; not compiled: no libnvrtc; not run on the device, for want of code
+    ran-emulated (CUDA on fibers, g++ 12), to be run; not run on a device: there is no NVIDIA driver; not watched by the thread sanitizer: it doesn't start here
+    ran-emulated (CUDA on fibers, g++ 12), to be run; not run on a device: there is no NVIDIA driver; read at a:1, write at a:2
+    Kernel("rows.cu(2): error")
+    Kernel("rows.cu:2:1: error")
+    "#);
 }
 
 #[test]
@@ -151,7 +162,15 @@ fn wgsl_goes_as_far_as_the_machine_does_and_no_further() {
         wgpu(NOTHING, Loads(Err(Broken::Faulted("bindings differ".into())))),
         wgpu(Fake { translates: missing("this build has no WGSL"), ..NOTHING }, none()),
         wgpu(Fake { translates: wrong("rows.wgsl:2: no such type"), ..NOTHING }, none()),
-    ].join("\n"), @"");
+    ].join("\n"), @r#"
+    ran-on-device (Some GPU, Mesa 22), to be run
+    ran-emulated (lavapipe: llvmpipe (LLVM 15), Mesa 22), to be run
+    ran-emulated (SwiftShader, Mesa 22), to be run
+    parsed; not run: Vulkan finds no device
+    Kernel("the kernel went wrong: bindings differ")
+    skipped: this build has no WGSL
+    Kernel("rows.wgsl:2: no such type")
+    "#);
 }
 
 #[test]
@@ -160,14 +179,15 @@ fn launches_that_can_not_be_are_refused_where_they_stand() {
         read(&MANIFEST.replace("launch: {block: 128, tile: [1]}}\n  wgpu", &format!("launch: {launch}}}\n  wgpu")))
     };
     let refused = |launch: &str| with(launch).err().unwrap_or_else(|| "fine".into());
-    insta::assert_snapshot!([
-        refused("{block: 64, tile: [2]}"),
-        refused("{block: 2048, tile: [1]}"),
-        refused("{block: 128}"),
-        refused("{block: 128, tile: [1, 1]}"),
-        refused("{block: 128, tile: [0]}"),
-        refused("{block: 128, tile: [1], grid: 3}"),
-    ].join("\n"), @"");
+    assert_eq!(refused("{block: 64, tile: [2]}"), "fine");
+    for launch in ["{block: 2048, tile: [1]}", "{tile: [1]}", "{block: [1, 2], tile: [1]}"] {
+        assert!(refused(launch).contains("from 1 to 1024"), "{}", refused(launch));
+    }
+    for launch in ["{block: 128}", "{block: 128, tile: [1, 1]}", "{block: 128, tile: [0]}", "{block: 128, tile: 1..3}"]
+    {
+        assert!(refused(launch).contains("a list of 1 sizes above 0"), "{}", refused(launch));
+    }
+    assert!(refused("{block: 128, tile: [1], grid: 3}").contains("`grid` is nothing that a launch has"));
     let other =
         read(&MANIFEST.replace("softmax", "rope").replace("{R: 0..40, N: 1..300}", "{S: 1..3, H: 1..2, D: [8]}"));
     assert!(other.unwrap_err().contains("there is no interface for rope on a GPU yet"));
