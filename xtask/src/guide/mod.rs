@@ -72,7 +72,7 @@ struct Stage {
     warmup: usize,
 }
 
-const STAGES: [Stage; 3] = [
+const STAGES: [Stage; 4] = [
     Stage { name: "answers", first: 0, last: 64_000, short: None, until: Some(800), rate: 0.002, warmup: 100 },
     Stage {
         name: "questions",
@@ -83,7 +83,8 @@ const STAGES: [Stage; 3] = [
         rate: 0.002,
         warmup: 100,
     },
-    Stage { name: "last", first: 57_000, last: 76_400, short: Some(8), until: None, rate: 0.0015, warmup: 30 },
+    Stage { name: "calmer", first: 57_000, last: 76_400, short: Some(8), until: Some(200), rate: 0.0015, warmup: 30 },
+    Stage { name: "whole", first: 65_900, last: 68_400, short: None, until: None, rate: 0.001, warmup: 10 },
 ];
 
 /// How a stage goes. The digest ties a checkpoint to what it was trained on.
