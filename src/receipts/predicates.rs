@@ -10,6 +10,7 @@ pub mod benchmark;
 mod entropy;
 mod gate_decision;
 mod inference;
+mod kernel_verification;
 mod key_event;
 mod policy_event;
 #[cfg(test)]
@@ -24,6 +25,10 @@ pub use entropy::{Entropy, EntropyBaseline, EntropyScope};
 pub use gate_decision::{DecidedCriterion, GO_NO_GO, GateDecision};
 pub use inference::{
     Engine, Finish, Form, FormKind, Inference, Model, Parameters, Text, Timings, digest_of_vocabulary,
+};
+pub use kernel_verification::{
+    Failure as KernelFailure, KernelVerification, Made as KernelArtefact, SelfTest as KernelSelfTest,
+    Verified as VerifiedKernel,
 };
 pub use key_event::KeyEvent;
 pub use policy_event::{PolicyAction, PolicyEvent};
@@ -56,6 +61,7 @@ pub const KINDS: &[Kind] = &[
     kind::<EntropyScope>(),
     kind::<GateDecision>(),
     kind::<Inference>(),
+    kind::<KernelVerification>(),
     kind::<KeyEvent>(),
     kind::<PolicyEvent>(),
     kind::<TestRun>(),
