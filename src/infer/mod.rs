@@ -15,6 +15,7 @@ mod json;
 pub mod kv;
 pub mod memory;
 pub mod model;
+pub mod requantize;
 pub mod rope;
 pub mod safetensors;
 pub mod sampler;
