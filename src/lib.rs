@@ -12,6 +12,7 @@
 //! | `view` | a file per command with the look of its report: page and JSON |
 //! | [`receipts`] | statements, envelopes, keys, trust, logs, proofs, audit: what a signed claim is, and whether it holds |
 //! | [`infer`] | model files, tokenizers, templates, the forward pass, sampling, generation |
+//! | [`embed`] | texts to vectors, with encoders of BERT's kind |
 //! | [`plan`] | what plans share: tree with spans, schema, evidence, calendar, exact decimals, findings |
 //! | [`roadmap`] | lint rules of roadmaps, import from Markdown, render |
 //! | [`sprint`] | where a sprint stands by what is proven, its go/no-go; lint rules about days, people, progress, sizes |
@@ -39,6 +40,7 @@ pub mod bench;
 pub mod cli;
 pub mod config;
 pub mod doctor;
+pub mod embed;
 pub mod entropy;
 pub mod env;
 pub mod error;

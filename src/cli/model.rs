@@ -1,7 +1,7 @@
 //! `bizra model`: the model files of this machine, and what is kept of them.
 
 use super::infer::model::packed_folder;
-use super::{Outcome, Session};
+use super::{Outcome, Session, quantize};
 use crate::config::parse_size;
 use crate::error::{Error, Result};
 use crate::sys::packed::{self, PackedCache};
@@ -14,7 +14,8 @@ use crate::view::model::{Cached, Entry};
     after_help = "\
 Examples:
   bizra model cache list      What is kept, and how much room it takes
-  bizra model cache clear     Remove all of it"
+  bizra model cache clear     Remove all of it
+  bizra model quantize model-f16.gguf model-q8_0.gguf --to q8_0"
 )]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -24,6 +25,7 @@ pub(super) struct Args {
 #[derive(clap::Subcommand)]
 enum ModelCommand {
     Cache(CacheArgs),
+    Quantize(quantize::Args),
 }
 
 /// Weights as they were packed for this processor's instructions, kept so that a model starts sooner
@@ -60,7 +62,10 @@ Examples:
 }
 
 pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
-    let ModelCommand::Cache(cache) = &args.command;
+    let cache = match &args.command {
+        ModelCommand::Cache(cache) => cache,
+        ModelCommand::Quantize(args) => return quantize::run(args, session),
+    };
     let folder = packed_folder(&session.env).ok_or_else(|| {
         Error::cannot("no folder for what can be made again is known").hint("set HOME or XDG_CACHE_HOME")
     })?;

@@ -6,6 +6,7 @@ mod bench_history;
 #[cfg(unix)]
 mod ci;
 mod doctor;
+mod embed;
 mod entropy;
 mod frame;
 mod harness;
@@ -13,6 +14,7 @@ mod infer;
 mod keys;
 mod model;
 mod places;
+mod quantize;
 mod readme;
 mod receipts;
 mod replay;
