@@ -47,6 +47,7 @@ pub fn make(source: &Path, out: &Path, target: Target, work: &Work<'_>) -> Resul
         Ok(())
     })
     .map_err(|e| match failed.take() {
+        Some(RequantizeError::Stopped) => refusal(RequantizeError::Stopped),
         Some(why) => place(refusal(why)),
         None => e,
     })?;
