@@ -20,14 +20,15 @@ mod embed;
 mod entropy;
 mod evidence;
 mod infer;
+mod init;
 mod keys;
 mod lint;
 mod model;
 mod pick;
-mod quantize;
 mod receipts;
 mod roadmap;
 mod schema;
+mod session;
 mod sprint;
 mod tokens;
 mod trust;
@@ -65,6 +66,7 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
+  bizra init                                          Begin: key, ledger, policy, a first plan
   bizra infer -m model.gguf 'Name three primes.'      An answer, and a receipt for it
   bizra doctor                                        What can this machine do?
   bizra attest --role lead --statement 'It holds.'    Sign your word
@@ -143,11 +145,13 @@ enum Command {
     Embed(embed::Args),
     Entropy(entropy::Args),
     Infer(Box<infer::Args>),
+    Init(init::Args),
     Keys(keys::Args),
     Model(model::Args),
     Receipts(receipts::Args),
     Roadmap(roadmap::Args),
     Schema(schema::Args),
+    Session(session::Args),
     Sprint(sprint::Args),
     Tokens(tokens::Args),
     Trust(trust::Args),
@@ -165,11 +169,13 @@ impl Command {
             Command::Embed(args) => embed::run(args, session),
             Command::Entropy(args) => entropy::run(args, session),
             Command::Infer(args) => infer::run(args, session),
+            Command::Init(args) => init::run(args, session),
             Command::Keys(args) => keys::run(args, session),
             Command::Model(args) => model::run(args, session),
             Command::Receipts(args) => receipts::run(args, session),
             Command::Roadmap(args) => roadmap::run(args, session),
             Command::Schema(args) => schema::run(args, session),
+            Command::Session(args) => session::run(args, session),
             Command::Sprint(args) => sprint::run(args, session),
             Command::Tokens(args) => tokens::run(args, session),
             Command::Trust(args) => trust::run(args, session),

@@ -21,14 +21,14 @@ pub fn replace(path: &Path, bytes: &[u8], access: Access) -> Result<()> {
     replace_by(path, access, &mut |file| file.write_all(bytes))
 }
 
-/// The same for what is too large to be in memory at once. Where `write` fails, nothing of it stays.
+/// The same with what `write` writes, for what is too large to be held whole.
 pub fn replace_by(path: &Path, access: Access, write: &mut dyn FnMut(&mut File) -> io::Result<()>) -> Result<()> {
     if is_device(path) {
         return Err(Error::cannot("it is a device or a pipe, and would be replaced by a file")
             .at(Place::file(path))
             .hint("name a file"));
     }
-    write_beside(path, write, access).map_err(|e| Error::writing(path.display(), &e))
+    write_beside(path, access, write).map_err(|e| Error::writing(path.display(), &e))
 }
 
 /// Renaming over a device, or over the link of a standard stream, would take it away from everybody.
@@ -37,7 +37,7 @@ fn is_device(path: &Path) -> bool {
     is_special || std::fs::read_link(path).is_ok_and(|target| target.starts_with("/proc"))
 }
 
-fn write_beside(path: &Path, write: &mut dyn FnMut(&mut File) -> io::Result<()>, access: Access) -> io::Result<()> {
+fn write_beside(path: &Path, access: Access, write: &mut dyn FnMut(&mut File) -> io::Result<()>) -> io::Result<()> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
     let mut beside = std::ffi::OsString::from(".");

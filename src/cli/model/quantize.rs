@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Outcome, Session};
+use crate::cli::{Outcome, Session};
 use crate::error::{Error, Place, Result};
 use crate::infer::requantize::{self, Target, Work};
 use crate::receipts::decimal::Decimal;
