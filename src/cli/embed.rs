@@ -10,7 +10,6 @@ use crate::error::{Error, Place, Result};
 use crate::receipts::commitment::commit;
 use crate::receipts::predicates::{Embedding, EmbeddingModel};
 use crate::receipts::statement::Draft;
-use crate::sys::models;
 use crate::sys::text_models::TextModel;
 use crate::sys::vault::Secret;
 use crate::ui::Unit;
@@ -52,7 +51,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
-    let opened = TextModel::open(&models::find(&session.env, &args.model)?)?;
+    let opened = TextModel::open(&session.find_model(&args.model)?.path)?;
     let started = session.env.clock.monotonic();
     let model = Model::read(&opened.files()).map_err(|e| refusal(&opened, e))?;
     let loaded = session.env.clock.monotonic().saturating_sub(started);

@@ -9,7 +9,7 @@ use crate::infer::requantize::{self, Target, Work};
 use crate::receipts::decimal::Decimal;
 use crate::receipts::predicates::{ModelFile, Quantization};
 use crate::receipts::statement::Draft;
-use crate::sys::{files, models, quantized};
+use crate::sys::{files, quantized};
 use crate::view::quantize::Quantized;
 
 /// Make a model file smaller by keeping its weights in fewer bits
@@ -46,7 +46,7 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
         "q4_0" => Target::Q4_0,
         _ => Target::Q4K,
     };
-    let source = models::find(&session.env, &args.source)?;
+    let source = session.find_model(&args.source)?.path;
     let out = files::from(&session.env.cwd, &args.out);
     let size = quantized::size(&source)?;
     if out.canonicalize().is_ok_and(|out| source.canonicalize().is_ok_and(|source| source == out)) {
