@@ -11,6 +11,7 @@ mod embedding;
 mod entropy;
 mod gate_decision;
 mod inference;
+mod kernel_verification;
 mod key_event;
 mod policy_event;
 mod quantization;
@@ -27,6 +28,10 @@ pub use entropy::{Entropy, EntropyBaseline, EntropyScope};
 pub use gate_decision::{DecidedCriterion, GO_NO_GO, GateDecision};
 pub use inference::{
     Engine, Finish, Form, FormKind, Inference, Model, Parameters, Text, Timings, digest_of_vocabulary,
+};
+pub use kernel_verification::{
+    Failure as KernelFailure, KernelVerification, Made as KernelArtefact, SelfTest as KernelSelfTest,
+    Verified as VerifiedKernel,
 };
 pub use key_event::KeyEvent;
 pub use policy_event::{PolicyAction, PolicyEvent};
@@ -61,6 +66,7 @@ pub const KINDS: &[Kind] = &[
     kind::<EntropyScope>(),
     kind::<GateDecision>(),
     kind::<Inference>(),
+    kind::<KernelVerification>(),
     kind::<KeyEvent>(),
     kind::<PolicyEvent>(),
     kind::<Quantization>(),

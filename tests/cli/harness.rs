@@ -188,6 +188,7 @@ impl TestEnv {
             chance: Box::new(self.chance.clone()),
             vars: path.into_iter().chain(self.vars.iter().cloned()).collect(),
             cwd,
+            program: Some(env!("CARGO_BIN_EXE_bizra").into()),
             stdin: Input { source: Box::new(io::Cursor::new(input.to_vec())), terminal: self.keyboard },
             stdout: output(&stdout),
             stderr: output(&stderr),

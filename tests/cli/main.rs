@@ -14,6 +14,13 @@ mod harness;
 mod hub;
 mod infer;
 mod init;
+#[cfg(target_os = "linux")]
+mod kernel;
+#[cfg(target_os = "linux")]
+mod kernel_gpu;
+mod kernel_pipeline;
+#[cfg(target_os = "linux")]
+mod kernel_worker;
 mod keys;
 mod model;
 mod model_cache;
