@@ -17,6 +17,7 @@ pub mod kv;
 pub mod memory;
 pub mod model;
 pub mod repetition;
+pub mod requantize;
 pub mod rope;
 pub mod safetensors;
 pub mod sampler;
