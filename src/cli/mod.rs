@@ -15,6 +15,7 @@ mod book;
 mod completions;
 mod config;
 mod decision;
+mod demo;
 mod doctor;
 mod embed;
 mod entropy;
@@ -142,6 +143,7 @@ enum Command {
     AttestTests(attest_tests::Args),
     Completions(completions::Args),
     Config(config::Args),
+    Demo(demo::Args),
     Doctor(doctor::Args),
     Embed(embed::Args),
     Entropy(entropy::Args),
@@ -167,6 +169,7 @@ impl Command {
             Command::AttestTests(args) => attest_tests::run(args, session),
             Command::Completions(args) => completions::run(args),
             Command::Config(args) => config::run(args, session),
+            Command::Demo(args) => demo::run(args, session),
             Command::Doctor(args) => doctor::run(args, session),
             Command::Embed(args) => embed::run(args, session),
             Command::Entropy(args) => entropy::run(args, session),

@@ -14,6 +14,7 @@ pub(crate) mod bench_replay;
 pub(crate) mod bench_report;
 pub(crate) mod chart;
 pub(crate) mod config;
+pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod embed;
 pub(crate) mod entropy;

@@ -5,6 +5,7 @@ mod bench;
 mod bench_history;
 #[cfg(unix)]
 mod ci;
+mod demo;
 mod doctor;
 mod documents;
 mod embed;
