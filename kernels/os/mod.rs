@@ -9,7 +9,7 @@ mod pages;
 mod streams;
 
 pub use bandwidth::{huge_page_bandwidth, read_bandwidth};
-pub use group::{end_group, own_group};
+pub use group::{end_group, end_group_of, own_group, signal_name, system_call_name};
 pub use limits::{Memory, cpu_name, processors};
 pub use map::Mapped;
 pub use pages::{Arena, Pages, Part};
@@ -37,4 +37,15 @@ pub fn may_write(folder: &std::path::Path) -> bool {
     return rustix::fs::access(folder, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK).is_ok();
     #[cfg(not(unix))]
     folder.metadata().is_ok_and(|m| !m.permissions().readonly())
+}
+
+/// Bytes that this process may still write where `folder` lies, where the system tells.
+pub fn free_bytes(folder: &std::path::Path) -> Option<u64> {
+    #[cfg(unix)]
+    return rustix::fs::statvfs(folder).ok().map(|of| of.f_bavail.saturating_mul(of.f_frsize));
+    #[cfg(not(unix))]
+    {
+        let _ = folder;
+        None
+    }
 }

@@ -17,7 +17,7 @@ use crate::infer::kv::{Cell, Kv};
 use crate::infer::weights::Weights;
 use crate::receipts::Hash;
 use crate::sys::folders;
-use crate::sys::models::{self, Opened};
+use crate::sys::models::Opened;
 use crate::sys::packed::{Kept, PackedCache};
 
 /// How a run computes; everything here goes into the receipt.
@@ -69,7 +69,7 @@ pub(in crate::cli) struct Loaded<'a> {
 }
 
 pub(in crate::cli) fn open(session: &Session, name: &str) -> Result<Opened> {
-    Opened::open(&models::find(&session.env, name)?)
+    session.find_model(name)?.open(session)
 }
 
 /// An engine's refusal of a file names the file.
