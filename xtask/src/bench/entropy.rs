@@ -145,6 +145,7 @@ impl Place {
             chance: Box::new(Dice(std::sync::atomic::AtomicU64::new(1))),
             vars: self.vars().into_iter().collect(),
             cwd: self.work.clone(),
+            program: None,
             stdin: Input { source: Box::new(std::io::empty()), terminal: false },
             stdout: Output::plain(std::io::sink()),
             stderr: Output::plain(Heard(said.clone())),
