@@ -17,9 +17,9 @@ extern "C" __global__ void attention(const float *q, const float *k, const float
     seen see = keys_of(s, len[b], blockIdx.x);
     auto score = [&](int key) {
         const float *one = keys + (size_t)key * s.k_row;
-        float product = 0;
-        for (unsigned d = 0; d < s.dim; d++) product = fmaf(query[d], one[d], product);
-        return score_of(s, product);
+        float parts[4] = {}; // short sums lose less
+        for (unsigned d = 0; d < s.dim; d++) parts[d % 4] = fmaf(query[d], one[d], parts[d % 4]);
+        return score_of(s, (parts[0] + parts[1]) + (parts[2] + parts[3]));
     };
 
     float most = __int_as_float(0xff800000);
@@ -35,8 +35,12 @@ extern "C" __global__ void attention(const float *q, const float *k, const float
         weights[threadIdx.x] = weight;
         __syncthreads();
         for (unsigned d = threadIdx.x; d < s.dim; d += THREADS)
-            for (int i = 0; i < count; i++)
-                sums[d / THREADS] = fmaf(weights[i], values[(size_t)(base + i) * s.v_row + d], sums[d / THREADS]);
+            for (int first = 0; first < count; first += 32) {
+                float part = 0;
+                for (int i = first; i < count && i < first + 32; i++)
+                    part = fmaf(weights[i], values[(size_t)(base + i) * s.v_row + d], part);
+                sums[d / THREADS] += part;
+            }
     }
     sum = block_sum(sum, scratch);
     for (unsigned d = threadIdx.x; d < s.dim; d += THREADS)

@@ -4,11 +4,11 @@ const MOST_DIM = 256u;
 var<workgroup> weights: array<f32, THREADS>;
 
 fn score(query: u32, key: u32) -> f32 {
-    var product = 0.0;
+    var parts = vec4f(); // short sums lose less
     for (var d = 0u; d < s.dim; d += 1u) {
-        product = fma(q[query + d], k[key + d], product);
+        parts[d % 4u] = fma(q[query + d], k[key + d], parts[d % 4u]);
     }
-    return score_of(product);
+    return score_of((parts.x + parts.y) + (parts.z + parts.w));
 }
 
 @compute @workgroup_size(128)
@@ -40,9 +40,12 @@ fn attention(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id
         workgroupBarrier();
         let count = min(seen.end - base, i32(THREADS));
         for (var d = thread; d < s.dim; d += THREADS) {
-            for (var i = 0; i < count; i += 1) {
-                let value = v[values + u32(base + i) * s.v_row + d];
-                sums[d / THREADS] = fma(weights[i], value, sums[d / THREADS]);
+            for (var first = 0; first < count; first += 32) {
+                var part = 0.0;
+                for (var i = first; i < min(count, first + 32); i += 1) {
+                    part = fma(weights[i], v[values + u32(base + i) * s.v_row + d], part);
+                }
+                sums[d / THREADS] += part;
             }
         }
     }

@@ -52,9 +52,9 @@ extern "C" __global__ void flash(const float *q, const float *k, const float *v,
             int key = base + (int)j;
             scores[i] = minus_infinity;
             if (key < see.from || key >= see.end) continue;
-            float product = 0;
-            for (unsigned d = 0; d < s.dim; d++) product = fmaf(queries[row][d], keys[j][d], product);
-            scores[i] = score_of(s, product);
+            float parts[4] = {}; // short sums lose less
+            for (unsigned d = 0; d < s.dim; d++) parts[d % 4] = fmaf(queries[row][d], keys[j][d], parts[d % 4]);
+            scores[i] = score_of(s, (parts[0] + parts[1]) + (parts[2] + parts[3]));
             highest = fmaxf(highest, scores[i]);
         }
         for (int step = LANES / 2; step > 0; step /= 2)
@@ -76,9 +76,9 @@ extern "C" __global__ void flash(const float *q, const float *k, const float *v,
 
         int from = see.from > base ? see.from - base : 0, to = see.end - base < KEYS ? see.end - base : KEYS;
         for (unsigned i = 0; lane + i * LANES < s.dim; i++) {
-            float value = out[i] * shrink;
-            for (int j = from; j < to; j++) value = fmaf(weights[row][j], values[j][lane + i * LANES], value);
-            out[i] = value;
+            float part = 0;
+            for (int j = from; j < to; j++) part = fmaf(weights[row][j], values[j][lane + i * LANES], part);
+            out[i] = fmaf(out[i], shrink, part);
         }
     }
     if (query >= s.queries) return;

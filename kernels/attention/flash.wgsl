@@ -58,11 +58,11 @@ fn flash(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) at
             let key = base + i32(j);
             var score = LOWEST;
             if key >= seen.start && key < seen.end {
-                var product = 0.0;
+                var parts = vec4f(); // short sums lose less
                 for (var d = 0u; d < s.dim; d += 1u) {
-                    product = fma(queries[row * MOST_DIM + d], tile[j * ROW + d], product);
+                    parts[d % 4u] = fma(queries[row * MOST_DIM + d], tile[j * ROW + d], parts[d % 4u]);
                 }
-                score = score_of(product);
+                score = score_of((parts.x + parts.y) + (parts.z + parts.w));
             }
             weights[row * KEYS + j] = score;
         }
@@ -102,11 +102,11 @@ fn flash(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) at
         }
         sum = fma(sum, shrink, add);
         for (var i = 0u; lane + i * LANES < s.dim; i += 1u) {
-            var value = out[i] * shrink;
+            var part = 0.0;
             for (var j = start; j < stop; j += 1u) {
-                value = fma(weights[row * KEYS + j], tile[j * ROW + lane + i * LANES], value);
+                part = fma(weights[row * KEYS + j], tile[j * ROW + lane + i * LANES], part);
             }
-            out[i] = value;
+            out[i] = fma(out[i], shrink, part);
         }
     }
     if query >= s.queries {

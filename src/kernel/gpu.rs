@@ -311,8 +311,10 @@ fn wgpu(
 
 /// Multiply-adds of a launch that the sanitizer watches, which makes it a few hundred times slower.
 const MOST_WATCHED: usize = 40_000;
+/// Blocks of such a launch: each is as many threads of the system as it has, which meet at every barrier.
+const MOST_BLOCKS: usize = 16;
 /// The largest of those, and as many others.
-const LAUNCHES: usize = 3;
+const LAUNCHES: usize = 2;
 
 /// A few launches from a quick plan: the largest that can be waited for, and some that are spread over the rest.
 fn watched(manifest: &Manifest, rule: &Rule, tried: Tried<'_>) -> Vec<Watched> {
@@ -324,10 +326,16 @@ fn watched(manifest: &Manifest, rule: &Rule, tried: Tried<'_>) -> Vec<Watched> {
     let mut cases = plan(manifest, &promise, Effort::Quick, seed, 1).cases;
     cases.retain(|case| (1..=MOST_WATCHED).contains(&op::work(&case.shape)));
     cases.sort_by_key(|case| std::cmp::Reverse(op::work(&case.shape)));
-    let rest = cases.split_off(LAUNCHES.min(cases.len()));
+    let blocks = |watched: &Watched| watched.launch.grid.iter().map(|n| *n as usize).product::<usize>();
+    let mut all: Vec<Watched> = cases
+        .into_iter()
+        .filter_map(|case| launched(case, &promise, rule))
+        .filter(|watched| (1..=MOST_BLOCKS).contains(&blocks(watched)))
+        .collect();
+    let rest = all.split_off(LAUNCHES.min(all.len()));
     let step = rest.len().div_ceil(LAUNCHES).max(1);
-    cases.extend(rest.into_iter().step_by(step));
-    cases.into_iter().filter_map(|case| launched(case, &promise, rule)).collect()
+    all.extend(rest.into_iter().step_by(step));
+    all
 }
 
 fn launched(case: Case, promise: &Promise, rule: &Rule) -> Option<Watched> {

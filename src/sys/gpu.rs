@@ -84,7 +84,11 @@ impl Tools for Machine<'_> {
     }
 
     fn races(&mut self, source: &Source, entry: &str, launches: &[Watched]) -> Result<Vec<(usize, String)>, Obstacle> {
-        let made = self.compiler()?.sanitized(source, entry, &self.around).map_err(obstacle)?;
+        // The same source has just become a library: what fails now is the sanitizer, which not every system has.
+        let made = self.compiler()?.sanitized(source, entry, &self.around).map_err(|failed| {
+            let (Failed::Kernel(why) | Failed::Machine(why)) = failed;
+            Obstacle::Missing(format!("it can't be built in: {}", why.lines().next().unwrap_or_default()))
+        })?;
         let mut found: Vec<(usize, String)> = Vec::new();
         for (number, Watched { tensors, launch, .. }) in launches.iter().enumerate() {
             let buffers: Vec<Buffer<'_>> = tensors.iter().map(|bytes| Buffer::Input(bytes)).collect();
