@@ -2,6 +2,7 @@
 
 pub mod confined;
 pub mod cxx;
+pub mod embedded;
 pub mod exchange;
 pub mod files;
 pub mod folders;
