@@ -171,6 +171,30 @@ impl Lanes for Avx512 {
         simd!(_mm512_cvtps_epi32(a))
     }
     #[inline(always)]
+    fn less_bytes(self, a: __m512i, by: u8) -> __m512i {
+        simd!(_mm512_sub_epi8(a, _mm512_set1_epi8(by as i8)))
+    }
+    #[inline(always)]
+    fn across(self, rows: [&[u8; 16]; N]) -> [__m512i; 4] {
+        simd!({
+            let mut four = [_mm512_setzero_si512(); 4];
+            for j in 0..4 {
+                let x = _mm512_castsi128_si512(_mm_loadu_si128(rows[j].as_ptr().cast()));
+                let x = _mm512_inserti32x4::<1>(x, _mm_loadu_si128(rows[4 + j].as_ptr().cast()));
+                let x = _mm512_inserti32x4::<2>(x, _mm_loadu_si128(rows[8 + j].as_ptr().cast()));
+                four[j] = _mm512_inserti32x4::<3>(x, _mm_loadu_si128(rows[12 + j].as_ptr().cast()));
+            }
+            let (ab, cd) = (_mm512_unpacklo_epi32(four[0], four[1]), _mm512_unpacklo_epi32(four[2], four[3]));
+            let (ef, gh) = (_mm512_unpackhi_epi32(four[0], four[1]), _mm512_unpackhi_epi32(four[2], four[3]));
+            [
+                _mm512_unpacklo_epi64(ab, cd),
+                _mm512_unpackhi_epi64(ab, cd),
+                _mm512_unpacklo_epi64(ef, gh),
+                _mm512_unpackhi_epi64(ef, gh),
+            ]
+        })
+    }
+    #[inline(always)]
     fn narrow(self, a: __m512i) -> [u8; 16] {
         let mut out = [0; 16];
         simd!(_mm_storeu_si128(out.as_mut_ptr().cast(), _mm512_cvtepi32_epi8(a)));

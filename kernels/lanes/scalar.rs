@@ -150,6 +150,14 @@ impl Lanes for Scalar {
         a.map(|a| a.round_ties_even() as i32)
     }
     #[inline(always)]
+    fn less_bytes(self, a: [i32; N], by: u8) -> [i32; N] {
+        a.map(|a| i32::from_le_bytes(a.to_le_bytes().map(|b| b.wrapping_sub(by))))
+    }
+    #[inline(always)]
+    fn across(self, rows: [&[u8; 16]; N]) -> [[i32; N]; 4] {
+        std::array::from_fn(|w| rows.map(|row| i32::from_le_bytes(row.as_chunks().0[w])))
+    }
+    #[inline(always)]
     fn narrow(self, a: [i32; N]) -> [u8; 16] {
         a.map(|a| a as u8)
     }
