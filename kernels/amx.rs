@@ -9,13 +9,13 @@ pub(crate) const SIDE: usize = 16;
 /// The products of one tile by another: for each row of the first, sixteen sums as little-endian i32.
 pub(crate) type Sums = [[u8; 64]; SIDE];
 
-/// Two pieces of the columns by two tiles of weights.
+/// Of two neighbouring pieces of the columns.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
-pub(crate) struct Pair(pub(crate) [[Sums; 2]; 2]);
+pub(crate) struct Pair(pub(crate) [Sums; 2]);
 
 impl Pair {
-    pub(crate) const EMPTY: Pair = Pair([[[[0; 64]; SIDE]; 2]; 2]);
+    pub(crate) const EMPTY: Pair = Pair([[[0; 64]; SIDE]; 2]);
 }
 
 /// Signed bytes of up to sixteen rows, of which two neighbouring pieces of `depth` bytes are multiplied.
@@ -116,48 +116,37 @@ mod x86 {
             self.rows
         }
 
-        /// `out[piece][w]` becomes the product of piece `piece` of the rows with tile `right[w][piece]`, whose rows hold
-        /// four columns for each of sixteen weights.
+        /// `out[piece]` becomes the product of piece `piece` of the rows with `right[piece]`, whose rows hold four
+        /// columns for each of sixteen weights.
         #[inline(always)]
-        pub(crate) fn multiply(&self, left: Left, right: [[&[[u8; 64]]; 2]; 2], out: &mut Pair) {
+        pub(crate) fn multiply(&self, left: Left, right: [&[[u8; 64]]; 2], out: &mut Pair) {
             let quads = self.depth / 4;
             assert!(left.bytes.len() >= (self.rows - 1) * left.stride + 2 * self.depth);
-            assert!(right.iter().flatten().all(|tile| tile.len() >= quads));
+            assert!(right.iter().all(|tile| tile.len() >= quads));
             let first = left.bytes.as_ptr();
             // SAFETY: the registers are set up, for as many rows and bytes as the lines above found within the slices;
-            // the sums take four times sixteen rows of 64 bytes, which is what the output has. Memory is read and
-            // written there alone.
+            // the sums take twice sixteen rows of 64 bytes, which is what the output has. Memory is read and written
+            // there alone.
             unsafe {
                 asm!(
+                    "tilezero tmm0",
+                    "tilezero tmm1",
                     "tileloadd tmm4, [{left} + {stride}*1]",
                     "tileloadd tmm6, [{a} + {line}*1]",
-                    "tilezero tmm0",
                     "tdpbssd tmm0, tmm4, tmm6",
-                    "tileloadd tmm7, [{b} + {line}*1]",
-                    "tilezero tmm1",
-                    "tdpbssd tmm1, tmm4, tmm7",
                     "tileloadd tmm5, [{next} + {stride}*1]",
-                    "tileloadd tmm6, [{c} + {line}*1]",
-                    "tilezero tmm2",
-                    "tdpbssd tmm2, tmm5, tmm6",
-                    "tileloadd tmm7, [{d} + {line}*1]",
-                    "tilezero tmm3",
-                    "tdpbssd tmm3, tmm5, tmm7",
+                    "tileloadd tmm7, [{b} + {line}*1]",
+                    "tdpbssd tmm1, tmm5, tmm7",
                     "tilestored [{out} + {line}*1], tmm0",
                     "tilestored [{out} + {line}*1 + 1024], tmm1",
-                    "tilestored [{out} + {line}*1 + 2048], tmm2",
-                    "tilestored [{out} + {line}*1 + 3072], tmm3",
                     left = in(reg) first,
                     next = in(reg) first.add(self.depth),
                     stride = in(reg) left.stride,
                     line = in(reg) 64usize,
-                    a = in(reg) right[0][0].as_ptr(),
-                    b = in(reg) right[1][0].as_ptr(),
-                    c = in(reg) right[0][1].as_ptr(),
-                    d = in(reg) right[1][1].as_ptr(),
+                    a = in(reg) right[0].as_ptr(),
+                    b = in(reg) right[1].as_ptr(),
                     out = in(reg) out.0.as_mut_ptr(),
-                    out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
-                    out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+                    out("tmm0") _, out("tmm1") _, out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
                     options(nostack, preserves_flags),
                 );
             }
@@ -208,7 +197,7 @@ mod x86 {
         pub(crate) fn rows(&self) -> usize {
             match *self {}
         }
-        pub(crate) fn multiply(&self, _left: Left, _right: [[&[[u8; 64]]; 2]; 2], _out: &mut Pair) {
+        pub(crate) fn multiply(&self, _left: Left, _right: [&[[u8; 64]]; 2], _out: &mut Pair) {
             match *self {}
         }
         pub(crate) fn peak(&self, _times: u64) {
@@ -232,25 +221,23 @@ mod tests {
             let Some(tiles) = Tiles::new(rows, depth) else { return };
             let bytes = |n: usize, seed| noise(n, seed).iter().map(|x| (x.to_bits() >> 9) as u8).collect::<Vec<u8>>();
             let (stride, left) = (2 * depth + 12, bytes(rows * (2 * depth + 12), 1));
-            let right: Vec<Vec<[u8; 64]>> = (0..4).map(|i| bytes(depth * 16, 2 + i).as_chunks().0.to_vec()).collect();
-            let mut out = Pair([[[[7; 64]; SIDE]; 2]; 2]);
-            let weights = [[&right[0][..], &right[1][..]], [&right[2][..], &right[3][..]]];
-            tiles.multiply(Left { bytes: &left, stride }, weights, &mut out);
-            for (piece, w, row, lane) in (0..2)
-                .flat_map(|p| (0..2).map(move |w| (p, w)))
-                .flat_map(|(p, w)| (0..SIDE).flat_map(move |r| (0..16).map(move |lane| (p, w, r, lane))))
-            {
-                let found = i32::from_le_bytes(out.0[piece][w][row].as_chunks::<4>().0[lane]);
-                if row >= rows {
-                    assert_eq!(found, 0x0707_0707);
-                    continue;
+            let right = [2, 3].map(|seed| bytes(depth * 16, seed).as_chunks().0.to_vec());
+            let mut out = Pair([[[7; 64]; SIDE]; 2]);
+            tiles.multiply(Left { bytes: &left, stride }, [&right[0], &right[1]], &mut out);
+            for (piece, row) in (0..2).flat_map(|piece| (0..SIDE).map(move |row| (piece, row))) {
+                for lane in 0..16 {
+                    let found = i32::from_le_bytes(out.0[piece][row].as_chunks::<4>().0[lane]);
+                    if row >= rows {
+                        assert_eq!(found, 0x0707_0707);
+                        continue;
+                    }
+                    let product = |k: usize| {
+                        let a = left[row * stride + piece * depth + k] as i8;
+                        let b = right[piece][k / 4][lane * 4 + k % 4] as i8;
+                        i32::from(a) * i32::from(b)
+                    };
+                    assert_eq!(found, (0..depth).map(product).sum::<i32>(), "{rows} rows of {depth}");
                 }
-                let product = |k: usize| {
-                    let a = left[row * stride + piece * depth + k] as i8;
-                    let b = weights[w][piece][k / 4][lane * 4 + k % 4] as i8;
-                    i32::from(a) * i32::from(b)
-                };
-                assert_eq!(found, (0..depth).map(product).sum::<i32>(), "{rows} rows of {depth}");
             }
         }
         assert!(Tiles::new(0, 32).is_none() && Tiles::new(17, 32).is_none() && Tiles::new(1, 30).is_none());

@@ -193,6 +193,18 @@ impl Lanes for Avx2 {
         })
     }
     #[inline(always)]
+    fn most_bits(self, a: F, b: F) -> u32 {
+        let (a, b) = (self.abs(a), self.abs(b));
+        simd!({
+            let x = _mm256_max_epi32(_mm256_castps_si256(a.0), _mm256_castps_si256(a.1));
+            let y = _mm256_max_epi32(_mm256_castps_si256(b.0), _mm256_castps_si256(b.1));
+            let x = _mm256_max_epi32(x, y);
+            let x = _mm_max_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256::<1>(x));
+            let x = _mm_max_epi32(x, _mm_shuffle_epi32::<0b00_00_11_10>(x));
+            _mm_cvtsi128_si32(_mm_max_epi32(x, _mm_shuffle_epi32::<1>(x))) as u32
+        })
+    }
+    #[inline(always)]
     fn splat_i(self, x: i32) -> I {
         let v = simd!(_mm256_set1_epi32(x));
         (v, v)

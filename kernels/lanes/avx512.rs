@@ -127,6 +127,17 @@ impl Lanes for Avx512 {
         })
     }
     #[inline(always)]
+    fn most_bits(self, a: __m512, b: __m512) -> u32 {
+        simd!({
+            let (a, b) = (_mm512_castps_si512(_mm512_abs_ps(a)), _mm512_castps_si512(_mm512_abs_ps(b)));
+            let x = _mm512_max_epi32(a, b);
+            let x = _mm256_max_epi32(_mm512_castsi512_si256(x), _mm512_extracti64x4_epi64::<1>(x));
+            let x = _mm_max_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256::<1>(x));
+            let x = _mm_max_epi32(x, _mm_shuffle_epi32::<0b00_00_11_10>(x));
+            _mm_cvtsi128_si32(_mm_max_epi32(x, _mm_shuffle_epi32::<1>(x))) as u32
+        })
+    }
+    #[inline(always)]
     fn splat_i(self, x: i32) -> __m512i {
         simd!(_mm512_set1_epi32(x))
     }

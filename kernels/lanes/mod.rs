@@ -110,6 +110,9 @@ pub(crate) trait Lanes: Copy {
     /// The greatest lane; NaNs may be lost.
     fn greatest(self, a: Self::F) -> f32;
 
+    /// The bits of the greatest magnitude of both: at least those of infinity where one of them is none of the numbers.
+    fn most_bits(self, a: Self::F, b: Self::F) -> u32;
+
     /// The first lanes from a slice of at most sixteen, `fill` in the others.
     #[inline(always)]
     fn load_part(self, x: &[f32], fill: f32) -> Self::F {

@@ -103,6 +103,10 @@ impl Lanes for Scalar {
         a.into_iter().fold(f32::NEG_INFINITY, |m, x| if x > m { x } else { m })
     }
     #[inline(always)]
+    fn most_bits(self, a: [f32; N], b: [f32; N]) -> u32 {
+        a.into_iter().chain(b).fold(0, |most, x| x.abs().to_bits().max(most))
+    }
+    #[inline(always)]
     fn splat_i(self, x: i32) -> [i32; N] {
         [x; N]
     }

@@ -132,9 +132,8 @@ impl Op for Quantise<'_> {
         for (j, x) in self.x.as_chunks::<32>().0.iter().enumerate() {
             let halves = x.as_chunks::<N>().0;
             let (a, b) = (s.load(&halves[0]), s.load(&halves[1]));
-            let zero = s.splat(0.0);
-            let finite = s.sum(s.fma(b, zero, s.mul(a, zero))) == 0.0;
-            let most = s.greatest(s.max(s.abs(a), s.abs(b)));
+            let most = f32::from_bits(s.most_bits(a, b));
+            let finite = most.is_finite();
             let (scale, inverse) = match most {
                 _ if !finite => (f32::NAN, 0.0),
                 m if m < 1e-30 => (0.0, 0.0),

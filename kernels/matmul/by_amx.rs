@@ -1,7 +1,8 @@
 //! Panels meeting activations by AMX: sixteen rows of activations by sixteen of weights in one instruction.
 //!
-//! The tiles give exact sums of the groups' products, four groups at a time (two by two panels); the vector unit scales
-//! them as [`super::tiles`] says, while the tiles are at the next four. The panels hold signed bytes here, so nothing is
+//! The tiles give exact sums of the groups' products, two groups at a time; the vector unit scales them as
+//! [`super::tiles`] says, while the tiles are at the next two: steps are small, so that both are within what the processor
+//! looks ahead. The panels hold signed bytes here, so nothing is
 //! to be taken away for an offset.
 
 use super::acts::Block;
@@ -21,7 +22,7 @@ pub(super) struct Meet<'a, L> {
     pub(super) layout: PhantomData<L>,
 }
 
-/// What the tiles multiply in one go: a piece of the rows, two panels, two groups.
+/// What the tiles multiply in one go: sixteen rows, a panel, two groups.
 #[derive(Clone, Copy)]
 struct Step {
     row: usize,
@@ -49,7 +50,7 @@ impl<L: Layout> Op for Meet<'_, L> {
                 tiles = Tiles::new(rows, depth);
             }
             let tiles = tiles.as_ref().expect("invariant: this level was found to have tiles");
-            for panel in (0..count).step_by(2) {
+            for panel in 0..count {
                 for group in (0..groups).step_by(2) {
                     let step = Step { row, rows, panel, group };
                     multiply::<L>(tiles, panels, blocks, step, &mut pairs[turn]);
@@ -70,13 +71,10 @@ impl<L: Layout> Op for Meet<'_, L> {
 fn multiply<L: Layout>(tiles: &Tiles, panels: &[Panel; PANELS], blocks: &[Block], step: Step, out: &mut Pair) {
     let quads = if L::HALVES { 4 } else { 8 };
     let left = Left { bytes: Block::bytes(&blocks[step.row..], step.group * quads * 4), stride: size_of::<Block>() };
-    let weights = |p: usize| {
-        let values = &panels[step.panel + p].values;
-        // An odd last group has a neighbour that nobody asks for.
-        let next = (step.group + 1).min(SPAN / 4 / quads - 1);
-        [&values[step.group * quads..], &values[next * quads..]]
-    };
-    tiles.multiply(left, [weights(0), weights(1)], out);
+    let values = &panels[step.panel].values;
+    // An odd last group has a neighbour that nobody asks for.
+    let next = (step.group + 1).min(SPAN / 4 / quads - 1);
+    tiles.multiply(left, [&values[step.group * quads..], &values[next * quads..]], out);
 }
 
 /// Adds the products of two groups, scaled, to the rows' sums.
@@ -90,49 +88,42 @@ fn scale<S: Lanes, L: Layout>(
     products: &Pair,
     sums: &mut [[[f32; N]; PANELS]],
 ) {
-    let panels = [&panels[step.panel], &panels[step.panel + 1]];
+    let panel = &panels[step.panel];
     if step.group + 1 < groups {
-        scale_groups::<S, L, 2>(s, panels, blocks, step, products, sums);
+        scale_groups::<S, L, 2>(s, panel, blocks, step, products, sums);
     } else {
-        scale_groups::<S, L, 1>(s, panels, blocks, step, products, sums);
+        scale_groups::<S, L, 1>(s, panel, blocks, step, products, sums);
     }
 }
 
 #[inline(always)]
 fn scale_groups<S: Lanes, L: Layout, const G: usize>(
     s: S,
-    panels: [&Panel; 2],
+    panel: &Panel,
     blocks: &[Block],
     step: Step,
     products: &Pair,
     sums: &mut [[[f32; N]; PANELS]],
 ) {
-    let zero = s.splat(0.0);
-    let (mut scales, mut mins) = ([[zero; 2]; G], [[zero; 2]; G]);
+    let (mut scales, mut mins) = ([s.splat(0.0); G], [s.splat(0.0); G]);
     for g in 0..G {
-        for p in 0..2 {
-            scales[g][p] = s.load(&panels[p].scale[step.group + g]);
-            if L::MINS {
-                mins[g][p] = s.load(&panels[p].min[step.group + g]);
-            }
+        scales[g] = s.load(&panel.scale[step.group + g]);
+        if L::MINS {
+            mins[g] = s.load(&panel.min[step.group + g]);
         }
     }
     let rows = step.row..step.row + step.rows;
     for (m, (block, sums)) in blocks[rows.clone()].iter().zip(&mut sums[rows]).enumerate().take(ROWS) {
-        let Some(sums) = sums[step.panel..].first_chunk_mut::<2>() else { return };
-        let mut out = [s.load(&sums[0]), s.load(&sums[1])];
+        let sums = &mut sums[step.panel];
+        let mut out = s.load(sums);
         for g in 0..G {
             let group = step.group + g;
-            let worth = s.splat(block.scale[if L::HALVES { group / 2 } else { group }]);
-            for p in 0..2 {
-                let mut t = s.mul(s.to_f(s.load_i(&products.0[g][p][m])), scales[g][p]);
-                if L::MINS {
-                    t = s.fma(mins[g][p], s.to_f(s.splat_i(block.less(L::HALVES, group))), t);
-                }
-                out[p] = s.fma(t, worth, out[p]);
+            let mut t = s.mul(s.to_f(s.load_i(&products.0[g][m])), scales[g]);
+            if L::MINS {
+                t = s.fma(mins[g], s.to_f(s.splat_i(block.less(L::HALVES, group))), t);
             }
+            out = s.fma(t, s.splat(block.scale[if L::HALVES { group / 2 } else { group }]), out);
         }
-        s.store(out[0], &mut sums[0]);
-        s.store(out[1], &mut sums[1]);
+        s.store(out, sums);
     }
 }
