@@ -43,6 +43,7 @@ pub mod entropy;
 pub mod env;
 pub mod error;
 pub mod infer;
+pub mod kernel;
 pub mod plan;
 pub mod receipts;
 pub mod roadmap;
