@@ -172,6 +172,6 @@ pub(in crate::cli) fn load<'a>(opened: &'a Opened, setting: Setting, kept: Optio
     }
     let mut engine =
         Engine::from_parts(parts.config, &parts.weights, parts.tokenizer, &options).map_err(|e| refusal(opened, e))?;
-    engine.pack_later(|range| opened.release(range));
+    engine.pack_later(move |range| opened.release(range));
     Ok(Loaded { engine, template: parts.template })
 }
