@@ -22,7 +22,9 @@ pub use attestation::{Attestation, Score};
 pub use benchmark::Benchmark;
 pub use entropy::{Entropy, EntropyBaseline, EntropyScope};
 pub use gate_decision::{DecidedCriterion, GO_NO_GO, GateDecision};
-pub use inference::{Engine, Finish, Inference, Model, Parameters, Text, Timings, digest_of_vocabulary};
+pub use inference::{
+    Engine, Finish, Form, FormKind, Inference, Model, Parameters, Text, Timings, digest_of_vocabulary,
+};
 pub use key_event::KeyEvent;
 pub use policy_event::{PolicyAction, PolicyEvent};
 pub use test_run::{MOST_UNITS, TestRun};

@@ -6,12 +6,17 @@ mod bench_history;
 #[cfg(unix)]
 mod ci;
 mod doctor;
+mod documents;
 mod entropy;
 mod frame;
 mod harness;
+mod hub;
 mod infer;
+mod init;
 mod keys;
 mod model;
+mod model_cache;
+mod model_pull;
 mod places;
 mod readme;
 mod receipts;
