@@ -19,6 +19,8 @@
 
 mod amx;
 pub mod attention;
+pub mod call;
+pub mod child;
 mod error;
 pub mod gpu;
 mod lanes;

@@ -16,10 +16,12 @@ mod completions;
 mod config;
 mod decision;
 mod doctor;
+mod embed;
 mod entropy;
 mod evidence;
 mod infer;
 mod init;
+mod kernel;
 mod keys;
 mod lint;
 mod model;
@@ -141,9 +143,11 @@ enum Command {
     Completions(completions::Args),
     Config(config::Args),
     Doctor(doctor::Args),
+    Embed(embed::Args),
     Entropy(entropy::Args),
     Infer(Box<infer::Args>),
     Init(init::Args),
+    Kernel(kernel::Args),
     Keys(keys::Args),
     Model(model::Args),
     Receipts(receipts::Args),
@@ -164,9 +168,11 @@ impl Command {
             Command::Completions(args) => completions::run(args),
             Command::Config(args) => config::run(args, session),
             Command::Doctor(args) => doctor::run(args, session),
+            Command::Embed(args) => embed::run(args, session),
             Command::Entropy(args) => entropy::run(args, session),
             Command::Infer(args) => infer::run(args, session),
             Command::Init(args) => init::run(args, session),
+            Command::Kernel(args) => kernel::run(args, session),
             Command::Keys(args) => keys::run(args, session),
             Command::Model(args) => model::run(args, session),
             Command::Receipts(args) => receipts::run(args, session),
@@ -272,6 +278,9 @@ pub fn command() -> clap::Command {
 /// Runs one command line, the program's name first, and returns what to answer to the shell.
 pub fn run(mut env: Env, argv: impl IntoIterator<Item = OsString>) -> Exit {
     let argv: Vec<OsString> = argv.into_iter().collect();
+    if argv.get(1).is_some_and(|first| first == bizra_kernels::child::ARGUMENT) {
+        return kernel_child();
+    }
     let stdout = std::mem::replace(&mut env.stdout, Output::plain(io::sink()));
     let stderr = std::mem::replace(&mut env.stderr, Output::plain(io::sink()));
     let no_colour = env.vars.get("NO_COLOR").is_some() || env.vars.get("TERM") == Some("dumb");
@@ -318,6 +327,14 @@ pub fn run(mut env: Env, argv: impl IntoIterator<Item = OsString>) -> Exit {
             }
         }
         Err(error) => refuse_early(ui, json, &name, &error),
+    }
+}
+
+/// This process as the one that runs kernels for another: see [`bizra_kernels::child`].
+fn kernel_child() -> Exit {
+    match bizra_kernels::child::serve(&[bizra_kernels::call::builtin::ENGINE]) {
+        0 => Exit::Yes,
+        _ => Exit::Cannot,
     }
 }
 

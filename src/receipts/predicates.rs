@@ -7,11 +7,14 @@ use super::json::Object;
 
 mod attestation;
 pub mod benchmark;
+mod embedding;
 mod entropy;
 mod gate_decision;
 mod inference;
+mod kernel_verification;
 mod key_event;
 mod policy_event;
+mod quantization;
 #[cfg(test)]
 mod schema_check;
 mod test_run;
@@ -20,13 +23,19 @@ mod tests;
 
 pub use attestation::{Attestation, Score};
 pub use benchmark::Benchmark;
+pub use embedding::{Embedding, EmbeddingModel};
 pub use entropy::{Entropy, EntropyBaseline, EntropyScope};
 pub use gate_decision::{DecidedCriterion, GO_NO_GO, GateDecision};
 pub use inference::{
     Engine, Finish, Form, FormKind, Inference, Model, Parameters, Text, Timings, digest_of_vocabulary,
 };
+pub use kernel_verification::{
+    Failure as KernelFailure, KernelVerification, Made as KernelArtefact, SelfTest as KernelSelfTest,
+    Verified as VerifiedKernel,
+};
 pub use key_event::KeyEvent;
 pub use policy_event::{PolicyAction, PolicyEvent};
+pub use quantization::{ModelFile, Quantization};
 pub use test_run::{MOST_UNITS, TestRun};
 
 /// A typed claim. `read` and `body` are each other's inverse on valid values.
@@ -51,13 +60,16 @@ pub struct Kind {
 pub const KINDS: &[Kind] = &[
     kind::<Attestation>(),
     kind::<Benchmark>(),
+    kind::<Embedding>(),
     kind::<Entropy>(),
     kind::<EntropyBaseline>(),
     kind::<EntropyScope>(),
     kind::<GateDecision>(),
     kind::<Inference>(),
+    kind::<KernelVerification>(),
     kind::<KeyEvent>(),
     kind::<PolicyEvent>(),
+    kind::<Quantization>(),
     kind::<TestRun>(),
 ];
 

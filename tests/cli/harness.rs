@@ -176,14 +176,19 @@ impl TestEnv {
 
     fn run_reading(&self, cwd: PathBuf, args: &[&str], input: &[u8]) -> Ran {
         let (stdout, stderr) = (Shared::default(), Shared::default());
-        let output =
-            |sink: &Shared| Output { sink: Box::new(sink.clone()), terminal: self.width.is_some(), width: self.width };
+        let output = |sink: &Shared| Output {
+            sink: Box::new(sink.clone()),
+            terminal: self.width.is_some(),
+            width: self.width,
+            height: None,
+        };
         let path = [("PATH".to_owned(), path_of_the_machine())];
         let env = Env {
             clock: Box::new(StillClock { wall: self.wall.parse().expect("a timestamp"), looks: AtomicU64::new(0) }),
             chance: Box::new(self.chance.clone()),
             vars: path.into_iter().chain(self.vars.iter().cloned()).collect(),
             cwd,
+            program: Some(env!("CARGO_BIN_EXE_bizra").into()),
             stdin: Input { source: Box::new(io::Cursor::new(input.to_vec())), terminal: self.keyboard },
             stdout: output(&stdout),
             stderr: output(&stderr),

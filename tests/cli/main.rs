@@ -7,17 +7,26 @@ mod bench_history;
 mod ci;
 mod doctor;
 mod documents;
+mod embed;
 mod entropy;
 mod frame;
 mod harness;
 mod hub;
 mod infer;
 mod init;
+#[cfg(target_os = "linux")]
+mod kernel;
+#[cfg(target_os = "linux")]
+mod kernel_gpu;
+mod kernel_pipeline;
+#[cfg(target_os = "linux")]
+mod kernel_worker;
 mod keys;
 mod model;
 mod model_cache;
 mod model_pull;
 mod places;
+mod quantize;
 mod readme;
 mod receipts;
 mod replay;

@@ -97,6 +97,76 @@ fn test_run() -> TestRun {
     }
 }
 
+fn kernels() -> KernelVerification {
+    let own = KernelSelfTest { receipt: Some([7; 32]), refused: 40, wrong: 40, accepted: 8, honest: 8 };
+    let verified = VerifiedKernel {
+        id: "softmax".into(),
+        op: "softmax".into(),
+        backend: "cpu".into(),
+        outcome: "verified".into(),
+        level: "ran-on-device".into(),
+        on: Some("some processor".into()),
+        manifest: [1; 32],
+        code: Some([2; 32]),
+        made: vec![KernelArtefact { what: "MSL".into(), by: "naga 30".into(), sha256: [5; 32] }],
+        cases: 120,
+        counted: 110,
+        repeated: 2,
+        edges: 40,
+        probes: 5,
+        pairs: 230,
+        random_shapes: 4,
+        worst: "0.41".parse().unwrap(),
+        against_plain: "1.02".parse().unwrap(),
+        failures: vec![],
+    };
+    let failure = KernelFailure { case: "softmax/R=1".into(), stage: "correctness".into(), message: "g1".into() };
+    let refused = VerifiedKernel { outcome: "refused".into(), code: None, failures: vec![failure], ..verified.clone() };
+    KernelVerification {
+        effort: "quick".into(),
+        correctness: true,
+        determinism: true,
+        committed: [3; 32],
+        seed: [4; 8],
+        self_test: own,
+        cpu: "some processor".into(),
+        system: "linux".into(),
+        isa: "avx2".into(),
+        not_contained: vec!["Landlock".into()],
+        kernels: vec![verified, refused],
+    }
+}
+
+#[test]
+fn verified_kernels_hold_together() {
+    assert_eq!(read::<KernelVerification>(&kernels().body()), Ok(kernels()));
+    let with = |change: &dyn Fn(&mut KernelVerification)| {
+        let mut changed = kernels();
+        change(&mut changed);
+        changed
+    };
+    for bad in [
+        with(&|k| k.self_test.refused = 39),
+        with(&|k| k.self_test.accepted = 7),
+        with(&|k| (k.self_test.wrong, k.self_test.refused) = (0, 0)),
+        with(&|k| k.kernels.clear()),
+        with(&|k| k.kernels[0].level = "skipped".into()),
+        with(&|k| (k.kernels[0].counted, k.kernels[0].repeated) = (0, 0)),
+        with(&|k| k.kernels[0].counted = 121),
+        with(&|k| k.kernels[1].failures.clear()),
+        with(&|k| k.kernels[0].failures = kernels().kernels[1].failures.clone()),
+        with(&|k| k.kernels[0].level = "ran".into()),
+        with(&|k| k.effort = "some".into()),
+        with(&|k| k.cpu = "a\u{1b}".into()),
+    ] {
+        assert!(bad.validate().is_err(), "{bad:?}");
+    }
+    let mut body = kernels().body();
+    body.remove("verdict");
+    body.insert("verdict", "verified");
+    assert!(read::<KernelVerification>(&body).is_err(), "one kernel was refused");
+}
+
 fn entropy() -> Entropy {
     Entropy::example()
 }
@@ -183,6 +253,63 @@ fn runs_of_tests_hold_together() {
     assert!(seal_as(&full).to_bytes().len() <= 65_535);
 }
 
+fn embedding() -> Embedding {
+    Embedding {
+        model: EmbeddingModel { name: "all-MiniLM-L6-v2".into(), sha256: [7; 32], bytes: 90_868_376, dimensions: 384 },
+        texts: 2,
+        tokens: 300,
+        truncated: 1,
+        limit: 256,
+        texts_commitment: [1; 32],
+        vectors_commitment: [2; 32],
+        pooling: "mean".into(),
+        normalised: true,
+        batch: 32,
+        load: "81.25".parse().unwrap(),
+        embed: "12.5".parse().unwrap(),
+    }
+}
+
+fn quantization() -> Quantization {
+    let file = |name: &str, bytes| ModelFile { name: name.into(), sha256: [9; 32], bytes };
+    Quantization {
+        source: file("m-f16.gguf", 2_000_000),
+        made: file("m-q8_0.gguf", 1_100_000),
+        format: "Q8_0".into(),
+        quantised: 40,
+        kept: 12,
+        error: "0.0054".parse().unwrap(),
+        worst: "0.0061".parse().unwrap(),
+        worst_tensor: "blk.0.attn_q.weight".into(),
+    }
+}
+
+#[test]
+fn what_was_made_of_texts_and_models_holds_together() {
+    assert_eq!(read::<Embedding>(&embedding().body()), Ok(embedding()));
+    for bad in [
+        Embedding { texts: 0, truncated: 0, ..embedding() },
+        Embedding { truncated: 3, ..embedding() },
+        Embedding { pooling: "max".into(), ..embedding() },
+        Embedding { load: "-1".parse().unwrap(), ..embedding() },
+        Embedding { tokens: u64::MAX, ..embedding() },
+        Embedding { model: EmbeddingModel { name: "a\nb".into(), ..embedding().model }, ..embedding() },
+    ] {
+        assert!(bad.validate().is_err(), "{bad:?}");
+    }
+    assert_eq!(read::<Quantization>(&quantization().body()), Ok(quantization()));
+    for bad in [
+        Quantization { quantised: 0, ..quantization() },
+        Quantization { error: "-0.1".parse().unwrap(), ..quantization() },
+        Quantization { worst_tensor: String::new(), ..quantization() },
+        Quantization { kept: u64::MAX, ..quantization() },
+    ] {
+        assert!(bad.validate().is_err(), "{bad:?}");
+    }
+    let same = Quantization { made: quantization().source, ..quantization() };
+    assert_eq!((quantization().subjects().len(), same.subjects().len()), (2, 1));
+}
+
 #[test]
 fn measurements_of_entropy_hold_together() {
     assert_eq!(read::<Entropy>(&entropy().body()), Ok(entropy()));
@@ -247,6 +374,7 @@ fn samples() -> Vec<Value> {
         payload_of(&first_policy),
         payload_of(&policy_event()),
         payload_of(&benchmark()),
+        payload_of(&kernels()),
         payload_of(&Benchmark { against: None, claims: vec![], verdict: None, ..benchmark() }),
         payload_of(&decision()),
         payload_of(&GateDecision { rev: None, trust: None, ..decision() }),
@@ -256,6 +384,8 @@ fn samples() -> Vec<Value> {
         payload_of(&Entropy { baseline: None, delta: None, since: None, scatter: None, ..entropy() }),
         payload_of(&EntropyBaseline { epoch: 1, reason: "first".into(), claims: 3 }),
         payload_of(&entropy_scope()),
+        payload_of(&embedding()),
+        payload_of(&quantization()),
     ]
 }
 
@@ -293,7 +423,7 @@ fn what_is_altered_is_refused_by_schema_and_reader_alike() {
     for payload in samples() {
         let schema = schema_of(&payload);
         for (path, payload) in alterations(&payload) {
-            let booleans = ["commands", "nowGiven", "against.sameOutput", "against.sameSession"];
+            let booleans = ["commands", "nowGiven", "against.sameOutput", "against.sameSession", "normalised"];
             if booleans.iter().any(|member| path == format!("!predicate.{member}")) {
                 continue; // one truth for another
             }
