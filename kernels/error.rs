@@ -35,7 +35,7 @@ impl fmt::Display for Error {
             Error::Format { what, format } => write!(f, "{what}: not defined for {format}"),
             Error::Memory { bytes } => write!(f, "the system gave no memory for {bytes} bytes"),
             Error::LevelName(name) => {
-                write!(f, "`{name}` is no instruction level; use scalar, avx2, avx512 or best")
+                write!(f, "`{name}` is no instruction level; use scalar, avx2, avx512, amx or best")
             }
             Error::LevelMissing { asked, best } => {
                 write!(f, "this processor doesn't have the instruction level {asked}; its best is {best}")

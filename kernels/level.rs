@@ -13,6 +13,8 @@ enum Isa {
     Avx2,
     #[cfg(target_arch = "x86_64")]
     Avx512,
+    #[cfg(target_arch = "x86_64")]
+    Amx,
 }
 
 /// An instruction level that this processor has; levels are ordered by what they can do.
@@ -47,23 +49,33 @@ impl Level {
         None
     }
 
+    /// AVX-512 with VNNI and AMX tiles of bytes, if the processor has them and the system lets this process use them.
+    pub fn amx() -> Option<Level> {
+        #[cfg(target_arch = "x86_64")]
+        if Level::avx512().is_some() && crate::amx::usable() {
+            return Some(Level(Isa::Amx));
+        }
+        None
+    }
+
     /// The highest level of this processor.
     pub fn best() -> Level {
-        Level::avx512().or_else(Level::avx2).unwrap_or(Level::SCALAR)
+        Level::amx().or_else(Level::avx512).or_else(Level::avx2).unwrap_or(Level::SCALAR)
     }
 
     /// Every level of this processor, lowest first.
     pub fn available() -> Vec<Level> {
-        [Some(Level::SCALAR), Level::avx2(), Level::avx512()].into_iter().flatten().collect()
+        [Some(Level::SCALAR), Level::avx2(), Level::avx512(), Level::amx()].into_iter().flatten().collect()
     }
 
-    /// The level of that name (`scalar`, `avx2`, `avx512`, `best`), refused where the processor lacks it.
+    /// The level of that name (`scalar`, `avx2`, `avx512`, `amx`, `best`), refused where the processor lacks it.
     pub fn parse(name: &str) -> Result<Level, Error> {
         let (level, asked) = match name {
             "best" => return Ok(Level::best()),
             "scalar" => return Ok(Level::SCALAR),
             "avx2" => (Level::avx2(), "avx2"),
             "avx512" => (Level::avx512(), "avx512"),
+            "amx" => (Level::amx(), "amx"),
             _ => return Err(Error::LevelName(name.to_string())),
         };
         level.ok_or(Error::LevelMissing { asked, best: Level::best().name() })
@@ -76,7 +88,18 @@ impl Level {
             Isa::Avx2 => "avx2",
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => "avx512",
+            #[cfg(target_arch = "x86_64")]
+            Isa::Amx => "amx",
         }
+    }
+
+    /// Tiles of bytes multiply tiles of bytes: what [`crate::amx`] needs.
+    #[inline]
+    pub(crate) fn has_tiles(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        return self.0 == Isa::Amx;
+        #[cfg(not(target_arch = "x86_64"))]
+        false
     }
 
     #[inline]
@@ -88,7 +111,7 @@ impl Level {
             Isa::Avx2 => unsafe { crate::lanes::avx2::run(op) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
-            Isa::Avx512 => unsafe { crate::lanes::avx512::run(op) },
+            Isa::Avx512 | Isa::Amx => unsafe { crate::lanes::avx512::run(op) },
         }
     }
 }

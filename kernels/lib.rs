@@ -2,7 +2,8 @@
 //!
 //! Each operation has a folder: a safe entry that checks shapes, and a body written once over `lanes`, sixteen
 //! values wide. The body is compiled three times: for plain Rust (the scalar twin, on every machine), for AVX2 with FMA,
-//! and for AVX-512 with VNNI; [`Level`] picks one at run time, and a level that the processor lacks cannot be made.
+//! and for AVX-512 with VNNI, which may leave products of bytes to AMX tiles; [`Level`] picks one at run time, and a level
+//! that the processor lacks cannot be made.
 //!
 //! **Same bits everywhere.** Sums follow one order, lane by lane, and every multiply-add is fused at every level. So the
 //! levels, any number of threads, and any split of a prompt into batches give the same bits. What uses the platform's
@@ -16,6 +17,7 @@
 // Loops over indices of small arrays are unrolled into registers, and several arrays share an index.
 #![allow(clippy::needless_range_loop)]
 
+mod amx;
 pub mod attention;
 pub mod call;
 pub mod child;

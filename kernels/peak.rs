@@ -6,6 +6,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use crate::Level;
+use crate::amx::Tiles;
 use crate::lanes::{Lanes, N, Op};
 
 /// What is multiplied.
@@ -21,7 +22,7 @@ pub enum Arithmetic {
 const CHAINS: usize = 12;
 /// Links of a chain in a block of work.
 const LINKS: usize = 16;
-const MOST_BLOCKS: u64 = 1 << 17;
+const MOST_BLOCKS: u64 = 1 << 20;
 /// Long enough that starting threads is no part of it.
 const LONG_ENOUGH: Duration = Duration::from_millis(4);
 
@@ -51,8 +52,17 @@ pub fn dot_peak(level: Level, arithmetic: Arithmetic, threads: usize, clock: &(d
 
 fn work(level: Level, arithmetic: Arithmetic, blocks: u64) {
     match arithmetic {
+        Arithmetic::Integer if level.has_tiles() => tiles(blocks),
         Arithmetic::Integer => drop(black_box(level.run(Whole { blocks }))),
         Arithmetic::Float => drop(black_box(level.run(Single { blocks }))),
+    }
+}
+
+/// As many products as [`Whole`] makes.
+fn tiles(blocks: u64) {
+    const EACH: u64 = 16 * 16 * 64 * 8;
+    if let Some(tiles) = Tiles::new(16, 64) {
+        tiles.peak(blocks * (CHAINS * LINKS * 4 * N) as u64 / EACH);
     }
 }
 

@@ -17,7 +17,7 @@ pub const FEATURES: &[&str] = match (cfg!(feature = "embedded-model"), cfg!(feat
 
 /// Instruction sets that the kernels have code for; which of them run is decided at run time.
 pub fn instruction_sets() -> Vec<&'static str> {
-    if cfg!(target_arch = "x86_64") { vec!["scalar", "avx2", "avx512"] } else { vec!["scalar"] }
+    if cfg!(target_arch = "x86_64") { vec!["scalar", "avx2", "avx512", "amx"] } else { vec!["scalar"] }
 }
 
 /// The whole commit id, where this was built from a checkout.

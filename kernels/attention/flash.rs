@@ -12,7 +12,9 @@ use std::ops::Range;
 /// Positions met at a time.
 const CHUNK: usize = 128;
 /// Query rows that share a task's chunks, at most one position's beyond.
-const ROWS: usize = 24;
+const ROWS: usize = 48;
+/// From so many rows on, a chunk is made f32 once for all of them.
+const MANY: usize = 12;
 
 /// How the positions of a batch are cut into tasks.
 pub(super) struct Split {
@@ -64,6 +66,9 @@ impl Job<'_> {
         let flash = (self.shape, self.cache, self.head);
         match self.cache.cell() {
             Cell::F32 => level.run(Flash::<Plain<Single>>::new(flash, &mut rows, &mut scores, &mut sums)),
+            Cell::F16 if rows.len() >= MANY => {
+                level.run(Flash::<Widened<Half>>::new(flash, &mut rows, &mut scores, &mut sums))
+            }
             Cell::F16 => level.run(Flash::<Plain<Half>>::new(flash, &mut rows, &mut scores, &mut sums)),
             Cell::Q8 => level.run(Flash::<Bytes>::new(flash, &mut rows, &mut scores, &mut sums)),
         }
@@ -135,6 +140,47 @@ impl<C: Stored> Source for Plain<C> {
     ) -> &'b [C::Vector] {
         let vectors = cache.head_dim().div_ceil(N);
         &cache.values::<C>(head)[positions.start * vectors..positions.end * vectors]
+    }
+}
+
+/// The same in f32, once for all rows that meet the chunk.
+struct Widened<C>(PhantomData<C>);
+
+#[inline(always)]
+fn widen<'b, S: Lanes, C: Stored>(s: S, vectors: &[C::Vector], scratch: &'b mut Vec<[u8; 64]>) -> &'b [[u8; 64]] {
+    scratch.resize(vectors.len(), [0; 64]);
+    for (to, vector) in scratch.iter_mut().zip(vectors) {
+        s.store_f32(C::load(s, vector), to);
+    }
+    scratch
+}
+
+impl<C: Stored> Source for Widened<C> {
+    type Cell = Single;
+
+    #[inline(always)]
+    fn keys<'b, S: Lanes>(
+        s: S,
+        cache: &'b Cache,
+        head: usize,
+        blocks: Range<usize>,
+        scratch: &'b mut Vec<[u8; 64]>,
+    ) -> &'b [[u8; 64]] {
+        let dim = cache.head_dim();
+        widen::<S, C>(s, &cache.keys::<C>(head)[blocks.start * dim..blocks.end * dim], scratch)
+    }
+
+    #[inline(always)]
+    fn values<'b, S: Lanes>(
+        s: S,
+        cache: &'b Cache,
+        head: usize,
+        positions: Range<usize>,
+        scratch: &'b mut Vec<[u8; 64]>,
+    ) -> &'b [[u8; 64]] {
+        let vectors = cache.head_dim().div_ceil(N);
+        let values = &cache.values::<C>(head)[positions.start * vectors..positions.end * vectors];
+        widen::<S, C>(s, values, scratch)
     }
 }
 

@@ -36,6 +36,30 @@ impl Avx2 {
         simd!(_mm256_add_epi32(acc, _mm256_madd_epi16(_mm256_maddubs_epi16(w, a), _mm256_set1_epi16(1))))
     }
 
+    #[inline(always)]
+    fn two_rows(rows: &[&[u8; 16]; N], first: usize) -> __m256i {
+        simd!({
+            let low = _mm256_castsi128_si256(_mm_loadu_si128(rows[first].as_ptr().cast()));
+            _mm256_inserti128_si256::<1>(low, _mm_loadu_si128(rows[first + 4].as_ptr().cast()))
+        })
+    }
+
+    #[inline(always)]
+    fn across_half(rows: &[&[u8; 16]; N], first: usize) -> [__m256i; 4] {
+        let (a, b) = (Avx2::two_rows(rows, first), Avx2::two_rows(rows, first + 1));
+        let (c, d) = (Avx2::two_rows(rows, first + 2), Avx2::two_rows(rows, first + 3));
+        simd!({
+            let (ab, cd) = (_mm256_unpacklo_epi32(a, b), _mm256_unpacklo_epi32(c, d));
+            let (ef, gh) = (_mm256_unpackhi_epi32(a, b), _mm256_unpackhi_epi32(c, d));
+            [
+                _mm256_unpacklo_epi64(ab, cd),
+                _mm256_unpackhi_epi64(ab, cd),
+                _mm256_unpacklo_epi64(ef, gh),
+                _mm256_unpackhi_epi64(ef, gh),
+            ]
+        })
+    }
+
     /// By nibbles, since two products of a full byte overflow the sixteen bits between the two multiplications.
     #[inline(always)]
     fn dot_wide_half(acc: __m256i, w: __m256i, a: __m256i) -> __m256i {
@@ -169,6 +193,18 @@ impl Lanes for Avx2 {
         })
     }
     #[inline(always)]
+    fn most_bits(self, a: F, b: F) -> u32 {
+        let (a, b) = (self.abs(a), self.abs(b));
+        simd!({
+            let x = _mm256_max_epi32(_mm256_castps_si256(a.0), _mm256_castps_si256(a.1));
+            let y = _mm256_max_epi32(_mm256_castps_si256(b.0), _mm256_castps_si256(b.1));
+            let x = _mm256_max_epi32(x, y);
+            let x = _mm_max_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256::<1>(x));
+            let x = _mm_max_epi32(x, _mm_shuffle_epi32::<0b00_00_11_10>(x));
+            _mm_cvtsi128_si32(_mm_max_epi32(x, _mm_shuffle_epi32::<1>(x))) as u32
+        })
+    }
+    #[inline(always)]
     fn splat_i(self, x: i32) -> I {
         let v = simd!(_mm256_set1_epi32(x));
         (v, v)
@@ -229,6 +265,16 @@ impl Lanes for Avx2 {
     #[inline(always)]
     fn to_i(self, a: F) -> I {
         both!(_mm256_cvtps_epi32, a)
+    }
+    #[inline(always)]
+    fn less_bytes(self, a: I, by: u8) -> I {
+        let by = simd!(_mm256_set1_epi8(by as i8));
+        both!(_mm256_sub_epi8, a, (by, by))
+    }
+    #[inline(always)]
+    fn across(self, rows: [&[u8; 16]; N]) -> [I; 4] {
+        let (low, high) = (Avx2::across_half(&rows, 0), Avx2::across_half(&rows, 8));
+        [(low[0], high[0]), (low[1], high[1]), (low[2], high[2]), (low[3], high[3])]
     }
     #[inline(always)]
     fn narrow(self, a: I) -> [u8; 16] {

@@ -127,6 +127,17 @@ impl Lanes for Avx512 {
         })
     }
     #[inline(always)]
+    fn most_bits(self, a: __m512, b: __m512) -> u32 {
+        simd!({
+            let (a, b) = (_mm512_castps_si512(_mm512_abs_ps(a)), _mm512_castps_si512(_mm512_abs_ps(b)));
+            let x = _mm512_max_epi32(a, b);
+            let x = _mm256_max_epi32(_mm512_castsi512_si256(x), _mm512_extracti64x4_epi64::<1>(x));
+            let x = _mm_max_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256::<1>(x));
+            let x = _mm_max_epi32(x, _mm_shuffle_epi32::<0b00_00_11_10>(x));
+            _mm_cvtsi128_si32(_mm_max_epi32(x, _mm_shuffle_epi32::<1>(x))) as u32
+        })
+    }
+    #[inline(always)]
     fn splat_i(self, x: i32) -> __m512i {
         simd!(_mm512_set1_epi32(x))
     }
@@ -169,6 +180,30 @@ impl Lanes for Avx512 {
     #[inline(always)]
     fn to_i(self, a: __m512) -> __m512i {
         simd!(_mm512_cvtps_epi32(a))
+    }
+    #[inline(always)]
+    fn less_bytes(self, a: __m512i, by: u8) -> __m512i {
+        simd!(_mm512_sub_epi8(a, _mm512_set1_epi8(by as i8)))
+    }
+    #[inline(always)]
+    fn across(self, rows: [&[u8; 16]; N]) -> [__m512i; 4] {
+        simd!({
+            let mut four = [_mm512_setzero_si512(); 4];
+            for j in 0..4 {
+                let x = _mm512_castsi128_si512(_mm_loadu_si128(rows[j].as_ptr().cast()));
+                let x = _mm512_inserti32x4::<1>(x, _mm_loadu_si128(rows[4 + j].as_ptr().cast()));
+                let x = _mm512_inserti32x4::<2>(x, _mm_loadu_si128(rows[8 + j].as_ptr().cast()));
+                four[j] = _mm512_inserti32x4::<3>(x, _mm_loadu_si128(rows[12 + j].as_ptr().cast()));
+            }
+            let (ab, cd) = (_mm512_unpacklo_epi32(four[0], four[1]), _mm512_unpacklo_epi32(four[2], four[3]));
+            let (ef, gh) = (_mm512_unpackhi_epi32(four[0], four[1]), _mm512_unpackhi_epi32(four[2], four[3]));
+            [
+                _mm512_unpacklo_epi64(ab, cd),
+                _mm512_unpackhi_epi64(ab, cd),
+                _mm512_unpacklo_epi64(ef, gh),
+                _mm512_unpackhi_epi64(ef, gh),
+            ]
+        })
     }
     #[inline(always)]
     fn narrow(self, a: __m512i) -> [u8; 16] {

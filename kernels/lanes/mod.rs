@@ -75,6 +75,10 @@ pub(crate) trait Lanes: Copy {
     fn to_f(self, a: Self::I) -> Self::F;
     /// The nearest whole number, halves to even; what is outside of i32 is unspecified.
     fn to_i(self, a: Self::F) -> Self::I;
+    /// Each byte less `by`, as signed bytes.
+    fn less_bytes(self, a: Self::I, by: u8) -> Self::I;
+    /// Of sixteen rows, the four words of each: vector `w` has word `w` of row `r` in lane `r`.
+    fn across(self, rows: [&[u8; 16]; N]) -> [Self::I; 4];
     /// The low byte of each lane, for lanes in -128..=127.
     fn narrow(self, a: Self::I) -> [u8; 16];
     /// `acc + Σ w·a` over the four bytes of each lane; `w` unsigned and at most 127, `a` signed.
@@ -105,6 +109,9 @@ pub(crate) trait Lanes: Copy {
 
     /// The greatest lane; NaNs may be lost.
     fn greatest(self, a: Self::F) -> f32;
+
+    /// The bits of the greatest magnitude of both: at least those of infinity where one of them is none of the numbers.
+    fn most_bits(self, a: Self::F, b: Self::F) -> u32;
 
     /// The first lanes from a slice of at most sixteen, `fill` in the others.
     #[inline(always)]

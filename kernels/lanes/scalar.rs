@@ -103,6 +103,10 @@ impl Lanes for Scalar {
         a.into_iter().fold(f32::NEG_INFINITY, |m, x| if x > m { x } else { m })
     }
     #[inline(always)]
+    fn most_bits(self, a: [f32; N], b: [f32; N]) -> u32 {
+        a.into_iter().chain(b).fold(0, |most, x| x.abs().to_bits().max(most))
+    }
+    #[inline(always)]
     fn splat_i(self, x: i32) -> [i32; N] {
         [x; N]
     }
@@ -148,6 +152,14 @@ impl Lanes for Scalar {
     #[inline(always)]
     fn to_i(self, a: [f32; N]) -> [i32; N] {
         a.map(|a| a.round_ties_even() as i32)
+    }
+    #[inline(always)]
+    fn less_bytes(self, a: [i32; N], by: u8) -> [i32; N] {
+        a.map(|a| i32::from_le_bytes(a.to_le_bytes().map(|b| b.wrapping_sub(by))))
+    }
+    #[inline(always)]
+    fn across(self, rows: [&[u8; 16]; N]) -> [[i32; N]; 4] {
+        std::array::from_fn(|w| rows.map(|row| i32::from_le_bytes(row.as_chunks().0[w])))
     }
     #[inline(always)]
     fn narrow(self, a: [i32; N]) -> [u8; 16] {

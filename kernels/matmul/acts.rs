@@ -25,6 +25,15 @@ impl Block {
     pub(super) fn less(&self, halves: bool, group: usize) -> i32 {
         if halves { self.less_16[group] } else { self.less_32[group] }
     }
+
+    /// The memory of some blocks, from byte `at` of the first one's quanta.
+    #[inline(always)]
+    pub(super) fn bytes(blocks: &[Block], at: usize) -> &[u8] {
+        const { assert!(size_of::<Block>() == SPAN + 4 * (SPAN / 32 + SPAN / 16 + SPAN / 32)) };
+        // SAFETY: as many bytes as the blocks have, all of them written, since there is nothing between the fields.
+        let all = unsafe { std::slice::from_raw_parts(blocks.as_ptr().cast::<u8>(), size_of_val(blocks)) };
+        all.get(at..).unwrap_or(&[])
+    }
 }
 
 const EMPTY: Block = Block { quads: [[0; 4]; 64], scale: [0.0; 8], less_16: [0; 16], less_32: [0; 8] };
@@ -123,9 +132,8 @@ impl Op for Quantise<'_> {
         for (j, x) in self.x.as_chunks::<32>().0.iter().enumerate() {
             let halves = x.as_chunks::<N>().0;
             let (a, b) = (s.load(&halves[0]), s.load(&halves[1]));
-            let zero = s.splat(0.0);
-            let finite = s.sum(s.fma(b, zero, s.mul(a, zero))) == 0.0;
-            let most = s.greatest(s.max(s.abs(a), s.abs(b)));
+            let most = f32::from_bits(s.most_bits(a, b));
+            let finite = most.is_finite();
             let (scale, inverse) = match most {
                 _ if !finite => (f32::NAN, 0.0),
                 m if m < 1e-30 => (0.0, 0.0),
@@ -135,7 +143,8 @@ impl Op for Quantise<'_> {
                 let q = if finite { s.to_i(s.mul(v, s.splat(inverse))) } else { s.splat_i(0) };
                 let bytes = s.narrow(q);
                 self.block.quads[j * 8 + h * 4..][..4].copy_from_slice(bytes.as_chunks::<4>().0);
-                self.block.less_16[j * 2 + h] = -bytes.iter().map(|b| i32::from(*b as i8)).sum::<i32>();
+                // Sums of whole numbers below 2^24 are exact in f32.
+                self.block.less_16[j * 2 + h] = -(s.sum(s.to_f(q)) as i32);
             }
             self.block.less_32[j] = self.block.less_16[j * 2] + self.block.less_16[j * 2 + 1];
             self.block.scale[j] = scale;

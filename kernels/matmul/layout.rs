@@ -31,8 +31,8 @@ pub(super) trait Layout: Copy {
     const MINS: bool;
     /// Bytes of the scales of a tile with that many runs.
     fn side(runs: usize) -> usize;
-    /// The quanta of run `run` of one row, four to a word.
-    fn words(row: &[u8], run: usize) -> [u32; 8];
+    /// The quanta of run `run` of sixteen rows: eight vectors, four columns to a lane.
+    fn quads<S: Lanes>(s: S, rows: &Rows, run: usize) -> [S::I; 8];
     /// Writes one row's scales.
     fn put_side(row: &[u8], r: usize, side: &mut [u8]);
     /// Scale and minimum of group `group` (32 or 16 columns) for the 16 rows.
@@ -80,14 +80,17 @@ macro_rules! with_layout {
 }
 pub(super) use with_layout;
 
-/// Makes the tile of up to 16 rows, given each row's bytes for these columns.
+/// The bytes of sixteen rows for the columns of a tile; what is beyond the matrix is zeros.
+pub(super) type Rows<'a> = [&'a [u8]; ROWS];
+
+/// Makes the tile of sixteen rows, of which the first `count` are the matrix's.
 #[inline(always)]
-pub(super) fn pack<'a, L: Layout>(rows: impl Iterator<Item = &'a [u8]>, runs: usize, tile: &mut [u8]) {
+pub(super) fn pack<S: Lanes, L: Layout>(s: S, rows: &Rows, count: usize, runs: usize, tile: &mut [u8]) {
     let (quanta, side) = tile.split_at_mut(runs * 64 * L::BITS);
-    for (r, row) in rows.take(ROWS).enumerate() {
-        for (run, quanta) in quanta.chunks_exact_mut(64 * L::BITS).enumerate() {
-            put_planes(L::BITS, L::words(row, run), r, quanta);
-        }
+    for (run, quanta) in quanta.chunks_exact_mut(64 * L::BITS).enumerate() {
+        put_planes(s, L::BITS, L::quads(s, rows, run), quanta);
+    }
+    for (r, row) in rows.iter().enumerate().take(count) {
         L::put_side(row, r, side);
     }
 }
@@ -97,45 +100,45 @@ const PAIRS: u32 = 0x0303_0303;
 const NIBBLES: u32 = 0x0f0f_0f0f;
 
 #[inline(always)]
-fn put(vector: &mut [u8; 64], r: usize, word: u32) {
-    vector.as_chunks_mut::<4>().0[r % ROWS] = word.to_le_bytes();
-}
-
-#[inline(always)]
-fn put_planes(bits: usize, words: [u32; 8], r: usize, quanta: &mut [u8]) {
+fn put_planes<S: Lanes>(s: S, bits: usize, quads: [S::I; 8], quanta: &mut [u8]) {
     let vectors = quanta.as_chunks_mut::<64>().0;
-    let mut next = 0;
-    let mut shift = 0u32;
     if bits == 8 {
         for i in 0..8 {
-            put(&mut vectors[i], r, words[i]);
+            s.store_i(quads[i], &mut vectors[i]);
         }
         return;
     }
+    let mut next = 0;
+    let mut shift = 0u32;
     if bits & 4 != 0 {
+        let mask = s.splat_i(NIBBLES as i32);
         for i in 0..4 {
-            put(&mut vectors[i], r, words[i] & NIBBLES | (words[i + 4] & NIBBLES) << 4);
+            let high = s.shl(s.and(quads[i + 4], mask), 4);
+            s.store_i(s.or(s.and(quads[i], mask), high), &mut vectors[i]);
         }
         next += 4;
         shift += 4;
     }
     if bits & 2 != 0 {
+        let mask = s.splat_i(PAIRS as i32);
         for i in 0..2 {
-            let mut pairs = 0;
+            let mut pairs = s.splat_i(0);
             for k in 0..4 {
-                pairs |= (words[i + 2 * k] >> shift & PAIRS) << (2 * k);
+                let pair = s.and(s.shr(quads[i + 2 * k], shift), mask);
+                pairs = s.or(pairs, s.shl(pair, 2 * k as u32));
             }
-            put(&mut vectors[next + i], r, pairs);
+            s.store_i(pairs, &mut vectors[next + i]);
         }
         next += 2;
         shift += 2;
     }
     if bits & 1 != 0 {
-        let mut ones = 0;
+        let mask = s.splat_i(ONES as i32);
+        let mut ones = s.splat_i(0);
         for k in 0..8 {
-            ones |= (words[k] >> shift & ONES) << k;
+            ones = s.or(ones, s.shl(s.and(s.shr(quads[k], shift), mask), k as u32));
         }
-        put(&mut vectors[next], r, ones);
+        s.store_i(ones, &mut vectors[next]);
     }
 }
 
@@ -188,9 +191,40 @@ pub(super) fn planes<S: Lanes>(s: S, bits: usize, quanta: &[u8]) -> [S::I; 8] {
     out
 }
 
+/// Four words of each row from `at`.
 #[inline(always)]
-fn word(bytes: &[u8], at: usize) -> u32 {
-    u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+fn four<S: Lanes>(s: S, rows: &Rows, at: usize) -> [S::I; 4] {
+    const NOTHING: &[u8; 16] = &[0; 16];
+    let mut parts = [NOTHING; ROWS];
+    for (part, row) in parts.iter_mut().zip(rows) {
+        *part = row.get(at..).and_then(<[u8]>::first_chunk).unwrap_or(NOTHING);
+    }
+    s.across(parts)
+}
+
+/// Eight words of each row from `at`.
+#[inline(always)]
+fn eight<S: Lanes>(s: S, rows: &Rows, at: usize) -> [S::I; 8] {
+    let ([a, b, c, d], [e, f, g, h]) = (four(s, rows, at), four(s, rows, at + 16));
+    [a, b, c, d, e, f, g, h]
+}
+
+/// Some bits of each byte, moved down.
+#[inline(always)]
+fn bits_of<S: Lanes>(s: S, words: [S::I; 8], shift: usize, mask: u32) -> [S::I; 8] {
+    let mut out = words;
+    for word in &mut out {
+        *word = s.and(s.shr(*word, shift as u32), s.splat_i(mask as i32));
+    }
+    out
+}
+
+/// The same bits above those that are there.
+#[inline(always)]
+fn add_bits<S: Lanes>(s: S, words: &mut [S::I; 8], above: [S::I; 8], by: u32) {
+    for (word, above) in words.iter_mut().zip(above) {
+        *word = s.or(*word, s.shl(above, by));
+    }
 }
 
 #[inline(always)]
@@ -203,26 +237,32 @@ fn half_lanes<S: Lanes>(s: S, side: &[u8], at: usize) -> S::F {
 
 /// The quanta of a block of 32 whose nibbles begin at `at`: low nibbles first.
 #[inline(always)]
-fn nibble_words(block: &[u8], at: usize) -> [u32; 8] {
-    let mut words = [0; 8];
-    for i in 0..8 {
-        words[i] = word(block, at + i % 4 * 4) >> (i / 4 * 4) & NIBBLES;
+fn nibble_quads<S: Lanes>(s: S, rows: &Rows, at: usize) -> [S::I; 8] {
+    let [a, b, c, d] = four(s, rows, at);
+    let mask = s.splat_i(NIBBLES as i32);
+    let mut out = [a, b, c, d, a, b, c, d];
+    for (i, word) in out.iter_mut().enumerate() {
+        *word = s.and(if i < 4 { *word } else { s.shr(*word, 4) }, mask);
     }
-    words
+    out
 }
 
 /// Fifth bits of a block of 32, which lie one after the other in the four bytes at `at`.
 #[inline(always)]
-fn add_fifth_bits(words: &mut [u32; 8], block: &[u8], at: usize) {
-    let bits = word(block, at);
-    for (i, w) in words.iter_mut().enumerate() {
-        let b = bits >> (4 * i);
-        *w |= (b & 1 | (b & 2) << 7 | (b & 4) << 14 | (b & 8) << 21) << 4;
+fn add_fifth_bits<S: Lanes>(s: S, quads: &mut [S::I; 8], rows: &Rows, at: usize) {
+    let [bits, ..] = four(s, rows, at);
+    for (i, quad) in quads.iter_mut().enumerate() {
+        let four = s.shr(bits, 4 * i as u32);
+        for k in 0..4 {
+            // Bit k goes to the fifth place of byte k.
+            let bit = s.and(four, s.splat_i(1 << k));
+            *quad = s.or(*quad, s.shl(bit, 4 + 7 * k));
+        }
     }
 }
 
 macro_rules! blocks_of_32 {
-    ($name:ident, $bits:literal, $zero:literal, $mins:literal, |$block:ident| $words:expr) => {
+    ($name:ident, $bits:literal, $zero:literal, $mins:literal, |$s:ident, $rows:ident, $at:ident| $quads:expr) => {
         #[derive(Clone, Copy)]
         #[allow(non_camel_case_types)]
         pub(super) struct $name;
@@ -238,10 +278,9 @@ macro_rules! blocks_of_32 {
                 runs * if $mins { 64 } else { 32 }
             }
             #[inline(always)]
-            fn words(row: &[u8], run: usize) -> [u32; 8] {
-                let bytes = Format::$name.block_bytes();
-                let $block = &row[run * bytes..][..bytes];
-                $words
+            fn quads<S: Lanes>($s: S, $rows: &Rows, run: usize) -> [S::I; 8] {
+                let $at = run * Format::$name.block_bytes();
+                $quads
             }
             #[inline(always)]
             fn put_side(row: &[u8], r: usize, side: &mut [u8]) {
@@ -264,24 +303,24 @@ macro_rules! blocks_of_32 {
     };
 }
 
-blocks_of_32!(Q8_0, 8, 128, false, |b| {
-    let mut words = [0; 8];
-    for i in 0..8 {
-        words[i] = word(b, 2 + i * 4) ^ 0x8080_8080;
+blocks_of_32!(Q8_0, 8, 128, false, |s, rows, at| {
+    let mut quads = eight(s, rows, at + 2);
+    for quad in &mut quads {
+        *quad = s.less_bytes(*quad, 128);
     }
-    words
+    quads
 });
-blocks_of_32!(Q4_0, 4, 8, false, |b| nibble_words(b, 2));
-blocks_of_32!(Q4_1, 4, 0, true, |b| nibble_words(b, 4));
-blocks_of_32!(Q5_0, 5, 16, false, |b| {
-    let mut words = nibble_words(b, 6);
-    add_fifth_bits(&mut words, b, 2);
-    words
+blocks_of_32!(Q4_0, 4, 8, false, |s, rows, at| nibble_quads(s, rows, at + 2));
+blocks_of_32!(Q4_1, 4, 0, true, |s, rows, at| nibble_quads(s, rows, at + 4));
+blocks_of_32!(Q5_0, 5, 16, false, |s, rows, at| {
+    let mut quads = nibble_quads(s, rows, at + 6);
+    add_fifth_bits(s, &mut quads, rows, at + 2);
+    quads
 });
-blocks_of_32!(Q5_1, 5, 0, true, |b| {
-    let mut words = nibble_words(b, 8);
-    add_fifth_bits(&mut words, b, 4);
-    words
+blocks_of_32!(Q5_1, 5, 0, true, |s, rows, at| {
+    let mut quads = nibble_quads(s, rows, at + 8);
+    add_fifth_bits(s, &mut quads, rows, at + 4);
+    quads
 });
 
 /// Scales of Q4_K and Q5_K: the two common factors as halves, then per row three words: the low four bits of the
@@ -325,7 +364,7 @@ fn signed_scale<S: Lanes>(s: S, side: &[u8], group: usize) -> (S::F, S::F) {
 
 macro_rules! k_quants {
     ($name:ident, $bits:literal, $zero:literal, $halves:literal, $mins:literal, $side:literal,
-     |$row:ident, $run:ident, $i:ident| $word:expr, $put_side:expr, $scale:path) => {
+     |$s:ident, $rows:ident, $run:ident| $quads:expr, $put_side:expr, $scale:path) => {
         #[derive(Clone, Copy)]
         #[allow(non_camel_case_types)]
         pub(super) struct $name;
@@ -341,12 +380,8 @@ macro_rules! k_quants {
                 $side
             }
             #[inline(always)]
-            fn words($row: &[u8], $run: usize) -> [u32; 8] {
-                let mut words = [0; 8];
-                for $i in 0..8 {
-                    words[$i] = $word;
-                }
-                words
+            fn quads<S: Lanes>($s: S, $rows: &Rows, $run: usize) -> [S::I; 8] {
+                $quads
             }
             #[inline(always)]
             fn put_side(row: &[u8], r: usize, side: &mut [u8]) {
@@ -368,7 +403,7 @@ k_quants!(
     false,
     true,
     256,
-    |row, run, i| word(row, 16 + run / 2 * 32 + i * 4) >> (run % 2 * 4) & NIBBLES,
+    |s, rows, run| bits_of(s, eight(s, rows, 16 + run / 2 * 32), run % 2 * 4, NIBBLES),
     put_k4_side,
     k4_scale
 );
@@ -379,9 +414,10 @@ k_quants!(
     false,
     true,
     256,
-    |row, run, i| {
-        let low = word(row, 48 + run / 2 * 32 + i * 4) >> (run % 2 * 4) & NIBBLES;
-        low | (word(row, 16 + i * 4) >> run & ONES) << 4
+    |s, rows, run| {
+        let mut quads = bits_of(s, eight(s, rows, 48 + run / 2 * 32), run % 2 * 4, NIBBLES);
+        add_bits(s, &mut quads, bits_of(s, eight(s, rows, 16), run, ONES), 4);
+        quads
     },
     put_k4_side,
     k4_scale
@@ -393,9 +429,10 @@ k_quants!(
     true,
     false,
     320,
-    |row, run, i| {
-        let low = word(row, run / 4 * 64 + run % 2 * 32 + i * 4) >> (run % 4 / 2 * 4) & NIBBLES;
-        low | (word(row, 128 + run / 4 * 32 + i * 4) >> (run % 4 * 2) & PAIRS) << 4
+    |s, rows, run| {
+        let mut quads = bits_of(s, eight(s, rows, run / 4 * 64 + run % 2 * 32), run % 4 / 2 * 4, NIBBLES);
+        add_bits(s, &mut quads, bits_of(s, eight(s, rows, 128 + run / 4 * 32), run % 4 * 2, PAIRS), 4);
+        quads
     },
     |row, r, side| {
         side[r * 2..][..2].copy_from_slice(&row[208..210]);
@@ -412,9 +449,10 @@ k_quants!(
     true,
     false,
     320,
-    |row, run, i| {
-        let low = word(row, 32 + run / 4 * 32 + i * 4) >> (run % 4 * 2) & PAIRS;
-        low | (word(row, i * 4) >> run & ONES) << 2
+    |s, rows, run| {
+        let mut quads = bits_of(s, eight(s, rows, 32 + run / 4 * 32), run % 4 * 2, PAIRS);
+        add_bits(s, &mut quads, bits_of(s, eight(s, rows, 0), run, ONES), 2);
+        quads
     },
     |row, r, side| {
         side[r * 2..][..2].copy_from_slice(&row[108..110]);
@@ -431,7 +469,7 @@ k_quants!(
     true,
     true,
     320,
-    |row, run, i| word(row, 16 + run / 4 * 32 + i * 4) >> (run % 4 * 2) & PAIRS,
+    |s, rows, run| bits_of(s, eight(s, rows, 16 + run / 4 * 32), run % 4 * 2, PAIRS),
     |row, r, side| {
         side[r * 2..][..2].copy_from_slice(&row[80..82]);
         side[32 + r * 2..][..2].copy_from_slice(&row[82..84]);

@@ -5,6 +5,7 @@
 //! ([`Packed`], see [`mod@packed`]); both give the same bits, as do all levels, thread counts and batch sizes.
 
 mod acts;
+mod by_amx;
 mod float;
 mod layout;
 mod packed;

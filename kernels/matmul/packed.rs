@@ -1,11 +1,13 @@
 //! Weights rearranged for the vector units, once, when a model is loaded.
 
 use super::Matrix;
-use super::layout::{self, Layout, ROWS, SPAN, tile_bytes};
-use crate::Format;
-use crate::error::{Error, product};
+use super::layout::{self, Layout, ROWS, Rows, SPAN, planes, tile_bytes};
+use crate::error::{Error, length, product};
+use crate::lanes::{Lanes, Op};
 use crate::os::{Arena, Mapped, Part};
 use crate::pool::{Disjoint, Pool};
+use crate::{Format, Level};
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 enum Store {
@@ -56,7 +58,8 @@ impl Packed {
             pool.run(strips, |strip| {
                 // SAFETY: one strip per task, one range per strip.
                 let out = unsafe { out.range(strip * strip_bytes, strip_bytes) };
-                pack_strip(matrix, strip, out);
+                // Any level makes the same bytes.
+                pack_strip(Level::best(), matrix, strip, out);
             });
         }
         Ok(Packed { format, rows, cols, strip_bytes, store: Store::Own(memory) })
@@ -98,39 +101,115 @@ impl Packed {
         }
     }
 
+    /// Row `index` as f32, the same as [`Matrix::row`] gives.
+    pub fn row(&self, index: usize, out: &mut [f32]) -> Result<(), Error> {
+        if index >= self.rows {
+            return Err(Error::Range { what: "row of the matrix", value: index, limit: self.rows });
+        }
+        length("row of the matrix", self.cols, out.len())?;
+        let (strip, row) = (self.strip(index / ROWS), index % ROWS);
+        use super::layout::{Q2_K, Q3_K, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0, with_layout};
+        macro_rules! of {
+            ($layout:ident) => {
+                Level::best().run(Row::<$layout> { strip, row, out, layout: PhantomData })
+            };
+            () => {
+                ()
+            };
+        }
+        with_layout!(self.format, of);
+        Ok(())
+    }
+
     pub(super) fn strip(&self, strip: usize) -> &[u8] {
         &self.as_bytes()[strip * self.strip_bytes..][..self.strip_bytes]
     }
 }
 
-/// Makes one tile of a raw matrix. Kept out of the vector entries: their instructions made it slower.
-#[inline(never)]
-pub(super) fn pack_tile<L: Layout>(matrix: &Matrix, strip: usize, span: usize, tile: &mut [u8]) {
-    let first = strip * ROWS;
-    let rows = first..(first + ROWS).min(matrix.rows);
-    if rows.len() < ROWS {
-        tile.fill(0);
-    }
-    let columns = span * SPAN..(span * SPAN + SPAN).min(matrix.cols);
-    let bytes = |columns: usize| columns / L::FORMAT.block_len() * L::FORMAT.block_bytes();
-    let (start, len) = (bytes(columns.start), bytes(columns.len()));
-    layout::pack::<L>(rows.map(|r| &matrix.row_data(r)[start..][..len]), columns.len() / 32, tile);
+/// Makes one tile of a raw matrix.
+pub(super) fn pack_tile<L: Layout>(level: Level, matrix: &Matrix, strip: usize, span: usize, tile: &mut [u8]) {
+    level.run(Pack::<L> { matrix, strip, span, tile, layout: PhantomData });
 }
 
-fn pack_strip(matrix: &Matrix, strip: usize, out: &mut [u8]) {
-    fn tiles<L: Layout>(matrix: &Matrix, strip: usize, out: &mut [u8]) {
+struct Pack<'a, L> {
+    matrix: &'a Matrix<'a>,
+    strip: usize,
+    span: usize,
+    tile: &'a mut [u8],
+    layout: PhantomData<L>,
+}
+
+impl<L: Layout> Op for Pack<'_, L> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<S: Lanes>(self, s: S) {
+        let Pack { matrix, strip, span, tile, .. } = self;
+        let first = strip * ROWS;
+        let count = ROWS.min(matrix.rows - first);
+        if count < ROWS {
+            tile.fill(0);
+        }
+        let columns = span * SPAN..(span * SPAN + SPAN).min(matrix.cols);
+        let (block_len, block_bytes) = (L::FORMAT.block_len(), L::FORMAT.block_bytes());
+        let (start, len) = (columns.start / block_len * block_bytes, columns.len() / block_len * block_bytes);
+        let mut rows: Rows = [&[]; ROWS];
+        for (r, row) in rows.iter_mut().enumerate().take(count) {
+            *row = &matrix.row_data(first + r)[start..][..len];
+        }
+        layout::pack::<S, L>(s, &rows, count, columns.len() / 32, tile);
+    }
+}
+
+fn pack_strip(level: Level, matrix: &Matrix, strip: usize, out: &mut [u8]) {
+    fn tiles<L: Layout>(level: Level, matrix: &Matrix, strip: usize, out: &mut [u8]) {
         for (span, tile) in out.chunks_mut(tile_bytes::<L>(8)).enumerate() {
-            pack_tile::<L>(matrix, strip, span, tile);
+            pack_tile::<L>(level, matrix, strip, span, tile);
         }
     }
     use super::layout::{Q2_K, Q3_K, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0, with_layout};
     macro_rules! of {
         ($layout:ident) => {
-            tiles::<$layout>(matrix, strip, out)
+            tiles::<$layout>(level, matrix, strip, out)
         };
         () => {
             ()
         };
     }
     with_layout!(matrix.format(), of);
+}
+
+/// One row of a strip as f32.
+struct Row<'a, L> {
+    strip: &'a [u8],
+    /// Which of the strip's.
+    row: usize,
+    out: &'a mut [f32],
+    layout: PhantomData<L>,
+}
+
+impl<L: Layout> Op for Row<'_, L> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run<S: Lanes>(self, s: S) {
+        let byte = s.splat_i(255);
+        for (tile, out) in self.strip.chunks(tile_bytes::<L>(8)).zip(self.out.chunks_mut(SPAN)) {
+            let (quanta, side) = tile.split_at(out.len() / 32 * 64 * L::BITS);
+            let runs = quanta.chunks_exact(64 * L::BITS).zip(out.as_chunks_mut::<32>().0);
+            for (run, (quanta, out)) in runs.enumerate() {
+                for (q, quad) in planes(s, L::BITS, quanta).into_iter().enumerate() {
+                    let group = if L::HALVES { run * 2 + q / 4 } else { run };
+                    let (scale, min) = L::scale(s, side, group);
+                    for k in 0..4 {
+                        // As the format's definition has it, rounding for rounding.
+                        let quantum = s.to_f(s.and(s.shr(quad, 8 * k), byte));
+                        let x = s.mul(scale, s.sub(quantum, s.splat(L::ZERO as f32)));
+                        let x = if L::MINS { s.sub(x, min) } else { x };
+                        out[q * 4 + k as usize] = s.to_array(x)[self.row];
+                    }
+                }
+            }
+        }
+    }
 }

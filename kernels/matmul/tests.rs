@@ -91,6 +91,8 @@ fn each_format_follows_its_definition_over_odd_sizes() {
         }
     }
     check(Format::Q4_0, 40, 288, 100, 4);
+    check(Format::Q8_0, 80, 352, 300, 4);
+    check(Format::Q4_K, 64, 512, 33, 4);
     check(Format::Q6_K, 20, 256, 97, 5);
 }
 
@@ -223,6 +225,26 @@ fn packed_bytes_come_back_from_a_file() {
     assert!(again.as_bytes() == packed.as_bytes());
     assert!(Packed::from_mapped(Format::Q5_K, 20, 512, file.clone(), 65).is_err());
     assert!(Packed::from_mapped(Format::Q5_K, 20, 512, file, usize::MAX).is_err());
+}
+
+#[test]
+fn rows_come_back_from_packed_weights_as_from_the_file() {
+    let pool = Pool::new(1);
+    for format in Format::ALL.into_iter().filter(|f| !f.is_float()) {
+        for (rows, cols) in [(1, format.block_len()), (19, 5 * format.block_len()), (16, 256)] {
+            let bytes = encoded(format, &noise(rows * cols, 3));
+            let matrix = Matrix::new(format, rows, cols, &bytes).unwrap();
+            let packed = Packed::pack(&pool, &matrix).unwrap();
+            for row in 0..rows {
+                let (mut raw, mut found) = (vec![0.0; cols], vec![f32::NAN; cols]);
+                matrix.row(row, &mut raw).unwrap();
+                packed.row(row, &mut found).unwrap();
+                assert_eq!(raw, found, "{format} {rows}×{cols}, row {row}");
+            }
+            assert!(packed.row(rows, &mut vec![0.0; cols]).is_err());
+            assert!(packed.row(0, &mut vec![0.0; cols + 1]).is_err());
+        }
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@
 use super::acts::{Activations, Block};
 use super::layout::{Layout, ROWS, SPAN, TILE, planes, tile_bytes};
 use super::packed::pack_tile;
-use super::{Job, Weights};
+use super::{Job, Weights, by_amx};
 use crate::Level;
 use crate::lanes::{Lanes, N, Op};
 use std::marker::PhantomData;
@@ -19,12 +19,12 @@ use std::ops::Range;
 const FEW: usize = 4;
 /// Activation rows that meet a panel before the next: their sums stay in the nearest cache.
 const BATCH: usize = 288;
-/// Strips that are unpacked together.
-const PAIR: usize = 2;
+/// Strips that are unpacked together: a multiple of two.
+pub(super) const PANELS: usize = 4;
 
 /// Weight rows that one task takes: whole strips.
 pub(super) fn rows_per_task(activations: usize) -> usize {
-    if activations <= FEW { 4 * ROWS } else { PAIR * ROWS }
+    if activations <= FEW { 4 * ROWS } else { PANELS * ROWS }
 }
 
 pub(super) fn rows(level: Level, job: &Job, acts: &Activations, rows: Range<usize>) {
@@ -64,12 +64,12 @@ impl<'a> Strip<'a> {
     }
 
     #[inline(always)]
-    fn tile<'b, L: Layout>(&'b self, span: usize, runs: usize, scratch: &'b mut [u8]) -> &'b [u8] {
+    fn tile<'b, L: Layout>(&'b self, level: Level, span: usize, runs: usize, scratch: &'b mut [u8]) -> &'b [u8] {
         let bytes = tile_bytes::<L>(runs);
         match self {
             Strip::Packed(strip) => &strip[span * tile_bytes::<L>(8)..][..bytes],
             Strip::Raw(matrix, strip) => {
-                pack_tile::<L>(matrix, *strip, span, &mut scratch[..bytes]);
+                pack_tile::<L>(level, matrix, *strip, span, &mut scratch[..bytes]);
                 &scratch[..bytes]
             }
         }
@@ -87,7 +87,7 @@ fn few<L: Layout>(level: Level, job: &Job, acts: &Activations, rows: Range<usize
     for first in rows.clone().step_by(ROWS) {
         let strip = Strip::of(&job.weights, first / ROWS);
         let mut out = [[0.0; N]; FEW];
-        let few = Few { strip: &strip, acts, scratch: &mut scratch, out: &mut out, layout: PhantomData::<L> };
+        let few = Few { level, strip: &strip, acts, scratch: &mut scratch, out: &mut out, layout: PhantomData::<L> };
         match acts.rows() {
             0 => {}
             1 => level.run(Times::<L, 1>(few)),
@@ -102,6 +102,7 @@ fn few<L: Layout>(level: Level, job: &Job, acts: &Activations, rows: Range<usize
 }
 
 struct Few<'a, L> {
+    level: Level,
     strip: &'a Strip<'a>,
     acts: &'a Activations,
     scratch: &'a mut [u8],
@@ -120,13 +121,13 @@ impl<L: Layout, const M: usize> Op for Times<'_, L, M> {
 
     #[inline(always)]
     fn run<S: Lanes>(self, s: S) {
-        let Few { strip, acts, scratch, out: to, .. } = self.0;
+        let Few { level, strip, acts, scratch, out: to, .. } = self.0;
         let mut out = [s.splat(0.0); M];
         let (rows, cols) = (acts.rows(), acts.cols());
         let packed = matches!(strip, Strip::Packed(_));
         for (span, blocks) in acts.blocks().chunks_exact(rows).enumerate() {
             let runs = runs_of(cols, span);
-            let tile = strip.tile::<L>(span, runs, scratch);
+            let tile = strip.tile::<L>(level, span, runs, scratch);
             let (quanta, side) = tile.split_at(runs * 64 * L::BITS);
             let acts: [&Block; M] = std::array::from_fn(|m| &blocks[m.min(rows - 1)]);
             for (run, quanta) in quanta.chunks_exact(64 * L::BITS).enumerate() {
@@ -164,34 +165,40 @@ impl<L: Layout, const M: usize> Op for Times<'_, L, M> {
 
 /// A tile with one byte per quantum and its scales in f32.
 #[repr(C, align(64))]
-struct Panel {
-    values: [[u8; 64]; SPAN / 4],
-    scale: [[f32; N]; SPAN / 16],
-    min: [[f32; N]; SPAN / 16],
+pub(super) struct Panel {
+    /// As the tile has them; for AMX as signed bytes, less the offset.
+    pub(super) values: [[u8; 64]; SPAN / 4],
+    pub(super) scale: [[f32; N]; SPAN / 16],
+    pub(super) min: [[f32; N]; SPAN / 16],
 }
 
 const EMPTY: Panel = Panel { values: [[0; 64]; 64], scale: [[0.0; N]; 16], min: [[0.0; N]; 16] };
 
 fn many<L: Layout>(level: Level, job: &Job, acts: &Activations, rows: Range<usize>) {
-    let strips: [Option<Strip>; PAIR] = std::array::from_fn(|p| {
+    let strips: [Option<Strip>; PANELS] = std::array::from_fn(|p| {
         let first = rows.start + p * ROWS;
         (first < rows.end).then(|| Strip::of(&job.weights, first / ROWS))
     });
-    let mut panels = [EMPTY; PAIR];
+    let count = rows.len().div_ceil(ROWS);
+    let mut panels = [EMPTY; PANELS];
     let mut scratch = Strip::scratch(&job.weights);
-    let mut sums = [[[0.0; N]; PAIR]; BATCH];
+    let mut sums = vec![[[0.0; N]; PANELS]; acts.rows().min(BATCH)];
     for start in (0..acts.rows()).step_by(BATCH) {
         let batch = start..(start + BATCH).min(acts.rows());
         let sums = &mut sums[..batch.len()];
-        sums.fill([[0.0; N]; PAIR]);
+        sums.fill([[0.0; N]; PANELS]);
         for (span, blocks) in acts.blocks().chunks_exact(acts.rows()).enumerate() {
             let runs = runs_of(acts.cols(), span);
             for (panel, strip) in panels.iter_mut().zip(strips.iter().flatten()) {
-                let tile = strip.tile::<L>(span, runs, &mut scratch);
-                level.run(Unpack::<L> { tile, runs, panel, layout: PhantomData });
+                let tile = strip.tile::<L>(level, span, runs, &mut scratch);
+                level.run(Unpack::<L> { tile, runs, panel, signed: level.has_tiles(), layout: PhantomData });
             }
-            let blocks = &blocks[batch.clone()];
-            level.run(Meet::<L> { panels: &panels, runs, blocks, sums, layout: PhantomData });
+            let (panels, blocks) = (&panels, &blocks[batch.clone()]);
+            if level.has_tiles() {
+                level.run(by_amx::Meet::<L> { panels, count, runs, blocks, sums, layout: PhantomData });
+            } else {
+                level.run(Meet::<L> { panels, count, runs, blocks, sums, layout: PhantomData });
+            }
         }
         level.run(Finish { job, batch, sums, rows: rows.clone() });
     }
@@ -201,7 +208,7 @@ fn many<L: Layout>(level: Level, job: &Job, acts: &Activations, rows: Range<usiz
 struct Finish<'a, 'j> {
     job: &'a Job<'j>,
     batch: Range<usize>,
-    sums: &'a [[[f32; N]; PAIR]],
+    sums: &'a [[[f32; N]; PANELS]],
     rows: Range<usize>,
 }
 
@@ -212,7 +219,7 @@ impl Op for Finish<'_, '_> {
     fn run<S: Lanes>(self, _: S) {
         for (i, sums) in self.batch.zip(self.sums) {
             let sums = sums.as_flattened();
-            match sums.first_chunk::<{ PAIR * N }>() {
+            match sums.first_chunk::<{ PANELS * N }>() {
                 // A length that the compiler knows makes vectors of it.
                 Some(all) if self.rows.len() == all.len() => self.job.finish(i, self.rows.start, all),
                 _ => self.job.finish(i, self.rows.start, &sums[..self.rows.len()]),
@@ -225,6 +232,7 @@ struct Unpack<'a, L> {
     tile: &'a [u8],
     runs: usize,
     panel: &'a mut Panel,
+    signed: bool,
     layout: PhantomData<L>,
 }
 
@@ -240,6 +248,7 @@ impl<L: Layout> Op for Unpack<'_, L> {
                 s.prefetch(quanta, tile_bytes::<L>(8) + line * 64);
             }
             for (value, to) in planes(s, L::BITS, quanta).into_iter().zip(values) {
+                let value = if self.signed && L::ZERO != 0 { s.less_bytes(value, L::ZERO as u8) } else { value };
                 s.store_i(value, to);
             }
         }
@@ -255,10 +264,12 @@ impl<L: Layout> Op for Unpack<'_, L> {
 
 /// Activation rows of one span meeting the panels.
 struct Meet<'a, L> {
-    panels: &'a [Panel; PAIR],
+    panels: &'a [Panel; PANELS],
+    /// How many of them there are.
+    count: usize,
     runs: usize,
     blocks: &'a [Block],
-    sums: &'a mut [[[f32; N]; PAIR]],
+    sums: &'a mut [[[f32; N]; PANELS]],
     layout: PhantomData<L>,
 }
 
@@ -267,16 +278,19 @@ impl<L: Layout> Op for Meet<'_, L> {
 
     #[inline(always)]
     fn run<S: Lanes>(self, s: S) {
-        let Meet { panels, runs, blocks, sums, .. } = self;
+        let Meet { panels, count, runs, blocks, sums, .. } = self;
         let mut at = 0;
         macro_rules! rows {
             ($m:literal) => {
                 while let (Some(b), Some(c)) = (blocks[at..].first_chunk::<$m>(), sums[at..].first_chunk_mut::<$m>()) {
                     if S::WIDE {
-                        micro::<S, L, $m, 2>(s, panels, 0, runs, b, c);
+                        for first in (0..count).step_by(2) {
+                            micro::<S, L, $m, 2>(s, panels, first, runs, b, c);
+                        }
                     } else {
-                        micro::<S, L, $m, 1>(s, panels, 0, runs, b, c);
-                        micro::<S, L, $m, 1>(s, panels, 1, runs, b, c);
+                        for first in 0..count {
+                            micro::<S, L, $m, 1>(s, panels, first, runs, b, c);
+                        }
                     }
                     at += $m;
                 }
@@ -302,11 +316,11 @@ fn start<S: Lanes, L: Layout>(s: S, less: S::I) -> S::I {
 #[inline(always)]
 fn micro<S: Lanes, L: Layout, const M: usize, const P: usize>(
     s: S,
-    panels: &[Panel; PAIR],
+    panels: &[Panel; PANELS],
     first: usize,
     runs: usize,
     blocks: &[Block; M],
-    sums: &mut [[[f32; N]; PAIR]; M],
+    sums: &mut [[[f32; N]; PANELS]; M],
 ) {
     let quads = if L::HALVES { 4 } else { 8 };
     let short = S::SHORT && L::BITS <= 4;

@@ -41,7 +41,7 @@ pub struct Options<'o> {
     /// Quantised weights are rearranged for speed, and this is told which bytes of the file are read no more, so that
     /// their pages can be given back. None computes from the file's bytes: slower, with the same results.
     pub pack: Option<&'o dyn Fn(Range<u64>)>,
-    /// Where matrices may lie that were packed before. Used only with `pack`.
+    /// Where matrices may lie that were packed before.
     pub stored: Option<Stored<'o>>,
 }
 
@@ -184,7 +184,11 @@ impl<'a> Engine<'a> {
         let context = context(&config, options.context)?;
         let chunk = options.chunk.unwrap_or_else(|| memory::chunk(&config)).clamp(1, context);
         let pool = Pool::new(options.threads);
-        let packing = options.pack.map(|copied| Packing { pool: &pool, copied, stored: options.stored });
+        let packing = (options.pack.is_some() || options.stored.is_some()).then_some(Packing {
+            pool: &pool,
+            copied: options.pack,
+            stored: options.stored,
+        });
         let model = Model::new(config, weights, context, packing)?;
         let Options { level, cell, .. } = *options;
         Ok(Engine { model, tokenizer, pool, level, context, cell, chunk, work: Work::default() })
@@ -241,6 +245,17 @@ impl<'a> Engine<'a> {
     /// with.
     pub fn set_cell(&mut self, cell: Cell) {
         self.cell = cell;
+    }
+
+    /// Packs quantised weights before the second pass, unless [`Options::pack`] had it done already: a prompt's first
+    /// part meets them as the file has them. `copied` is told what `pack` is told.
+    pub fn pack_later(&mut self, copied: impl Fn(Range<u64>) + Send + Sync + 'a) {
+        self.model.pack_later(Box::new(copied));
+    }
+
+    /// Does now what [`Engine::pack_later`] put off.
+    pub fn finish_packing(&self) {
+        self.model.pack(&self.pool);
     }
 
     /// The matrices that are packed, each with its offset in the file: what [`Options::stored`] may give next time.

@@ -94,6 +94,7 @@ pub fn forward(model: &Model, machine: Machine, work: &mut Work, segments: &mut 
             return Err(InferError::TokenId { id, vocab: model.config.vocab });
         }
     }
+    model.before_pass(machine.pool);
     let before: Vec<usize> = segments.iter().map(|segment| segment.kv.len()).collect();
     let done = Pass { model, config: &model.config, machine }.run(work, segments);
     if done.is_err() {
@@ -141,7 +142,7 @@ impl Pass<'_, '_> {
         let tokens = segments.iter().flat_map(|segment| segment.tokens);
         resize(&mut work.x, segments.iter().map(|segment| segment.tokens.len()).sum::<usize>() * dim);
         for (x, id) in work.x.chunks_exact_mut(dim).zip(tokens) {
-            self.model.embedding.row(*id as usize, x)?;
+            self.model.embed(*id as usize, x)?;
         }
         if self.config.embedding_scale != 1.0 {
             work.x.iter_mut().for_each(|x| *x *= self.config.embedding_scale);

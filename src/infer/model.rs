@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use bizra_kernels::os::Arena;
 use bizra_kernels::{self as kernels, Format, Matrix, Packed, Pool, dequantize};
@@ -18,7 +20,7 @@ use super::weights::{Tensor, Weights};
 #[derive(Debug)]
 pub struct Model<'a> {
     pub config: ModelConfig,
-    pub(super) embedding: Matrix<'a>,
+    embedding: Matrix<'a>,
     pub(super) output_norm: Vec<f32>,
     pub(super) output: Linear<'a>,
     pub(super) blocks: Vec<Block<'a>>,
@@ -26,6 +28,7 @@ pub struct Model<'a> {
     pub(super) window_turns: Option<Turns>,
     /// Storage formats of the matrices, each once.
     pub(super) formats: BTreeSet<DType>,
+    later: Later<'a>,
 }
 
 /// One layer. Norms before each half, in some models after it too.
@@ -54,43 +57,55 @@ impl<'a> Block<'a> {
 
 #[derive(Debug)]
 pub(super) struct Linear<'a> {
-    store: Store<'a>,
+    /// As the file has it.
+    matrix: Matrix<'a>,
+    /// Where it begins in the model's file.
+    offset: u64,
+    packed: OnceLock<Packed>,
     pub bias: Option<Vec<f32>>,
-}
-
-#[derive(Debug)]
-enum Store<'a> {
-    File(Matrix<'a>),
-    Packed {
-        packed: Packed,
-        /// Where the matrix begins in the model's file.
-        offset: u64,
-    },
 }
 
 impl Linear<'_> {
     pub(super) fn weights(&self) -> kernels::Weights<'_> {
-        match &self.store {
-            Store::File(matrix) => (*matrix).into(),
-            Store::Packed { packed, .. } => packed.into(),
-        }
+        self.packed.get().map_or_else(|| self.matrix.into(), kernels::Weights::from)
     }
 
     fn packed(&self) -> Option<(u64, &Packed)> {
-        match &self.store {
-            Store::File(_) => None,
-            Store::Packed { packed, offset } => Some((*offset, packed)),
-        }
+        self.packed.get().map(|packed| (self.offset, packed))
+    }
+
+    fn range(&self) -> Range<u64> {
+        self.offset..self.offset + self.matrix.data().len() as u64
     }
 }
 
-/// Rearranging quantised weights for the vector units: a second copy, made when the model is built.
+/// Rearranging quantised weights for the vector units: a second copy.
 #[derive(Clone, Copy)]
 pub struct Packing<'p> {
     pub pool: &'p Pool,
-    /// Told which bytes of the file were copied and are read no more, so that their pages can be given back.
-    pub copied: &'p dyn Fn(Range<u64>),
+    /// With it, all are packed when the model is built. It is told which bytes of the file were copied and are read no
+    /// more, so that their pages can be given back.
+    pub copied: Option<&'p dyn Fn(Range<u64>)>,
     pub stored: Option<Stored<'p>>,
+}
+
+/// Told which bytes of the file were copied, as [`Packing::copied`] is.
+type Copied<'a> = Box<dyn Fn(Range<u64>) + Send + Sync + 'a>;
+
+/// Packing that waits until it pays.
+#[derive(Default)]
+struct Later<'a> {
+    copied: Option<Copied<'a>>,
+    /// Bytes of all matrices when they are packed.
+    room: usize,
+    passed: AtomicBool,
+    done: AtomicBool,
+}
+
+impl std::fmt::Debug for Later<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Later").field("passed", &self.passed).field("done", &self.done).finish_non_exhaustive()
+    }
 }
 
 /// Gives the matrix at an offset of the file as it was packed before, if it was.
@@ -113,7 +128,7 @@ impl<'a> Model<'a> {
         let output_norm = source.norm("output_norm.weight", config.dim)?;
         let output = if config.tied {
             source.used.insert("output.weight".to_owned());
-            source.tied_output(embedding_offset, embedding)?
+            source.arranged(embedding_offset, embedding, None)?
         } else {
             source.linear("output", config.vocab, config.dim)?
         };
@@ -123,7 +138,47 @@ impl<'a> Model<'a> {
         source.nothing_left()?;
         let matrices = weights.iter().filter(|tensor| tensor.dims.as_slice().len() > 1);
         let formats = matrices.map(|tensor| tensor.dtype).collect();
-        Ok(Model { formats, embedding, output_norm, output, blocks, turns, window_turns, config })
+        let later = Later { room: room(weights), ..Later::default() };
+        Ok(Model { formats, embedding, output_norm, output, blocks, turns, window_turns, config, later })
+    }
+
+    /// What isn't packed yet will be before the second pass: the first one can do without, so that whoever waits for
+    /// one token doesn't wait for that.
+    pub(super) fn pack_later(&mut self, copied: Copied<'a>) {
+        self.later.copied = Some(copied);
+    }
+
+    /// Called before each pass.
+    pub(super) fn before_pass(&self, pool: &Pool) {
+        if self.later.passed.swap(true, Relaxed) {
+            self.pack(pool);
+        }
+    }
+
+    /// Packs what waits for it. Where there is no memory for that, the file's bytes go on being used.
+    pub(super) fn pack(&self, pool: &Pool) {
+        let Some(copied) = &self.later.copied else { return };
+        if self.later.done.swap(true, Relaxed) {
+            return;
+        }
+        let mut arena = Arena::new(self.later.room);
+        for linear in self.blocks.iter().flat_map(Block::linears).chain([&self.output]) {
+            if linear.matrix.format().is_float() || linear.packed.get().is_some() {
+                continue;
+            }
+            let Ok(packed) = Packed::pack_in(&mut arena, pool, &linear.matrix) else { return };
+            let _ = linear.packed.set(packed);
+            copied(linear.range());
+        }
+    }
+
+    /// The row of a token, as the format means it.
+    pub(super) fn embed(&self, id: usize, out: &mut [f32]) -> Result<(), InferError> {
+        Ok(match self.output.packed.get() {
+            // The same matrix, and the only copy of it that is still in memory.
+            Some(packed) if self.config.tied => packed.row(id, out)?,
+            _ => self.embedding.row(id, out)?,
+        })
     }
 
     /// The packed matrices, each with its offset in the file.
@@ -183,7 +238,7 @@ impl<'a> Source<'_, 'a> {
     fn linear(&mut self, name: &str, rows: usize, cols: usize) -> Result<Linear<'a>, InferError> {
         let (offset, matrix) = self.matrix(&format!("{name}.weight"), rows, cols)?;
         let bias = self.optional_vector(&format!("{name}.bias"), rows)?;
-        Ok(Linear { store: self.store(offset, matrix)?, bias })
+        self.arranged(offset, matrix, bias)
     }
 
     /// Matrices that lie one below the other in one tensor.
@@ -202,38 +257,29 @@ impl<'a> Source<'_, 'a> {
             let data = &whole.data()[at..][..rows * row_bytes];
             let part = Matrix::new(whole.format(), rows, cols, data)?;
             let rest = bias.as_mut().map(|bias| bias.split_off(rows));
-            parts.push(Linear { store: self.store(offset + at as u64, part)?, bias: bias.take() });
+            parts.push(self.arranged(offset + at as u64, part, bias.take())?);
             bias = rest;
             at += rows * row_bytes;
         }
         Ok(parts.try_into().expect("invariant: as many parts as sizes"))
     }
 
-    /// The embedding as output. Rows are still looked up in the file, so its pages are not given back.
-    fn tied_output(&mut self, offset: u64, embedding: Matrix<'a>) -> Result<Linear<'a>, InferError> {
-        Ok(Linear { store: self.arranged(offset, embedding)?, bias: None })
-    }
-
-    fn store(&mut self, offset: u64, matrix: Matrix<'a>) -> Result<Store<'a>, InferError> {
-        let store = self.arranged(offset, matrix)?;
-        if let (Store::Packed { .. }, Some(packing)) = (&store, self.packing) {
-            (packing.copied)(offset..offset + matrix.data().len() as u64);
-        }
-        Ok(store)
-    }
-
-    fn arranged(&mut self, offset: u64, matrix: Matrix<'a>) -> Result<Store<'a>, InferError> {
-        let Some(packing) = self.packing.filter(|_| !matrix.format().is_float()) else {
-            return Ok(Store::File(matrix));
-        };
+    fn arranged(&mut self, offset: u64, matrix: Matrix<'a>, bias: Option<Vec<f32>>) -> Result<Linear<'a>, InferError> {
+        let linear = Linear { matrix, offset, packed: OnceLock::new(), bias };
+        let Some(packing) = self.packing.filter(|_| !matrix.format().is_float()) else { return Ok(linear) };
         let shape = |p: &Packed| (p.format(), p.rows(), p.cols());
         let asked = (matrix.format(), matrix.rows(), matrix.cols());
         let stored = packing.stored.and_then(|stored| stored(offset, matrix)).filter(|packed| shape(packed) == asked);
-        let packed = match stored {
-            Some(packed) => packed,
-            None => Packed::pack_in(&mut self.arena, packing.pool, &matrix)?,
+        let packed = match (stored, packing.copied) {
+            (Some(packed), _) => packed,
+            (None, Some(_)) => Packed::pack_in(&mut self.arena, packing.pool, &matrix)?,
+            (None, None) => return Ok(linear),
         };
-        Ok(Store::Packed { packed, offset })
+        let _ = linear.packed.set(packed);
+        if let Some(copied) = packing.copied {
+            copied(linear.range());
+        }
+        Ok(linear)
     }
 
     fn matrix(&mut self, name: &str, rows: usize, cols: usize) -> Result<(u64, Matrix<'a>), InferError> {

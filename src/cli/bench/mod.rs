@@ -85,7 +85,7 @@ pub(super) struct MeasureArgs {
     /// How keys and values are kept [default: f32 beside f32 weights, else f16]
     #[arg(long, value_name = "TYPE", value_delimiter = ',', value_parser = ["f16", "q8", "f32"], help_heading = "What to measure")]
     pub(super) kv: Vec<String>,
-    /// Instructions to compute with: scalar, avx2, avx512 [default: the best of this processor]
+    /// Instructions to compute with: scalar, avx2, avx512, amx [default: the best of this processor]
     #[arg(long, value_name = "LEVEL", help_heading = "What to measure")]
     pub(super) isa: Option<String>,
     /// Don't measure how long loading takes

@@ -122,7 +122,11 @@ impl Candidate {
 
     pub(super) fn load(&self, setting: Setting) -> Result<Engine<'_>> {
         match load(&self.opened, setting, None) {
-            Ok(loaded) => Ok(loaded.engine),
+            Ok(loaded) => {
+                // Part of loading, and of no pass that is measured.
+                loaded.engine.finish_packing();
+                Ok(loaded.engine)
+            }
             Err(mut error) if error.exit == Exit::Cannot => {
                 error.hints = vec!["smaller -p, -n or -d, --kv f16, or fewer models at a time".into()];
                 Err(error)
@@ -194,6 +198,7 @@ pub(super) fn loading(
         let start = clock();
         let opened = Opened::open(&candidate.opened.path)?;
         let loaded = load(&opened, setting, None)?;
+        loaded.engine.finish_packing();
         let taken = clock().saturating_sub(start);
         drop(loaded);
         Ok(taken)

@@ -74,7 +74,7 @@ pub(super) struct ModelArgs {
     /// Threads to compute with [default: all that this process may use]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..=1024))]
     pub(super) threads: Option<u64>,
-    /// Instructions to compute with: scalar, avx2, avx512 [default: the best of this processor]
+    /// Instructions to compute with: scalar, avx2, avx512, amx [default: the best of this processor]
     #[arg(long, value_name = "LEVEL")]
     pub(super) isa: Option<String>,
     /// How keys and values are kept; q8 takes half of f16 [default: f32 beside f32 weights, else f16]

@@ -122,7 +122,10 @@ pub(in crate::cli) fn kept(session: &mut Session, opened: &Opened) -> Option<Kep
 /// Keeps the weights as they were packed, for the next run. The answer doesn't depend on it, so a fault is only told.
 pub(in crate::cli) fn keep(session: &mut Session, opened: &Opened, loaded: &Loaded<'_>, digest: Option<Hash>) {
     let Some(cache) = packed_cache(session) else { return };
-    let wants = |model: &Hash| cache.wants(model, loaded.engine.packed());
+    let wants = |model: &Hash| {
+        loaded.engine.finish_packing();
+        cache.wants(model, loaded.engine.packed())
+    };
     // Hashing takes time: only for what could be kept.
     let memory = digest_memory(&session.env);
     if opened.format() != "gguf" || memory.is_none() || !digest.as_ref().map_or_else(|| wants(&[0; 32]), wants) {
@@ -142,14 +145,13 @@ pub(in crate::cli) fn keep(session: &mut Session, opened: &Opened, loaded: &Load
 pub(in crate::cli) fn load<'a>(opened: &'a Opened, setting: Setting, kept: Option<&Kept>) -> Result<Loaded<'a>> {
     let parts = opened.parts()?;
     let stored = |offset: u64, matrix: Matrix<'_>| kept.and_then(|kept| kept.matrix(offset, &matrix));
-    let released = |range| opened.release(range);
     let options = Options {
         level: setting.level,
         threads: setting.threads,
         context: setting.context,
         cell: setting.cell.unwrap_or_else(|| cell_beside(&parts.weights)),
         chunk: setting.chunk,
-        pack: Some(&released),
+        pack: None,
         stored: Some(&stored),
     };
     let needs = engine::needs(&parts.config, opened.bytes(), &options).map_err(|e| refusal(opened, e))?;
@@ -168,8 +170,9 @@ pub(in crate::cli) fn load<'a>(opened: &'a Opened, setting: Setting, kept: Optio
         ))
         .hint("a smaller --ctx, --kv q8, or a model with fewer bits"));
     }
-    let engine =
+    let mut engine =
         Engine::from_parts(parts.config, &parts.weights, parts.tokenizer, &options).map_err(|e| refusal(opened, e))?;
+    engine.pack_later(move |range| opened.release(range));
     Ok(Loaded { engine, template: parts.template })
 }
 

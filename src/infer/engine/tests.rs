@@ -347,11 +347,28 @@ fn packed_weights_give_the_same_bits_and_tell_what_was_copied() {
     let mut expected: Vec<Range<u64>> = gguf
         .tensors()
         .iter()
-        .filter(|t| t.dtype == DType::Q8_0 && t.name != "token_embd.weight")
+        .filter(|t| t.dtype == DType::Q8_0)
         .map(|t| t.offset..t.offset + t.data.len() as u64)
         .collect();
     expected.sort_by_key(|range| range.start);
     assert_eq!(copied, expected);
+}
+
+#[test]
+fn weights_that_are_packed_later_are_packed_before_the_second_pass() {
+    let file = quantised();
+    let copied = std::sync::Mutex::new(0);
+    let mut engine = Engine::load(&file, &options()).unwrap();
+    engine.pack_later(|_| *copied.lock().unwrap() += 1);
+    let mut first = Engine::load(&file, &options()).unwrap();
+    for pass in 0..3 {
+        assert_eq!(bits(&all_logits(&mut engine, &TOKENS)), bits(&all_logits(&mut first, &TOKENS)), "pass {pass}");
+        assert_eq!(engine.packed().count() > 0, pass > 0);
+    }
+    assert_eq!(*copied.lock().unwrap(), engine.packed().count());
+    first.pack_later(|_| ());
+    first.finish_packing();
+    assert_eq!(first.packed().count(), engine.packed().count());
 }
 
 #[test]

@@ -32,7 +32,7 @@ enum Work {
     Passes {
         model: PathBuf,
         threads: usize,
-        /// scalar, avx2, avx512 or best
+        /// scalar, avx2, avx512, amx or best
         isa: String,
         tests: Vec<Test>,
     },
