@@ -134,7 +134,7 @@ pub(super) fn make(corpus: &Corpus, shape: Shape, vocabulary: &Vocabulary, seed:
         }
     }
     let mut maker = Maker::new(corpus, seed);
-    let (mut number, mut count) = (0, 0);
+    let (mut number, mut count) = (0usize, 0usize);
     for _ in 0..stage.last {
         let made = match sample(corpus, &mut maker) {
             Sample::Asked(question) => encoder.asked(corpus, &question)?,
@@ -146,7 +146,7 @@ pub(super) fn make(corpus: &Corpus, shape: Shape, vocabulary: &Vocabulary, seed:
             continue;
         }
         if let Some(short) = stage.short
-            && number % 4 != 0
+            && !number.is_multiple_of(4)
         {
             tokens.all.truncate(tokens.given + short);
         }
