@@ -17,6 +17,8 @@
 #![allow(clippy::needless_range_loop)]
 
 pub mod attention;
+pub mod call;
+pub mod child;
 mod error;
 pub mod gpu;
 mod lanes;

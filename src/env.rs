@@ -117,6 +117,8 @@ pub struct Env {
     pub chance: Box<dyn Chance>,
     pub vars: Vars,
     pub cwd: PathBuf,
+    /// This program's file, to run it once more; none where the system doesn't tell.
+    pub program: Option<PathBuf>,
     pub stdin: Input,
     pub stdout: Output,
     pub stderr: Output,
@@ -166,6 +168,7 @@ impl Env {
             clock: Box::new(SystemClock(std::time::Instant::now())),
             chance: Box::new(SystemChance),
             cwd: std::env::current_dir().unwrap_or_default(),
+            program: std::env::current_exe().ok(),
             vars,
             stdin,
             stdout,

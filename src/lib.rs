@@ -16,6 +16,7 @@
 //! | [`roadmap`] | lint rules of roadmaps, import from Markdown, render |
 //! | [`sprint`] | where a sprint stands by what is proven, its go/no-go; lint rules about days, people, progress, sizes |
 //! | [`mod@bench`] | interleaved measurement and rank statistics |
+//! | [`kernel`] | what kernels promise, the truth in f64, probes, bounds, gates: whether a kernel is right |
 //! | [`doctor`] | what a machine can do, and what follows |
 //! | [`sys`] | the world outside, one thing a file |
 //!

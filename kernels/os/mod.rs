@@ -9,7 +9,7 @@ mod pages;
 mod streams;
 
 pub use bandwidth::{huge_page_bandwidth, read_bandwidth};
-pub use group::{end_group, own_group};
+pub use group::{end_group, end_group_of, own_group, signal_name, system_call_name};
 pub use limits::{Memory, cpu_name, processors};
 pub use map::Mapped;
 pub use pages::{Arena, Pages, Part};

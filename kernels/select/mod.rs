@@ -31,6 +31,26 @@ pub fn top_k(x: &[f32], k: usize) -> Vec<(usize, f32)> {
     all
 }
 
+/// The candidate in whose share of `Σ exp((logit - most) / temperature)` `uniform`, from 0 to below 1, falls; shares are
+/// taken in the order of the candidates.
+pub fn draw(candidates: &[(usize, f32)], most: f32, temperature: f32, uniform: f64) -> Option<usize> {
+    let weight = |logit: f32| (f64::from(logit - most) / f64::from(temperature)).exp();
+    let target = uniform * candidates.iter().map(|(_, logit)| weight(*logit)).sum::<f64>();
+    let mut reached = 0.0;
+    let mut last = None;
+    for (id, logit) in candidates {
+        let share = weight(*logit);
+        reached += share;
+        if share > 0.0 {
+            last = Some(*id);
+        }
+        if reached > target {
+            break;
+        }
+    }
+    last
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -19,6 +19,7 @@ mod doctor;
 mod entropy;
 mod evidence;
 mod infer;
+mod kernel;
 mod keys;
 mod lint;
 mod model;
@@ -140,6 +141,7 @@ enum Command {
     Doctor(doctor::Args),
     Entropy(entropy::Args),
     Infer(Box<infer::Args>),
+    Kernel(kernel::Args),
     Keys(keys::Args),
     Model(model::Args),
     Receipts(receipts::Args),
@@ -161,6 +163,7 @@ impl Command {
             Command::Doctor(args) => doctor::run(args, session),
             Command::Entropy(args) => entropy::run(args, session),
             Command::Infer(args) => infer::run(args, session),
+            Command::Kernel(args) => kernel::run(args, session),
             Command::Keys(args) => keys::run(args, session),
             Command::Model(args) => model::run(args, session),
             Command::Receipts(args) => receipts::run(args, session),
@@ -265,6 +268,9 @@ pub fn command() -> clap::Command {
 /// Runs one command line, the program's name first, and returns what to answer to the shell.
 pub fn run(mut env: Env, argv: impl IntoIterator<Item = OsString>) -> Exit {
     let argv: Vec<OsString> = argv.into_iter().collect();
+    if argv.get(1).is_some_and(|first| first == bizra_kernels::child::ARGUMENT) {
+        return kernel_child();
+    }
     let stdout = std::mem::replace(&mut env.stdout, Output::plain(io::sink()));
     let stderr = std::mem::replace(&mut env.stderr, Output::plain(io::sink()));
     let no_colour = env.vars.get("NO_COLOR").is_some() || env.vars.get("TERM") == Some("dumb");
@@ -311,6 +317,14 @@ pub fn run(mut env: Env, argv: impl IntoIterator<Item = OsString>) -> Exit {
             }
         }
         Err(error) => refuse_early(ui, json, &name, &error),
+    }
+}
+
+/// This process as the one that runs kernels for another: see [`bizra_kernels::child`].
+fn kernel_child() -> Exit {
+    match bizra_kernels::child::serve(&[bizra_kernels::call::builtin::ENGINE]) {
+        0 => Exit::Yes,
+        _ => Exit::Cannot,
     }
 }
 

@@ -151,7 +151,7 @@ impl Sampler {
         }
         let candidates = self.candidates(self.logits[best]);
         let uniform = (self.generator.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
-        draw(&candidates, self.logits[best], self.sampling.temperature, uniform)
+        select::draw(&candidates, self.logits[best], self.sampling.temperature, uniform).map(|id| id as u32)
     }
 
     fn adjust(&mut self, logits: &[f32]) {
@@ -249,25 +249,6 @@ fn nearest_to_expected_surprise(candidates: Vec<(usize, f32)>, most: f32, share:
         }
     }
     kept
-}
-
-/// The candidate in whose share of the total `uniform`, from 0 to below 1, falls.
-fn draw(candidates: &[(usize, f32)], most: f32, temperature: f32, uniform: f64) -> Option<u32> {
-    let weight = |logit: f32| (f64::from(logit - most) / f64::from(temperature)).exp();
-    let target = uniform * candidates.iter().map(|(_, logit)| weight(*logit)).sum::<f64>();
-    let mut reached = 0.0;
-    let mut last = None;
-    for (id, logit) in candidates {
-        let share = weight(*logit);
-        reached += share;
-        if share > 0.0 {
-            last = Some(*id as u32);
-        }
-        if reached > target {
-            break;
-        }
-    }
-    last
 }
 
 /// Natural logarithms of the probabilities that logits stand for, before any bias or penalty: of one token, and of the

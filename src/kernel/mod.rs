@@ -1,4 +1,26 @@
-//! Kernels under verification.
+//! Whether a kernel is right, and whether what is claimed about its speed is true.
+//!
+//! In reading order: [`op`] says what there is to compute, [`manifest`] what a kernel promises and [`promise`] what that
+//! comes to; [`plan`] chooses the [`case`]s, [`inputs`] makes their tensors; [`run`] is how kernels are called and how far
+//! evidence goes; [`truth`] has references, bounds and plain kernels, [`gates`] what an answer has to pass; [`verify`]
+//! is one case from seed to verdict, [`report`] a kernel's whole trial, [`selftest`] the verifier's trial of itself.
+//! [`explain`] tells of a case without any kernel, and [`builtin`] has the manifests of the engine's own.
 
+pub mod builtin;
+pub mod case;
 pub mod claims;
+pub mod explain;
+pub mod float;
+pub mod gates;
+pub mod inputs;
+pub mod manifest;
+pub mod op;
+pub mod plan;
+pub mod promise;
+pub mod quant;
+pub mod report;
+pub mod run;
+pub mod selftest;
 pub mod timing;
+pub mod truth;
+pub mod verify;

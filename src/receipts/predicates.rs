@@ -10,6 +10,7 @@ pub mod benchmark;
 mod entropy;
 mod gate_decision;
 mod inference;
+mod kernel_verification;
 mod key_event;
 mod policy_event;
 #[cfg(test)]
@@ -23,6 +24,9 @@ pub use benchmark::Benchmark;
 pub use entropy::{Entropy, EntropyBaseline, EntropyScope};
 pub use gate_decision::{DecidedCriterion, GO_NO_GO, GateDecision};
 pub use inference::{Engine, Finish, Inference, Model, Parameters, Text, Timings, digest_of_vocabulary};
+pub use kernel_verification::{
+    Failure as KernelFailure, KernelVerification, SelfTest as KernelSelfTest, Verified as VerifiedKernel,
+};
 pub use key_event::KeyEvent;
 pub use policy_event::{PolicyAction, PolicyEvent};
 pub use test_run::{MOST_UNITS, TestRun};
@@ -54,6 +58,7 @@ pub const KINDS: &[Kind] = &[
     kind::<EntropyScope>(),
     kind::<GateDecision>(),
     kind::<Inference>(),
+    kind::<KernelVerification>(),
     kind::<KeyEvent>(),
     kind::<PolicyEvent>(),
     kind::<TestRun>(),

@@ -10,6 +10,9 @@ pub mod git_files;
 pub mod git_history;
 pub mod git_units;
 pub mod index;
+#[cfg(unix)]
+pub mod kernel_worker;
+pub mod kernels;
 pub mod keyring;
 pub mod ledger;
 pub mod machine;

@@ -17,6 +17,7 @@ pub(crate) mod doctor;
 pub(crate) mod entropy;
 pub(crate) mod entropy_report;
 pub(crate) mod infer;
+pub(crate) mod kernel;
 pub(crate) mod keys;
 pub(crate) mod model;
 pub(crate) mod receipts;

@@ -177,6 +177,7 @@ impl TestEnv {
             chance: Box::new(self.chance.clone()),
             vars: path.into_iter().chain(self.vars.iter().cloned()).collect(),
             cwd,
+            program: Some(env!("CARGO_BIN_EXE_bizra").into()),
             stdin: Input { source: Box::new(io::Cursor::new(input.to_vec())), terminal: false },
             stdout: output(&stdout),
             stderr: output(&stderr),

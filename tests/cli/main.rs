@@ -10,6 +10,11 @@ mod entropy;
 mod frame;
 mod harness;
 mod infer;
+#[cfg(target_os = "linux")]
+mod kernel;
+mod kernel_pipeline;
+#[cfg(target_os = "linux")]
+mod kernel_worker;
 mod keys;
 mod model;
 mod places;

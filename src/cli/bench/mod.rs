@@ -146,7 +146,7 @@ impl From<FormatArg> for Format {
     }
 }
 
-fn time(text: &str) -> std::result::Result<Duration, String> {
+pub(super) fn time(text: &str) -> std::result::Result<Duration, String> {
     let span = Span::parse(text, false).map_err(|(why, hint)| match hint {
         Some(hint) => format!("{why}; {hint}"),
         None => why,

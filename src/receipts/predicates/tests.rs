@@ -97,6 +97,75 @@ fn test_run() -> TestRun {
     }
 }
 
+fn kernels() -> KernelVerification {
+    let own = KernelSelfTest { receipt: Some([7; 32]), refused: 40, wrong: 40, accepted: 8, honest: 8 };
+    let verified = VerifiedKernel {
+        id: "softmax".into(),
+        op: "softmax".into(),
+        backend: "cpu".into(),
+        outcome: "verified".into(),
+        level: "ran-on-device".into(),
+        on: Some("some processor".into()),
+        manifest: [1; 32],
+        code: Some([2; 32]),
+        cases: 120,
+        counted: 110,
+        repeated: 2,
+        edges: 40,
+        probes: 5,
+        pairs: 230,
+        random_shapes: 4,
+        worst: "0.41".parse().unwrap(),
+        against_plain: "1.02".parse().unwrap(),
+        failures: vec![],
+    };
+    let failure = KernelFailure { case: "softmax/R=1".into(), stage: "correctness".into(), message: "g1".into() };
+    let refused = VerifiedKernel { outcome: "refused".into(), code: None, failures: vec![failure], ..verified.clone() };
+    KernelVerification {
+        effort: "quick".into(),
+        correctness: true,
+        determinism: true,
+        committed: [3; 32],
+        seed: [4; 8],
+        self_test: own,
+        cpu: "some processor".into(),
+        system: "linux".into(),
+        isa: "avx2".into(),
+        not_contained: vec!["Landlock".into()],
+        kernels: vec![verified, refused],
+    }
+}
+
+#[test]
+fn verified_kernels_hold_together() {
+    assert_eq!(read::<KernelVerification>(&kernels().body()), Ok(kernels()));
+    let with = |change: &dyn Fn(&mut KernelVerification)| {
+        let mut changed = kernels();
+        change(&mut changed);
+        changed
+    };
+    for bad in [
+        with(&|k| k.self_test.refused = 39),
+        with(&|k| k.self_test.accepted = 7),
+        with(&|k| (k.self_test.wrong, k.self_test.refused) = (0, 0)),
+        with(&|k| k.kernels.clear()),
+        with(&|k| k.kernels[0].level = "skipped".into()),
+        with(&|k| (k.kernels[0].counted, k.kernels[0].repeated) = (0, 0)),
+        with(&|k| k.kernels[0].counted = 121),
+        with(&|k| k.kernels[1].failures.clear()),
+        with(&|k| k.kernels[0].failures = kernels().kernels[1].failures.clone()),
+        with(&|k| k.kernels[0].level = "ran".into()),
+        with(&|k| k.effort = "some".into()),
+        with(&|k| k.cpu = "a\u{1b}".into()),
+    ] {
+        assert!(bad.validate().is_err(), "{bad:?}");
+    }
+    let mut body = kernels().body();
+    body.remove("verdict");
+    body.insert("verdict", "verified");
+    assert!(read::<KernelVerification>(&body).is_err(), "one kernel was refused");
+}
+
 fn entropy() -> Entropy {
     Entropy::example()
 }
@@ -194,6 +263,7 @@ fn samples() -> Vec<Value> {
         payload_of(&first_policy),
         payload_of(&policy_event()),
         payload_of(&benchmark()),
+        payload_of(&kernels()),
         payload_of(&Benchmark { against: None, claims: vec![], verdict: None, ..benchmark() }),
         payload_of(&decision()),
         payload_of(&GateDecision { rev: None, trust: None, ..decision() }),

@@ -88,9 +88,10 @@ impl<'a> Layer<'a> {
             Layer::Env => module == "error",
             Layer::Ui | Layer::Frame(_) => matches!(module, "env" | "error"),
             Layer::Error => is_domain || module == "sys",
-            Layer::Domain("roadmap" | "sprint" | "entropy") if module == "plan" => true,
+            // A kernel's manifest is read as strictly as a plan, by the same reader.
+            Layer::Domain("roadmap" | "sprint" | "entropy" | "kernel") if module == "plan" => true,
             // A plan's refusals are places in its text, which is what error is made for.
-            Layer::Domain("plan" | "roadmap" | "sprint") if module == "error" => true,
+            Layer::Domain("plan" | "roadmap" | "sprint" | "kernel") if module == "error" => true,
             Layer::Domain(_) => module == "receipts" && inner == "statement",
             Layer::Kernels => false,
             Layer::Lib | Layer::Xtask | Layer::Trial => true,

@@ -1,0 +1,356 @@
+//! What parent and child say to each other: little-endian numbers, each message with its length before it.
+
+use super::Containment;
+use std::io::{self, Read, Write};
+
+/// No message is longer; whoever sends more is broken.
+const LONGEST: usize = 64 << 20;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    Builtin(String),
+    Library { path: String, symbol: String },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum File {
+    Inputs,
+    Outputs,
+}
+
+/// Whole pages of a file, mapped between two guard pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Region {
+    pub file: File,
+    pub offset: u64,
+    pub bytes: u64,
+}
+
+/// A tensor within a region.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TensorSpec {
+    pub region: u32,
+    pub start: u64,
+    pub bytes: u64,
+    pub dtype: u32,
+    pub shape: Vec<i64>,
+    pub strides: Vec<i64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum ParamValue {
+    Integer(i64),
+    Float(f64),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct CallSpec {
+    /// Which of the loaded kernels.
+    pub kernel: u32,
+    pub op: u32,
+    pub threads: u32,
+    pub inputs: Vec<TensorSpec>,
+    pub outputs: Vec<TensorSpec>,
+    pub params: Vec<(String, ParamValue)>,
+    /// A region, where in it, and how many bytes.
+    pub workspace: Option<(u32, u64, u64)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Batch {
+    pub regions: Vec<Region>,
+    pub calls: Vec<CallSpec>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Request {
+    Load(Target),
+    Run(Batch),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    Loaded {
+        kernel: u32,
+        held: Containment,
+    },
+    /// Each call's status and nanoseconds.
+    Ran(Vec<(i32, u64)>),
+    Refused(String),
+}
+
+/// What can be written to and read from the socket.
+pub trait Wire: Sized {
+    fn put(&self, to: &mut Vec<u8>);
+    /// None where the bytes are no such thing.
+    fn take(from: &mut &[u8]) -> Option<Self>;
+}
+
+pub fn write(to: &mut impl Write, message: &impl Wire) -> io::Result<()> {
+    let mut bytes = vec![0; 8];
+    message.put(&mut bytes);
+    let length = (bytes.len() - 8) as u64;
+    bytes[..8].copy_from_slice(&length.to_le_bytes());
+    to.write_all(&bytes)
+}
+
+pub fn read<T: Wire>(from: &mut impl Read) -> io::Result<T> {
+    let bad = || io::Error::new(io::ErrorKind::InvalidData, "no message of this protocol");
+    let mut length = [0; 8];
+    from.read_exact(&mut length)?;
+    let length = usize::try_from(u64::from_le_bytes(length)).ok().filter(|n| *n <= LONGEST).ok_or_else(bad)?;
+    let mut bytes = vec![0; length];
+    from.read_exact(&mut bytes)?;
+    let mut rest = bytes.as_slice();
+    T::take(&mut rest).filter(|_| rest.is_empty()).ok_or_else(bad)
+}
+
+macro_rules! numbers {
+    ($($type:ty),*) => {$(
+        impl Wire for $type {
+            fn put(&self, to: &mut Vec<u8>) {
+                to.extend_from_slice(&self.to_le_bytes());
+            }
+            fn take(from: &mut &[u8]) -> Option<Self> {
+                let (bytes, rest) = from.split_first_chunk()?;
+                *from = rest;
+                Some(<$type>::from_le_bytes(*bytes))
+            }
+        }
+    )*};
+}
+numbers!(u8, u32, i32, u64, i64, f64);
+
+impl Wire for String {
+    fn put(&self, to: &mut Vec<u8>) {
+        (self.len() as u64).put(to);
+        to.extend_from_slice(self.as_bytes());
+    }
+    fn take(from: &mut &[u8]) -> Option<Self> {
+        let length = usize::try_from(u64::take(from)?).ok()?;
+        let (bytes, rest) = from.split_at_checked(length)?;
+        *from = rest;
+        String::from_utf8(bytes.to_vec()).ok()
+    }
+}
+
+impl<T: Wire> Wire for Vec<T> {
+    fn put(&self, to: &mut Vec<u8>) {
+        (self.len() as u64).put(to);
+        self.iter().for_each(|item| item.put(to));
+    }
+    fn take(from: &mut &[u8]) -> Option<Self> {
+        let length = u64::take(from)?;
+        let mut all = Vec::new();
+        for _ in 0..length {
+            all.push(T::take(from)?);
+        }
+        Some(all)
+    }
+}
+
+impl<A: Wire, B: Wire> Wire for (A, B) {
+    fn put(&self, to: &mut Vec<u8>) {
+        self.0.put(to);
+        self.1.put(to);
+    }
+    fn take(from: &mut &[u8]) -> Option<Self> {
+        Some((A::take(from)?, B::take(from)?))
+    }
+}
+
+impl<T: Wire> Wire for Option<T> {
+    fn put(&self, to: &mut Vec<u8>) {
+        u8::from(self.is_some()).put(to);
+        self.iter().for_each(|item| item.put(to));
+    }
+    fn take(from: &mut &[u8]) -> Option<Self> {
+        match u8::take(from)? {
+            0 => Some(None),
+            1 => T::take(from).map(Some),
+            _ => None,
+        }
+    }
+}
+
+impl Wire for bool {
+    fn put(&self, to: &mut Vec<u8>) {
+        u8::from(*self).put(to);
+    }
+    fn take(from: &mut &[u8]) -> Option<Self> {
+        match u8::take(from)? {
+            0 => Some(false),
+            1 => Some(true),
+            _ => None,
+        }
+    }
+}
+
+macro_rules! records {
+    ($($name:ident { $($field:ident),* })*) => {$(
+        impl Wire for $name {
+            fn put(&self, to: &mut Vec<u8>) {
+                $(self.$field.put(to);)*
+            }
+            fn take(from: &mut &[u8]) -> Option<Self> {
+                $(let $field = Wire::take(from)?;)*
+                Some($name { $($field),* })
+            }
+        }
+    )*};
+}
+records! {
+    Region { file, offset, bytes }
+    TensorSpec { region, start, bytes, dtype, shape, strides }
+    CallSpec { kernel, op, threads, inputs, outputs, params, workspace }
+    Batch { regions, calls }
+    Containment { limits, system_calls, landlock }
+}
+
+impl Wire for (u32, u64, u64) {
+    fn put(&self, to: &mut Vec<u8>) {
+        self.0.put(to);
+        self.1.put(to);
+        self.2.put(to);
+    }
+    fn take(from: &mut &[u8]) -> Option<Self> {
+        Some((u32::take(from)?, u64::take(from)?, u64::take(from)?))
+    }
+}
+
+impl Wire for File {
+    fn put(&self, to: &mut Vec<u8>) {
+        (*self as u8).put(to);
+    }
+    fn take(from: &mut &[u8]) -> Option<Self> {
+        match u8::take(from)? {
+            0 => Some(File::Inputs),
+            1 => Some(File::Outputs),
+            _ => None,
+        }
+    }
+}
+
+impl Wire for ParamValue {
+    fn put(&self, to: &mut Vec<u8>) {
+        match self {
+            ParamValue::Integer(i) => {
+                0u8.put(to);
+                i.put(to);
+            }
+            ParamValue::Float(f) => {
+                1u8.put(to);
+                f.put(to);
+            }
+        }
+    }
+    fn take(from: &mut &[u8]) -> Option<Self> {
+        match u8::take(from)? {
+            0 => i64::take(from).map(ParamValue::Integer),
+            1 => f64::take(from).map(ParamValue::Float),
+            _ => None,
+        }
+    }
+}
+
+impl Wire for Target {
+    fn put(&self, to: &mut Vec<u8>) {
+        match self {
+            Target::Builtin(name) => {
+                0u8.put(to);
+                name.put(to);
+            }
+            Target::Library { path, symbol } => {
+                1u8.put(to);
+                path.put(to);
+                symbol.put(to);
+            }
+        }
+    }
+    fn take(from: &mut &[u8]) -> Option<Self> {
+        match u8::take(from)? {
+            0 => String::take(from).map(Target::Builtin),
+            1 => Some(Target::Library { path: String::take(from)?, symbol: String::take(from)? }),
+            _ => None,
+        }
+    }
+}
+
+impl Wire for Request {
+    fn put(&self, to: &mut Vec<u8>) {
+        match self {
+            Request::Load(target) => {
+                0u8.put(to);
+                target.put(to);
+            }
+            Request::Run(batch) => {
+                1u8.put(to);
+                batch.put(to);
+            }
+        }
+    }
+    fn take(from: &mut &[u8]) -> Option<Self> {
+        match u8::take(from)? {
+            0 => Target::take(from).map(Request::Load),
+            1 => Batch::take(from).map(Request::Run),
+            _ => None,
+        }
+    }
+}
+
+impl Wire for Reply {
+    fn put(&self, to: &mut Vec<u8>) {
+        match self {
+            Reply::Loaded { kernel, held } => {
+                0u8.put(to);
+                kernel.put(to);
+                held.put(to);
+            }
+            Reply::Ran(results) => {
+                1u8.put(to);
+                results.put(to);
+            }
+            Reply::Refused(why) => {
+                2u8.put(to);
+                why.put(to);
+            }
+        }
+    }
+    fn take(from: &mut &[u8]) -> Option<Self> {
+        match u8::take(from)? {
+            0 => Some(Reply::Loaded { kernel: u32::take(from)?, held: Wire::take(from)? }),
+            1 => Vec::take(from).map(Reply::Ran),
+            2 => String::take(from).map(Reply::Refused),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_come_back_as_they_were_and_cut_ones_are_refused() {
+        let tensor = TensorSpec { region: 1, start: 4, bytes: 24, dtype: 0, shape: vec![2, 3], strides: vec![3, 1] };
+        let call = CallSpec {
+            kernel: 0,
+            op: 3,
+            threads: 2,
+            inputs: vec![tensor.clone()],
+            outputs: vec![tensor],
+            params: vec![("eps".into(), ParamValue::Float(1e-5)), ("k".into(), ParamValue::Integer(-1))],
+            workspace: Some((1, 0, 64)),
+        };
+        let region = Region { file: File::Outputs, offset: 4096, bytes: 8192 };
+        let request = Request::Run(Batch { regions: vec![region], calls: vec![call] });
+        let mut bytes = Vec::new();
+        write(&mut bytes, &request).unwrap();
+        assert_eq!(read::<Request>(&mut bytes.as_slice()).unwrap(), request);
+        for cut in 0..bytes.len() {
+            assert!(read::<Request>(&mut &bytes[..cut]).is_err());
+        }
+        bytes[..8].copy_from_slice(&u64::MAX.to_le_bytes());
+        assert!(read::<Request>(&mut bytes.as_slice()).is_err());
+    }
+}

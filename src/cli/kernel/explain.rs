@@ -1,0 +1,43 @@
+//! `bizra kernel explain`: what a case is made of, and what an answer to it has to be.
+
+use super::super::{Outcome, Session};
+use super::choose::Choice;
+use crate::error::{Error, Result};
+use crate::kernel::case::Case;
+use crate::kernel::explain::explain;
+use crate::kernel::promise::Promise;
+use crate::view::kernel::Explained;
+
+/// Show what a case is made of, and what an answer has to be
+///
+/// Nothing is run: the tensors come from the case's seed, the truth and its bounds from the reference.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  bizra kernel explain softmax 'softmax/R=2,N=33/f32/needle/plain/t1/000000000000002a'
+  bizra kernel explain matmul-float 'matmul/M=1,N=1,K=4096/f16/integers/plain/t2/0000000000000007'")]
+pub(super) struct Args {
+    /// The kernel, whose contract decides the bounds
+    #[arg(value_name = "KERNEL")]
+    kernel: String,
+    /// The case, as failures name it
+    #[arg(value_name = "CASE")]
+    case: String,
+}
+
+pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
+    let choice = Choice { glob: Some(args.kernel.clone()), op: None, backend: Vec::new() };
+    let kernels = choice.pick(session)?;
+    let [known] = kernels.as_slice() else {
+        return Err(Error::usage(format!("`{}` names {} kernels, and one is needed", args.kernel, kernels.len())));
+    };
+    let Some(case) = Case::parse(&args.case) else {
+        return Err(Error::usage(format!("`{}` is no case", args.case)).hint("take it as a failure prints it"));
+    };
+    if case.op() != known.manifest.op() {
+        let (wanted, given) = (known.manifest.op().word(), case.op().word());
+        return Err(Error::usage(format!("{} computes {wanted}, and the case is one of {given}", known.manifest.id())));
+    }
+    let promise = Promise::of(&known.manifest);
+    Ok(Outcome::yes(Explained { id: known.manifest.id().to_owned(), told: explain(&case, &promise) }))
+}

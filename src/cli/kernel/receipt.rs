@@ -1,0 +1,105 @@
+//! What a run leaves in the ledger, and on what condition: nothing is signed by a verifier that was not just tried.
+
+use sha2::{Digest as _, Sha256};
+
+use super::super::Session;
+use super::super::bench::receipt::decimal;
+use super::choose::Known;
+use crate::bench::result::Machine;
+use crate::error::Result;
+use crate::kernel::plan::Effort;
+use crate::kernel::report::Report;
+use crate::kernel::run::Level;
+use crate::receipts::predicates::{KernelFailure, KernelSelfTest, KernelVerification, VerifiedKernel};
+use crate::receipts::statement::{Draft, Subject};
+use crate::view::kernel::say;
+
+/// A run, to be told.
+pub(super) struct Told<'a> {
+    pub(super) jobs: &'a [(&'a Known, Option<[u8; 32]>)],
+    pub(super) reports: &'a [Report],
+    pub(super) machine: &'a Machine,
+    pub(super) effort: Effort,
+    /// Correctness, determinism.
+    pub(super) stages: (bool, bool),
+    pub(super) seed: [u8; 8],
+}
+
+/// The verifier's last trial of itself by this very program on this host, where it is younger than a day.
+pub(super) fn self_test(_: &mut Session) -> Result<Option<KernelSelfTest>> {
+    Ok(None)
+}
+
+fn cut(text: &str, most: usize) -> String {
+    let mut end = text.len().min(most);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text[..end].to_owned()
+}
+
+/// The receipt of a run.
+pub(super) fn draft(told: &Told<'_>, self_test: KernelSelfTest) -> Result<Draft> {
+    let mut subjects: Vec<Subject> = Vec::new();
+    let mut kernels = Vec::new();
+    let mut not_contained: Vec<String> = Vec::new();
+    for ((known, code), report) in told.jobs.iter().zip(told.reports) {
+        let name = format!("manifest:{}", report.id);
+        let subject = Subject::sha256(name, known.sha256);
+        if !subjects.contains(&subject) {
+            subjects.push(subject);
+        }
+        for what in report.containment.missing() {
+            if !matches!(report.level, Level::Skipped { .. }) && !not_contained.iter().any(|known| known == what) {
+                not_contained.push(what.to_owned());
+            }
+        }
+        kernels.push(VerifiedKernel {
+            id: report.id.clone(),
+            op: report.op.to_owned(),
+            backend: report.backend.to_owned(),
+            outcome: report.outcome().word().to_owned(),
+            level: report.level.word().to_owned(),
+            on: match &report.level {
+                Level::RanOnDevice { device } => Some(cut(device, 256)),
+                Level::RanEmulated { emulator } => Some(cut(emulator, 256)),
+                Level::Skipped { reason } => Some(cut(reason, 256)),
+                _ => None,
+            },
+            manifest: known.sha256,
+            code: *code,
+            cases: report.ran as u64,
+            counted: report.counted as u64,
+            repeated: report.repeated as u64,
+            edges: report.coverage.edges as u64,
+            probes: report.coverage.probes as u64,
+            pairs: report.coverage.pairs as u64,
+            random_shapes: report.coverage.random_shapes as u64,
+            worst: decimal(report.worst)?,
+            against_plain: decimal(report.against_plain)?,
+            failures: report
+                .failures
+                .iter()
+                .map(|failed| KernelFailure {
+                    case: cut(&failed.case.to_string(), 512),
+                    stage: failed.stage.to_owned(),
+                    message: cut(&crate::ui::clean::one_line(&say(failed)), 1024),
+                })
+                .collect(),
+        });
+    }
+    let predicate = KernelVerification {
+        effort: told.effort.word().to_owned(),
+        correctness: told.stages.0,
+        determinism: told.stages.1,
+        committed: Sha256::digest(told.seed).into(),
+        seed: told.seed,
+        self_test,
+        cpu: told.machine.cpu.clone(),
+        system: told.machine.system.clone(),
+        isa: told.machine.level.clone(),
+        not_contained,
+        kernels,
+    };
+    Ok(Draft::new(subjects, &predicate)?)
+}

@@ -1,0 +1,366 @@
+//! `bizra kernel verify`: kernels are tried, and what came of it becomes a receipt.
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+
+use super::super::{Outcome, Session};
+use super::choose::{BACKENDS, Choice, Known};
+use super::receipt;
+use crate::env::Clock;
+use crate::error::{Error, Exit, Place, Result};
+use crate::kernel::case::Case;
+use crate::kernel::plan::Effort;
+use crate::kernel::report::{self, Report, Subject, Wanted};
+use crate::kernel::run::{Broken, Level, Runner, Target};
+use crate::sys::files;
+use crate::sys::machine;
+use crate::ui::Unit;
+use crate::view::kernel::{Format, Verified, say};
+
+/// How long one call of a kernel may take, its repeats together.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Try kernels against references in f64
+///
+/// Each kernel runs in a process of its own, on shapes, data and seeds that it can't know: every edge of every size, the
+/// distributions and probes of its operation, outputs poisoned twice, buffers between guard pages. An answer has to pass
+/// three gates, and each case has to refuse trivial answers. Answers 0 when every kernel is verified; 1 when one is
+/// refused; 4 when one was skipped or time ran out. Leaves a receipt.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  bizra kernel verify --quick
+  bizra kernel verify 'attention-*' --only correctness
+  bizra kernel verify mine.kernel.yaml --format junit
+  bizra kernel verify matmul-float --case 'matmul/M=3,N=17,K=64/f32/normal/plain/t1/000000000000002a'")]
+pub(super) struct Args {
+    #[command(flatten)]
+    choice: Choice,
+    /// A covering set of cases that takes seconds
+    #[arg(long)]
+    quick: bool,
+    /// Only this stage
+    #[arg(long, value_enum, value_name = "STAGE")]
+    only: Option<Stage>,
+    /// Only cases whose shape has this: K=4096 or S=64,D=128
+    #[arg(long, value_name = "SIZES")]
+    shape: Option<String>,
+    /// Replay one case, as failures name it
+    #[arg(long, value_name = "CASE", conflicts_with_all = ["shape", "quick", "repro"])]
+    case: Option<String>,
+    /// Replay the failures that a file names: a line `KERNEL CASE` for each, or the document of a run with --json
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, conflicts_with_all = ["shape", "quick"])]
+    repro: Option<PathBuf>,
+    /// Fail with 6 where one of these backends can't run here
+    #[arg(long, value_name = "BACKENDS", value_delimiter = ',', value_parser = BACKENDS)]
+    require: Vec<String>,
+    /// End in time, undecided if need be: 90s, 5m
+    #[arg(long, value_name = "TIME", value_parser = super::super::bench::time)]
+    budget: Option<Duration>,
+    /// How to print the verdicts
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "table")]
+    format: FormatArg,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Stage {
+    Correctness,
+    Determinism,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum FormatArg {
+    Table,
+    Junit,
+    Sarif,
+}
+
+/// A kernel on a backend, with the case that it is to replay, where only one is.
+struct Job<'k> {
+    known: &'k Known,
+    backend: &'static str,
+    only: Option<Case>,
+}
+
+pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
+    let kernels = args.choice.pick(session)?;
+    let replayed = replayed(args, session, &kernels)?;
+    let seed: [u8; 8] = session.random()?;
+    let jobs: Vec<Job<'_>> = kernels
+        .iter()
+        .flat_map(|known| args.choice.backends(known).into_iter().map(move |backend| (known, backend)))
+        .flat_map(|(known, backend)| match &replayed {
+            None => vec![Job { known, backend, only: None }],
+            Some(cases) => {
+                let own = cases.iter().filter(|(id, _)| id == known.manifest.id());
+                own.map(|(_, case)| Job { known, backend, only: Some(case.clone()) }).collect()
+            }
+        })
+        .collect();
+    if jobs.is_empty() {
+        return Err(Error::invalid("nothing is left to try").hint("check the names in the file given with --repro"));
+    }
+    let clock = &*session.env.clock;
+    let wanted = Wanted {
+        effort: if args.quick { Effort::Quick } else { Effort::Full },
+        correctness: args.only != Some(Stage::Determinism),
+        determinism: args.only != Some(Stage::Correctness),
+        only: None,
+        shape: args.shape.clone(),
+        seed: u64::from_le_bytes(seed),
+        most_threads: u32::try_from(bizra_kernels::default_threads().max(3)).unwrap_or(3),
+        until: args.budget.map(|budget| clock.monotonic() + budget),
+    };
+    let reports = all(session, &jobs, &wanted)?;
+    let (reports, digests): (Vec<Report>, Vec<Option<[u8; 32]>>) = reports.into_iter().unzip();
+    let mut reasons: Vec<Error> = Vec::new();
+    for (job, report) in jobs.iter().zip(&reports) {
+        reasons.extend(refusals(job, report, args));
+    }
+    let machine = machine::facts(bizra_kernels::Level::best());
+    let told = receipt::Told {
+        jobs: &jobs.iter().zip(&digests).map(|(job, digest)| (job.known, *digest)).collect::<Vec<_>>(),
+        reports: &reports,
+        machine: &machine,
+        effort: wanted.effort,
+        stages: (wanted.correctness, wanted.determinism),
+        seed,
+    };
+    // Replays of single cases are for looking, not for claiming.
+    let signed = if replayed.is_some() || args.shape.is_some() || session.config.switch("no-receipt") {
+        None
+    } else {
+        match receipt::self_test(session)? {
+            Some(score) => session.record(&receipt::draft(&told, score)?)?.map(|id| id.to_string()),
+            None => {
+                session.ui.note("no receipt: nothing is signed before the verifier was tried on wrong kernels");
+                None
+            }
+        }
+    };
+    let format = match args.format {
+        FormatArg::Table => Format::Table,
+        FormatArg::Junit => Format::Junit,
+        FormatArg::Sarif => Format::Sarif,
+    };
+    let commitment: [u8; 32] = Sha256::digest(seed).into();
+    let paths = jobs.iter().map(|job| job.known.shown.display().to_string()).collect();
+    let answer = Verified { reports, paths, effort: wanted.effort, seed, commitment, format };
+    Ok(Outcome { receipt: signed, ..Outcome::because(answer, reasons) })
+}
+
+/// Why a kernel's report is no yes.
+fn refusals(job: &Job<'_>, report: &Report, args: &Args) -> Vec<Error> {
+    let id = job.known.manifest.id();
+    let mut all: Vec<Error> = Vec::new();
+    for failed in &report.failures {
+        let file = if job.known.shown.exists() && args.choice.glob.as_deref().is_some_and(|g| g.ends_with("yaml")) {
+            job.known.shown.display().to_string()
+        } else {
+            id.to_owned()
+        };
+        let error = Error::new(Exit::No, format!("{id} on {}: {}", job.backend, say(failed)));
+        all.push(error.hint(format!("bizra kernel verify {file} --case '{}'", failed.case)));
+    }
+    match &report.level {
+        Level::Skipped { reason } if all.is_empty() => {
+            let exit = if args.require.iter().any(|b| b == job.backend) { Exit::Cannot } else { Exit::Undecided };
+            all.push(Error::new(exit, format!("{id} on {}: skipped: {reason}", job.backend)));
+        }
+        _ if all.is_empty() && !report.complete => {
+            let error = Error::new(Exit::Undecided, format!("{id} on {}: time ran out", job.backend));
+            all.push(error.hint("give it a larger --budget, or --quick"));
+        }
+        _ if all.is_empty() && report.counted + report.repeated == 0 => {
+            let about = "no case that was run could have refused it";
+            all.push(Error::new(Exit::Undecided, format!("{id} on {}: {about}", job.backend)));
+        }
+        _ => {}
+    }
+    all
+}
+
+/// Cases that are named, by kernel.
+fn replayed(args: &Args, session: &Session, kernels: &[Known]) -> Result<Option<Vec<(String, Case)>>> {
+    let bad = |text: &str| Error::usage(format!("`{text}` is no case")).hint("take it as a failure prints it");
+    if let Some(text) = &args.case {
+        let case = Case::parse(text).ok_or_else(|| bad(text))?;
+        let fits = |k: &&Known| k.manifest.op() == case.op();
+        let Some(known) = kernels.iter().find(fits).filter(|_| kernels.iter().filter(fits).count() == 1) else {
+            return Err(Error::usage(format!(
+                "the case is one of {}, and which kernel is to replay it?",
+                case.op().word()
+            ))
+            .hint("name one kernel: bizra kernel verify ID --case …"));
+        };
+        return Ok(Some(vec![(known.manifest.id().to_owned(), case)]));
+    }
+    let Some(path) = &args.repro else { return Ok(None) };
+    let bytes = files::read(&files::from(&session.env.cwd, path))?;
+    let text = String::from_utf8_lossy(&bytes);
+    let mut named: Vec<(String, String)> = Vec::new();
+    match serde_json::from_str::<serde_json::Value>(&text) {
+        Ok(document) => {
+            for kernel in document["result"]["kernels"].as_array().into_iter().flatten() {
+                for failure in kernel["failures"].as_array().into_iter().flatten() {
+                    if let (Some(id), Some(case)) = (kernel["id"].as_str(), failure["case"].as_str()) {
+                        named.push((id.to_owned(), case.to_owned()));
+                    }
+                }
+            }
+        }
+        Err(_) => {
+            for line in text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')) {
+                let (id, case) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+                named.push((id.to_owned(), case.trim().to_owned()));
+            }
+        }
+    }
+    if named.is_empty() {
+        return Err(Error::invalid("the file names no failure").at(Place::file(path)));
+    }
+    let read = |(id, case): (String, String)| match Case::parse(&case) {
+        Some(parsed) => Ok((id, parsed)),
+        None => Err(Error::invalid(format!("`{case}` is no case")).at(Place::file(path))),
+    };
+    named.into_iter().map(read).collect::<Result<Vec<_>>>().map(Some)
+}
+
+/// What a worker tells while it works.
+enum Event {
+    Step(usize, usize, usize),
+    Done(usize, Box<Result<(Report, Option<[u8; 32]>)>>),
+}
+
+/// Tries all, two at a time where there are two processors; the reports in order, each with its code's digest.
+fn all(session: &mut Session, jobs: &[Job<'_>], wanted: &Wanted) -> Result<Vec<(Report, Option<[u8; 32]>)>> {
+    let clock = &*session.env.clock;
+    let (program, library_path) =
+        (session.env.program.clone(), session.env.vars.get_os("LD_LIBRARY_PATH").map(ToOwned::to_owned));
+    let interrupt = &session.env.interrupt;
+    let _held = interrupt.defer();
+    let next = Mutex::new(0..jobs.len());
+    let (tell, told) = mpsc::channel();
+    let mut bar = session.ui.progress("kernels", Some(jobs.len() as u64 * 100), Unit::Items, clock.monotonic());
+    let mut results: Vec<Option<Result<(Report, Option<[u8; 32]>)>>> = jobs.iter().map(|_| None).collect();
+    std::thread::scope(|scope| {
+        for _ in 0..bizra_kernels::default_threads().clamp(1, 4).min(jobs.len()) {
+            let (tell, next, program, library_path) = (tell.clone(), &next, &program, &library_path);
+            scope.spawn(move || {
+                loop {
+                    let taken = next.lock().unwrap_or_else(std::sync::PoisonError::into_inner).next();
+                    let Some(number) = taken.filter(|_| !interrupt.requested()) else { return };
+                    let mut step = |done, all| drop(tell.send(Event::Step(number, done, all)));
+                    let result = one(&jobs[number], wanted, clock, program.as_deref(), library_path.clone(), &mut step);
+                    drop(tell.send(Event::Done(number, Box::new(result))));
+                }
+            });
+        }
+        drop(tell);
+        let mut shares = vec![0u64; jobs.len()];
+        for event in told {
+            match event {
+                Event::Step(number, done, all) => shares[number] = (done * 100 / all.max(1)) as u64,
+                Event::Done(number, result) => {
+                    shares[number] = 100;
+                    results[number] = Some(*result);
+                }
+            }
+            bar.at(shares.iter().sum(), clock.monotonic());
+        }
+    });
+    if interrupt.requested() {
+        return Err(Error::new(Exit::Interrupted, "interrupted while kernels were tried"));
+    }
+    results.into_iter().flatten().collect()
+}
+
+fn one(
+    job: &Job<'_>,
+    wanted: &Wanted,
+    clock: &dyn Clock,
+    program: Option<&Path>,
+    library_path: Option<std::ffi::OsString>,
+    step: &mut dyn FnMut(usize, usize),
+) -> Result<(Report, Option<[u8; 32]>)> {
+    let manifest = &job.known.manifest;
+    let wanted = Wanted { only: job.only.clone(), ..wanted.clone() };
+    let Some(cpu) = manifest.targets.cpu.as_ref().filter(|_| job.backend == "cpu") else {
+        return Ok((
+            Report::skipped(manifest, job.backend, format!("this build runs no kernels on {}", job.backend)),
+            None,
+        ));
+    };
+    let library = match &cpu.library {
+        None => None,
+        Some(named) => {
+            let path = job.known.folder.join(&named.value);
+            let at = Place::in_text(&job.known.shown, &job.known.source.text, named.span.start as usize);
+            if !path.is_file() {
+                return Err(Error::invalid(format!("there is no library {}", path.display())).at(at));
+            }
+            let path = path.canonicalize().map_err(|e| Error::reading(&path, &e))?;
+            let Some(text) = path.to_str() else {
+                return Err(Error::invalid("the library's path is no valid UTF-8").at(at));
+            };
+            Some((text.to_owned(), files::sha256(&path)?))
+        }
+    };
+    let target = |entry: &str| match &library {
+        Some((path, _)) => Target::Library { path: path.clone(), symbol: entry.to_owned() },
+        None => Target::Builtin(entry.to_owned()),
+    };
+    let device = bizra_kernels::os::cpu_name().unwrap_or_else(|| std::env::consts::ARCH.to_owned());
+    let subject = Subject {
+        manifest,
+        backend: "cpu",
+        target: target(&cpu.entry.value),
+        same_bits: cpu.same_bits.iter().map(|entry| target(&entry.value)).collect(),
+        workspace: cpu.workspace.as_ref().map_or(0, |w| w.value as usize),
+        level: Level::RanOnDevice { device },
+    };
+    let digest = match &library {
+        Some((_, digest)) => Some(*digest),
+        None => program.map(files::sha256).transpose()?,
+    };
+    let tried = with_worker(program, library_path, clock, |runner| {
+        report::trial(runner, &subject, &wanted, &|| clock.monotonic(), step)
+    })?;
+    match tried {
+        Ok(report) => Ok((report, digest)),
+        Err(Broken::Load(why)) => {
+            let at = Place::in_text(&job.known.shown, &job.known.source.text, cpu.entry.span.start as usize);
+            Err(Error::invalid(why).at(at).hint("check `entry` and `library`"))
+        }
+        Err(broken) => Err(Error::cannot(broken.to_string())),
+    }
+}
+
+#[cfg(unix)]
+fn with_worker<T>(
+    program: Option<&Path>,
+    library_path: Option<std::ffi::OsString>,
+    clock: &dyn Clock,
+    work: impl FnOnce(&mut dyn Runner) -> T,
+) -> Result<T> {
+    use crate::sys::kernel_worker::{Conditions, Worker};
+    let Some(program) = program else {
+        return Err(Error::cannot("this program's own file can't be found, so kernels can't be given a process"));
+    };
+    let conditions = Conditions { program: program.to_owned(), library_path, limit: PATIENCE };
+    Ok(work(&mut Worker::new(conditions, clock)))
+}
+
+#[cfg(not(unix))]
+fn with_worker<T>(
+    _: Option<&Path>,
+    _: Option<std::ffi::OsString>,
+    _: &dyn Clock,
+    _: impl FnOnce(&mut dyn Runner) -> T,
+) -> Result<T> {
+    Err(Error::cannot("kernels are run on Linux only"))
+}

@@ -1,0 +1,450 @@
+//! Which cases a kernel is tried with.
+//!
+//! Every edge of every size stands at least once, and every probe. In full, every edge meets every distribution, layout
+//! and type of weights; quick, sizes are sorted into five classes and the classes meet: a pairwise covering set, made
+//! greedily from the seed. Random shapes from the same secret seed come on top, which no kernel can have been made for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bizra_kernels::call::DType;
+
+use super::case::{Case, Data};
+use super::inputs::{Dice, holds_integers};
+use super::manifest::{Layout, Manifest, Values};
+use super::op::{self, Dim, Op, Shape, dims};
+use super::promise::Promise;
+
+/// How much is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effort {
+    Quick,
+    Full,
+}
+
+impl Effort {
+    pub fn word(self) -> &'static str {
+        match self {
+            Effort::Quick => "quick",
+            Effort::Full => "full",
+        }
+    }
+
+    /// Multiply-adds a case may cost.
+    fn most_work(self) -> usize {
+        match self {
+            Effort::Quick => 400_000,
+            Effort::Full => 1_500_000,
+        }
+    }
+
+    fn random_shapes(self) -> usize {
+        match self {
+            Effort::Quick => 4,
+            Effort::Full => 32,
+        }
+    }
+
+    /// Cases that are repeated for the sake of determinism.
+    pub fn repeated(self) -> usize {
+        match self {
+            Effort::Quick => 2,
+            Effort::Full => 12,
+        }
+    }
+}
+
+/// Sizes where code changes its way, primes, and one more than powers of two.
+const EDGES: &[i64] = &[
+    0, 1, 2, 3, 5, 7, 11, 13, 15, 16, 17, 31, 32, 33, 63, 64, 65, 97, 127, 128, 129, 251, 255, 256, 257, 509, 513,
+    1000, 1025,
+];
+
+/// Where a size belongs, so that combinations can be counted.
+fn class(value: i64) -> u8 {
+    match value {
+        0 => 0,
+        1..=3 => 1,
+        4..=17 => 2,
+        18..=65 => 3,
+        66..=257 => 4,
+        _ => 5,
+    }
+}
+
+/// What a plan covers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Coverage {
+    pub cases: usize,
+    /// Edges of sizes: how many there are. All of them stand in a case.
+    pub edges: usize,
+    pub probes: usize,
+    /// Pairs of sizes (or their classes), data, layouts and types: those in some case, and all that could be.
+    pub pairs: usize,
+    pub pairs_possible: usize,
+    pub random_shapes: usize,
+}
+
+pub struct Plan {
+    pub cases: Vec<Case>,
+    pub coverage: Coverage,
+}
+
+/// A size's edges within the domain; of a switch, all its values.
+fn edges_of(dim: &Dim, manifest: &Manifest, granule: i64) -> Vec<i64> {
+    let default = dim.default.map(|all| Values::List(all.to_vec()));
+    let Some(values) = manifest.domain.values(dim.name).or(default.as_ref()) else { return Vec::new() };
+    let mut all: Vec<i64> = match values {
+        Values::List(all) => all.clone(),
+        Values::Range(from, to) => {
+            let mut all: Vec<i64> = EDGES.iter().map(|e| e * granule).collect();
+            all.extend([*from, *to.min(&(2050 * granule))]);
+            for (_, tile) in manifest.domain.tiles.iter().filter(|(name, _)| name == dim.name) {
+                all.extend([tile - 1, *tile, tile + 1]);
+            }
+            // Of whole blocks, as many as other sizes have values.
+            all.retain(|v| v % granule == 0 && (granule == 1 || *v <= 2050.max(8 * granule)));
+            all
+        }
+    };
+    all.retain(|v| values.contains(*v));
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+/// One thing that a case chooses: a size, the data, a layout, a type.
+struct Factor {
+    levels: Vec<Level>,
+}
+
+/// A choice, and the key that its pairs are counted by.
+#[derive(Clone, Copy, PartialEq)]
+struct Level {
+    value: i64,
+    key: i64,
+}
+
+/// Sizes, then data, layout and type.
+struct Space<'m> {
+    op: Op,
+    dims: &'m [Dim],
+    factors: Vec<Factor>,
+    data: Vec<Data>,
+    layouts: Vec<Layout>,
+    weights: Vec<DType>,
+    most_work: usize,
+    by_class: bool,
+}
+
+impl Space<'_> {
+    fn sizes(&self) -> usize {
+        self.dims.len()
+    }
+
+    /// The shape with what is chosen so far and the least of the rest.
+    fn shape(&self, chosen: &[Option<Level>]) -> Shape {
+        let least = |f: &Factor| f.levels.iter().map(|l| l.value).min().unwrap_or(0);
+        let values = self.factors[..self.sizes()].iter().zip(chosen);
+        Shape { op: self.op, values: values.map(|(f, c)| c.map_or_else(|| least(f), |l| l.value)).collect() }
+    }
+
+    fn fits(&self, chosen: &[Option<Level>]) -> bool {
+        let weights = chosen[self.sizes() + 2].map(|l| self.weights[l.value as usize]);
+        let shape = self.shape(chosen);
+        let (block, _) = weights.unwrap_or(DType::F32).block();
+        let whole = self.op != Op::Matmul || shape.size("K").is_multiple_of(block);
+        whole && op::work(&shape) <= self.most_work
+    }
+
+    fn pair(&self, a: usize, la: Level, b: usize, lb: Level) -> (usize, i64, usize, i64) {
+        if a < b { (a, la.key, b, lb.key) } else { (b, lb.key, a, la.key) }
+    }
+
+    /// Whether pairs of these two are to be covered: in full, sizes meet everything but each other.
+    fn counted(&self, a: usize, b: usize) -> bool {
+        let size = |f: usize| f < self.sizes() && self.dims[f].default.is_none();
+        self.by_class || !(size(a) && size(b))
+    }
+
+    fn pairs(&self) -> BTreeSet<(usize, i64, usize, i64)> {
+        let mut all = BTreeSet::new();
+        for a in 0..self.factors.len() {
+            for b in a + 1..self.factors.len() {
+                if !self.counted(a, b) {
+                    continue;
+                }
+                for la in &self.factors[a].levels {
+                    for lb in &self.factors[b].levels {
+                        let mut chosen = vec![None; self.factors.len()];
+                        (chosen[a], chosen[b]) = (Some(*la), Some(*lb));
+                        if self.fits(&chosen) {
+                            all.insert(self.pair(a, *la, b, *lb));
+                        }
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    /// Completes a choice so that it covers as much as it can of what is left.
+    fn complete(
+        &self,
+        mut chosen: Vec<Option<Level>>,
+        left: &BTreeSet<(usize, i64, usize, i64)>,
+        used: &BTreeMap<(usize, i64), usize>,
+        dice: &mut Dice,
+    ) -> Vec<Level> {
+        let mut order: Vec<usize> = (0..self.factors.len()).filter(|f| chosen[*f].is_none()).collect();
+        dice.shuffle(&mut order);
+        for f in order {
+            let mut best: Option<((usize, usize, u64), Level)> = None;
+            for level in &self.factors[f].levels {
+                chosen[f] = Some(*level);
+                if !self.fits(&chosen) {
+                    continue;
+                }
+                let new = (0..chosen.len()).filter(|o| {
+                    *o != f && chosen[*o].is_some_and(|other| left.contains(&self.pair(f, *level, *o, other)))
+                });
+                // Among equals, what was used least, so that every edge has its turn.
+                let rarely = usize::MAX - used.get(&(f, level.value)).copied().unwrap_or(0);
+                let score = (new.count(), rarely, dice.bits());
+                if best.as_ref().is_none_or(|(b, _)| score > *b) {
+                    best = Some((score, *level));
+                }
+            }
+            chosen[f] = best.map(|(_, level)| level).or_else(|| self.factors[f].levels.first().copied());
+        }
+        chosen.into_iter().map(|l| l.unwrap_or(Level { value: 0, key: 0 })).collect()
+    }
+
+    fn case(&self, levels: &[Level], threads: u32, seed: u64) -> Case {
+        let n = self.sizes();
+        Case {
+            shape: Shape { op: self.op, values: levels[..n].iter().map(|l| l.value).collect() },
+            data: self.data[levels[n].value as usize],
+            layout: self.layouts[levels[n + 1].value as usize],
+            weights: self.weights[levels[n + 2].value as usize],
+            threads,
+            seed,
+        }
+    }
+}
+
+/// The cases of a kernel. `most_threads` is what determinism is tried with; single cases take turns.
+pub fn plan(manifest: &Manifest, promise: &Promise, effort: Effort, secret: u64, most_threads: u32) -> Plan {
+    let op = manifest.op();
+    let mut dice = Dice::new(secret);
+    let layouts: Vec<Layout> = manifest.domain.layouts().to_vec();
+    let by_class = effort == Effort::Quick;
+    let blocks: BTreeSet<usize> = promise.weights.iter().map(|w| w.block().0).collect();
+    let dims = dims(op);
+    let mut factors: Vec<Factor> = Vec::new();
+    for dim in dims {
+        let mut edges: Vec<i64> = Vec::new();
+        for block in &blocks {
+            let granule = if op == Op::Matmul && dim.name == "K" { *block as i64 } else { 1 };
+            edges.extend(edges_of(dim, manifest, granule));
+        }
+        edges.sort_unstable();
+        edges.dedup();
+        let key = |v: i64| if by_class && dim.default.is_none() { i64::from(class(v)) } else { v };
+        factors.push(Factor { levels: edges.into_iter().map(|value| Level { value, key: key(value) }).collect() });
+    }
+    let data: Vec<Data> = Data::distributions(op).to_vec();
+    let counted = |n: usize| Factor { levels: (0..n as i64).map(|value| Level { value, key: value }).collect() };
+    factors.extend([counted(data.len()), counted(layouts.len()), counted(promise.weights.len())]);
+    let weights = promise.weights.clone();
+    let space = Space { op, dims, factors, data, layouts, weights, most_work: effort.most_work(), by_class };
+
+    let mut left = space.pairs();
+    let possible = left.len();
+    let mut used: BTreeMap<(usize, i64), usize> = BTreeMap::new();
+    let mut chosen: Vec<Vec<Level>> = Vec::new();
+    let mut take = |levels: Vec<Level>, left: &mut BTreeSet<_>, used: &mut BTreeMap<(usize, i64), usize>| {
+        for a in 0..levels.len() {
+            *used.entry((a, levels[a].value)).or_default() += 1;
+            for b in a + 1..levels.len() {
+                left.remove(&space.pair(a, levels[a], b, levels[b]));
+            }
+        }
+        chosen.push(levels);
+    };
+    while let Some(pair) = left.iter().nth(dice.below(left.len().max(1))).copied() {
+        let (a, ka, b, kb) = pair;
+        let of = |f: usize, key: i64| -> Vec<Level> {
+            let mut all: Vec<Level> = space.factors[f].levels.iter().filter(|l| l.key == key).copied().collect();
+            all.sort_by_key(|l| used.get(&(f, l.value)).copied().unwrap_or(0));
+            all
+        };
+        let (la, lb) = (of(a, ka), of(b, kb));
+        let fitting = la.iter().flat_map(|x| lb.iter().map(move |y| (*x, *y))).find(|(x, y)| {
+            let mut partial = vec![None; space.factors.len()];
+            (partial[a], partial[b]) = (Some(*x), Some(*y));
+            space.fits(&partial)
+        });
+        let Some((x, y)) = fitting else {
+            left.remove(&pair);
+            continue;
+        };
+        let mut partial = vec![None; space.factors.len()];
+        (partial[a], partial[b]) = (Some(x), Some(y));
+        let levels = space.complete(partial, &left, &used, &mut dice);
+        take(levels, &mut left, &mut used);
+        left.remove(&pair);
+    }
+    // Edges whose class was covered by others.
+    let mut edges = 0;
+    for f in 0..space.sizes() {
+        for level in &space.factors[f].levels {
+            edges += 1;
+            if !used.contains_key(&(f, level.value)) {
+                let mut partial = vec![None; space.factors.len()];
+                partial[f] = Some(*level);
+                let levels = space.complete(partial, &left, &used, &mut dice);
+                take(levels, &mut left, &mut used);
+            }
+        }
+    }
+    let threads = |dice: &mut Dice| [1, 2, most_threads][dice.below(3)];
+    let mut cases: Vec<Case> = chosen
+        .iter()
+        .map(|levels| {
+            let (threads, seed) = (threads(&mut dice), dice.bits());
+            space.case(levels, threads, seed)
+        })
+        .collect();
+    let probes = probes(&space, manifest, promise, effort, &mut dice);
+    let kinds: BTreeSet<Data> = probes.iter().map(|(_, data, _)| *data).collect();
+    for (shape, data, weights) in probes {
+        let layout = space.layouts[dice.below(space.layouts.len())];
+        let (threads, seed) = (threads(&mut dice), dice.bits());
+        cases.push(Case { shape, weights, data, layout, threads, seed });
+    }
+    let before = cases.len();
+    for _ in 0..effort.random_shapes() {
+        let Some((shape, weights)) = random_shape(&space, manifest, &mut dice) else { break };
+        let data = space.data[dice.below(space.data.len())];
+        let layout = space.layouts[dice.below(space.layouts.len())];
+        let (threads, seed) = (threads(&mut dice), dice.bits());
+        cases.push(Case { shape, weights, data, layout, threads, seed });
+    }
+    let random_shapes = cases.len() - before;
+    let coverage = Coverage {
+        cases: cases.len(),
+        edges,
+        probes: kinds.len(),
+        pairs: possible,
+        pairs_possible: possible,
+        random_shapes,
+    };
+    dice.shuffle(&mut cases);
+    Plan { cases, coverage }
+}
+
+/// A shape of the domain that nobody could have known.
+fn random_shape(space: &Space<'_>, manifest: &Manifest, dice: &mut Dice) -> Option<(Shape, DType)> {
+    for _ in 0..50 {
+        let at = dice.below(space.weights.len());
+        let weights = space.weights[at];
+        let (block, _) = weights.block();
+        let mut chosen: Vec<Option<Level>> = vec![None; space.factors.len()];
+        for (f, dim) in space.dims.iter().enumerate() {
+            let value = match manifest.domain.values(dim.name) {
+                // As many small as great ones.
+                Some(Values::Range(from, to)) => {
+                    let (least, most) = ((*from).max(1) as f64, (*to).clamp(1, 4096) as f64);
+                    let value = (least * (most / least).powf(dice.unit())).round() as i64;
+                    if space.op == Op::Matmul && dim.name == "K" {
+                        (value + block as i64 - 1) / block as i64 * block as i64
+                    } else {
+                        value
+                    }
+                }
+                _ => dice.pick(&space.factors[f].levels)?.value,
+            };
+            if manifest.domain.values(dim.name).is_some_and(|v| !v.contains(value)) {
+                continue;
+            }
+            chosen[f] = Some(Level { value, key: value });
+        }
+        chosen[space.sizes() + 2] = Some(Level { value: at as i64, key: 0 });
+        if chosen[..space.sizes()].iter().all(Option::is_some) && space.fits(&chosen) {
+            return Some((space.shape(&chosen), weights));
+        }
+    }
+    None
+}
+
+/// Each probe in shapes where it says most.
+fn probes(
+    space: &Space<'_>,
+    manifest: &Manifest,
+    promise: &Promise,
+    effort: Effort,
+    dice: &mut Dice,
+) -> Vec<(Shape, Data, DType)> {
+    let mut all = Vec::new();
+    // The domain's value that is nearest to the one wanted.
+    let near = |f: usize, wanted: i64| -> i64 {
+        let levels = &space.factors[f].levels;
+        let inside = manifest.domain.values(space.dims[f].name).is_some_and(|v| v.contains(wanted));
+        if inside {
+            return wanted;
+        }
+        levels.iter().map(|l| l.value).min_by_key(|v| (v - wanted).abs()).unwrap_or(0)
+    };
+    let shape = |wanted: &[(&str, i64)], dice: &mut Dice| -> Shape {
+        let value = |(f, dim): (usize, &Dim)| match wanted.iter().find(|(name, _)| *name == dim.name) {
+            Some((_, wanted)) => near(f, *wanted),
+            None => dice.pick(&space.factors[f].levels).map_or(0, |l| l.value),
+        };
+        Shape { op: space.op, values: space.dims.iter().enumerate().map(value).collect() }
+    };
+    let times = if effort == Effort::Quick { 1 } else { 4 };
+    for data in Data::probes(space.op) {
+        for weights in &promise.weights {
+            if *data == Data::Integers && !holds_integers(*weights) {
+                continue;
+            }
+            for n in 0..times {
+                let wanted: Vec<(&str, i64)> = match (space.op, data) {
+                    (Op::Matmul, Data::Integers) => vec![("M", 3 + 2 * n), ("N", 20 + n), ("K", 4096)],
+                    (Op::Matmul, _) => vec![("M", 3 + n), ("N", 17 + 16 * n), ("K", 512)],
+                    (Op::Attention, _) => vec![
+                        ("B", [1, 3][n as usize % 2]),
+                        ("S", [9, 33, 65, 1][n as usize]),
+                        ("past", [200, 250, 70, 513][n as usize]),
+                        ("D", [64, 32, 128, 64][n as usize]),
+                        ("pad", 5),
+                    ],
+                    (Op::Sample, Data::Draws) => {
+                        let rows = if effort == Effort::Quick { 100_000 } else { 1_000_000 };
+                        vec![("R", rows), ("N", 7)]
+                    }
+                    (Op::Rope, _) => vec![("S", 9), ("H", 3), ("D", [64, 128, 8, 32][n as usize])],
+                    (Op::TopK, _) => {
+                        vec![("R", 5), ("N", [257, 1000, 33, 129][n as usize]), ("k", [7, 40, 33, 1][n as usize])]
+                    }
+                    _ => vec![("R", 5 + n), ("N", [257, 1000, 33, 129][n as usize])],
+                };
+                let mut one = shape(&wanted, dice);
+                if space.op == Op::Sample && *data == Data::Draws {
+                    // Draws count by the million, whatever rows a model has.
+                    one = one.with("R", wanted[0].1);
+                }
+                if space.op == Op::Matmul {
+                    let (block, _) = weights.block();
+                    let k = one.get("K").div_euclid(block as i64).max(1) * block as i64;
+                    one = one.with("K", k);
+                }
+                all.push((one, *data, *weights));
+                if *data == Data::Draws {
+                    break;
+                }
+            }
+        }
+    }
+    all
+}

@@ -1,0 +1,275 @@
+//! A kernel's whole trial: its plan, the cases one after the other, the repeats, and what is to be told of it.
+
+use std::time::Duration;
+
+use super::case::{Case, Data};
+use super::manifest::Manifest;
+use super::op;
+use super::plan::{Coverage, Effort, plan};
+use super::promise::Promise;
+use super::run::{Broken, Containment, Level, Runner, Target};
+use super::verify::{self, Failure, Loaded, Verdict};
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    pub effort: Effort,
+    pub correctness: bool,
+    pub determinism: bool,
+    /// One case instead of a plan.
+    pub only: Option<Case>,
+    /// Part of a shape, such as `K=4096`: other cases are left out.
+    pub shape: Option<String>,
+    /// From the run's secret.
+    pub seed: u64,
+    pub most_threads: u32,
+    /// By the clock that is handed in.
+    pub until: Option<Duration>,
+}
+
+/// A kernel on one backend.
+#[derive(Clone, Debug)]
+pub struct Subject<'m> {
+    pub manifest: &'m Manifest,
+    pub backend: &'static str,
+    pub target: Target,
+    /// Entries that promise the same bits.
+    pub same_bits: Vec<Target>,
+    pub workspace: usize,
+    /// What was run, should it run: named with the device or emulator.
+    pub level: Level,
+}
+
+#[derive(Clone, Debug)]
+pub struct Failed {
+    pub case: Case,
+    pub stage: &'static str,
+    pub failure: Failure,
+}
+
+#[derive(Clone, Debug)]
+pub struct Report {
+    pub id: String,
+    pub op: &'static str,
+    pub backend: &'static str,
+    pub level: Level,
+    pub coverage: Coverage,
+    /// Cases that were run, and those of them that count.
+    pub ran: usize,
+    pub counted: usize,
+    /// Cases that would have taken a trivial answer: which, and how many.
+    pub powerless: Vec<(&'static str, usize)>,
+    pub repeated: usize,
+    pub failures: Vec<Failed>,
+    /// The worst error over its bound, and the case.
+    pub worst: f64,
+    pub worst_case: Option<Case>,
+    pub against_plain: f64,
+    pub containment: Containment,
+    /// Whether all that was planned was run.
+    pub complete: bool,
+    pub seconds: f64,
+}
+
+/// The answer to a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Verified,
+    Refused,
+    /// Nothing was run, for want of a device or the like.
+    Skipped,
+    /// Time ran out, or nothing that was run says anything.
+    Undecided,
+}
+
+impl Outcome {
+    pub fn word(self) -> &'static str {
+        match self {
+            Outcome::Verified => "verified",
+            Outcome::Refused => "refused",
+            Outcome::Skipped => "skipped",
+            Outcome::Undecided => "undecided",
+        }
+    }
+}
+
+impl Report {
+    pub fn outcome(&self) -> Outcome {
+        match &self.level {
+            _ if !self.failures.is_empty() => Outcome::Refused,
+            Level::Skipped { .. } => Outcome::Skipped,
+            _ if !self.complete || self.counted + self.repeated == 0 => Outcome::Undecided,
+            _ => Outcome::Verified,
+        }
+    }
+
+    pub fn skipped(manifest: &Manifest, backend: &'static str, reason: String) -> Report {
+        Report {
+            id: manifest.id().to_owned(),
+            op: manifest.op().word(),
+            backend,
+            level: Level::Skipped { reason },
+            coverage: Coverage::default(),
+            ran: 0,
+            counted: 0,
+            powerless: Vec::new(),
+            repeated: 0,
+            failures: Vec::new(),
+            worst: 0.0,
+            worst_case: None,
+            against_plain: 0.0,
+            containment: Containment::default(),
+            complete: true,
+            seconds: 0.0,
+        }
+    }
+}
+
+/// More failures of one kernel than this tell nothing new.
+const ENOUGH_FAILURES: usize = 3;
+
+/// Tries a kernel. `said` hears how many cases are done, of how many.
+pub fn trial(
+    runner: &mut dyn Runner,
+    subject: &Subject<'_>,
+    wanted: &Wanted,
+    clock: &dyn Fn() -> Duration,
+    said: &mut dyn FnMut(usize, usize),
+) -> Result<Report, Broken> {
+    let began = clock();
+    let promise = Promise::of(subject.manifest);
+    let plan = plan(subject.manifest, &promise, wanted.effort, wanted.seed, wanted.most_threads);
+    let mut report =
+        Report { level: subject.level.clone(), ..Report::skipped(subject.manifest, subject.backend, String::new()) };
+    report.coverage = plan.coverage;
+    let mut cases = match &wanted.only {
+        Some(case) => vec![case.clone()],
+        None => plan.cases,
+    };
+    if let Some(part) = &wanted.shape {
+        cases.retain(|case| part.split(',').all(|p| format!(",{},", full_text(case)).contains(&format!(",{p},"))));
+    }
+    if wanted.only.is_some() || wanted.shape.is_some() {
+        report.coverage = Coverage { cases: cases.len(), ..Coverage::default() };
+    }
+    let repeated = if wanted.determinism { to_repeat(&cases, wanted) } else { Vec::new() };
+    let all = if wanted.correctness { cases.len() } else { 0 } + repeated.len();
+    let mut loaded = None;
+    let mut previous = Vec::new();
+    let mut done = 0;
+    let mut step = |report: &mut Report| {
+        done += 1;
+        said(done, all);
+        report.failures.len() < ENOUGH_FAILURES
+    };
+    let late = |report: &mut Report| {
+        let late = wanted.until.is_some_and(|until| clock() >= until);
+        report.complete &= !late;
+        late
+    };
+    if wanted.correctness {
+        for case in &cases {
+            if late(&mut report) {
+                break;
+            }
+            let (own, _) = load(runner, subject, &promise, &mut loaded)?;
+            report.containment = runner.containment();
+            let verdict = verify::case(runner, &own, case, &mut previous);
+            report.take(case, "correctness", verdict, &mut loaded)?;
+            if !step(&mut report) {
+                break;
+            }
+        }
+    }
+    for case in &repeated {
+        if report.failures.len() >= ENOUGH_FAILURES || late(&mut report) {
+            break;
+        }
+        let (own, others) = load(runner, subject, &promise, &mut loaded)?;
+        report.containment = runner.containment();
+        let times = if wanted.effort == Effort::Quick { 21 } else { 60 };
+        let verdict = verify::repeats(runner, &own, &others, case, wanted.most_threads, times);
+        report.take(case, "determinism", verdict, &mut loaded)?;
+        step(&mut report);
+    }
+    report.seconds = clock().saturating_sub(began).as_secs_f64();
+    Ok(report)
+}
+
+/// A shape with all its sizes, also those that are usually left out.
+fn full_text(case: &Case) -> String {
+    let all = op::dims(case.op()).iter().zip(&case.shape.values);
+    all.map(|(dim, value)| format!("{}={value}", dim.name)).collect::<Vec<_>>().join(",")
+}
+
+/// The heaviest cases with numbers that tell errors apart.
+fn to_repeat(cases: &[Case], wanted: &Wanted) -> Vec<Case> {
+    if wanted.only.is_some() {
+        return cases.to_vec();
+    }
+    let plain = |case: &&Case| case.data.is_statistical() || matches!(case.data, Data::Ties | Data::Permutation);
+    let mut all: Vec<Case> = cases.iter().filter(plain).cloned().collect();
+    all.sort_by_key(|case| std::cmp::Reverse(op::work(&case.shape)));
+    all.truncate(wanted.effort.repeated());
+    all
+}
+
+type Both = (Loaded, Vec<Loaded>);
+
+/// Loads the kernel and its companions, where they aren't.
+fn load(
+    runner: &mut dyn Runner,
+    subject: &Subject<'_>,
+    promise: &Promise,
+    loaded: &mut Option<Both>,
+) -> Result<Both, Broken> {
+    if let Some(both) = loaded {
+        return Ok(both.clone());
+    }
+    let mut one = |target: &Target| -> Result<Loaded, Broken> {
+        let kernel = runner.load(target)?;
+        Ok(Loaded { kernel, promise: promise.clone(), workspace: subject.workspace })
+    };
+    let own = one(&subject.target)?;
+    let others = subject.same_bits.iter().map(&mut one).collect::<Result<Vec<_>, _>>()?;
+    *loaded = Some((own.clone(), others.clone()));
+    Ok((own, others))
+}
+
+impl Report {
+    fn take(
+        &mut self,
+        case: &Case,
+        stage: &'static str,
+        verdict: Verdict,
+        loaded: &mut Option<Both>,
+    ) -> Result<(), Broken> {
+        if stage == "correctness" {
+            self.ran += 1;
+        }
+        match verdict {
+            Verdict::Passed(measure) if stage == "correctness" => {
+                self.counted += 1;
+                if measure.worst > self.worst {
+                    self.worst = measure.worst;
+                    self.worst_case = Some(case.clone());
+                }
+                self.against_plain = self.against_plain.max(measure.against_plain.unwrap_or(0.0));
+            }
+            Verdict::Passed(_) => self.repeated += 1,
+            Verdict::NoPower(answer) => match self.powerless.iter_mut().find(|(known, _)| *known == answer) {
+                Some((_, count)) => *count += 1,
+                None => self.powerless.push((answer, 1)),
+            },
+            Verdict::Skipped(reason) => self.level = Level::Skipped { reason },
+            Verdict::Failed(Failure::Broken(broken @ Broken::Machine(_))) => return Err(broken),
+            Verdict::Failed(failure) => {
+                if matches!(failure, Failure::Broken(_)) {
+                    *loaded = None;
+                }
+                self.failures.push(Failed { case: case.clone(), stage, failure });
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,158 @@
+//! What a kernel is asked to do, and what came of it: the domain's side of the process that runs kernels.
+//!
+//! Whoever runs kernels implements [`Runner`]: a child process for the command, this process for tests.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bizra_kernels::call::DType;
+pub use bizra_kernels::child::{Containment, ParamValue, Target};
+
+use super::op::Op;
+
+/// How far evidence goes; never rounded up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// Translated, nothing more.
+    Parsed,
+    Compiled,
+    /// Ran, on what stands for the device.
+    RanEmulated {
+        emulator: String,
+    },
+    RanOnDevice {
+        device: String,
+    },
+    /// Not tried, and why.
+    Skipped {
+        reason: String,
+    },
+}
+
+impl Level {
+    pub fn word(&self) -> &'static str {
+        match self {
+            Level::Parsed => "parsed",
+            Level::Compiled => "compiled",
+            Level::RanEmulated { .. } => "ran-emulated",
+            Level::RanOnDevice { .. } => "ran-on-device",
+            Level::Skipped { .. } => "skipped",
+        }
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Level::RanEmulated { emulator } => write!(f, "ran-emulated ({emulator})"),
+            Level::RanOnDevice { device } => write!(f, "ran-on-device ({device})"),
+            Level::Skipped { reason } => write!(f, "skipped: {reason}"),
+            other => f.write_str(other.word()),
+        }
+    }
+}
+
+/// An input as it lies in memory, with what stands before and between its rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tensor {
+    pub dtype: DType,
+    pub shape: Vec<i64>,
+    /// In elements.
+    pub strides: Vec<i64>,
+    pub bytes: Vec<u8>,
+}
+
+/// An output to be filled in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blank {
+    pub dtype: DType,
+    pub shape: Vec<i64>,
+    pub strides: Vec<i64>,
+    pub bytes: usize,
+}
+
+/// Which guard page a buffer touches: the one after its end, or the one before its start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Edge {
+    End,
+    Start,
+}
+
+/// One call of a kernel. Inputs that are the same [`Arc`] in several calls of a batch lie in memory once.
+#[derive(Clone, Debug)]
+pub struct Invoke {
+    /// The number that [`Runner::load`] gave.
+    pub kernel: u32,
+    pub op: Op,
+    pub inputs: Vec<Arc<Tensor>>,
+    pub outputs: Vec<Blank>,
+    pub params: Vec<(String, ParamValue)>,
+    pub threads: u32,
+    pub workspace: usize,
+    /// What outputs, workspace and margins hold before the call, repeated.
+    pub poison: Vec<u8>,
+    pub edge: Edge,
+    /// Bytes that the addresses of buffers are multiples of, of those that touch the page after their end.
+    pub align: usize,
+    /// Bytes between the page before a buffer and its start, of those that would touch it.
+    pub shift: usize,
+}
+
+/// What came of a call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Done {
+    /// What the kernel returned.
+    pub status: i32,
+    /// Its duration by the child's own clock.
+    pub nanoseconds: u64,
+    pub outputs: Vec<Vec<u8>>,
+    /// Bytes outside of outputs and workspace that were changed: what, and where.
+    pub damage: Option<String>,
+}
+
+/// What came of a batch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Batch {
+    pub done: Vec<Done>,
+    /// The whole batch by the parent's clock.
+    pub nanoseconds: u64,
+}
+
+/// A kernel that could not be run to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Broken {
+    /// The kernel can't be loaded: the library or the symbol is missing.
+    Load(String),
+    /// The process ended by a signal or by itself.
+    Crashed(String),
+    TimedOut(u64),
+    /// It did what kernels may not.
+    Forbidden(String),
+    /// It wrote more to its streams than is kept.
+    TooMuchOutput(u64),
+    /// The machine can't run kernels at all.
+    Machine(String),
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Broken::Load(why) | Broken::Machine(why) => f.write_str(why),
+            Broken::Crashed(how) => write!(f, "the kernel's process ended: {how}"),
+            Broken::TimedOut(seconds) => write!(f, "the kernel did not return within {seconds} s and was ended"),
+            Broken::Forbidden(what) => write!(f, "the kernel was ended: {what}"),
+            Broken::TooMuchOutput(bytes) => write!(f, "the kernel was ended: it printed more than {bytes} bytes"),
+        }
+    }
+}
+
+/// Runs kernels. After [`Broken`], the kernels that were loaded have to be loaded again.
+pub trait Runner {
+    fn load(&mut self, target: &Target) -> Result<u32, Broken>;
+
+    /// The calls in order, nothing between them: all memory is in place before the first.
+    fn run(&mut self, calls: &[Invoke]) -> Result<Batch, Broken>;
+
+    /// What holds the kernels.
+    fn containment(&self) -> Containment;
+}

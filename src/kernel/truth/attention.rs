@@ -1,0 +1,173 @@
+//! `o = softmax(s·q·kᵀ)·v`, with masks, windows, groups, and keys that don't count.
+
+use std::ops::Range;
+
+use bizra_kernels::call::DType;
+
+use super::super::case::Case;
+use super::super::float;
+use super::super::inputs::{self, Operand};
+use super::super::manifest::Cells;
+use super::super::op::{self, Shape};
+use super::super::promise::Promise;
+use super::{Numbers, function, rounded, stored};
+
+/// Which keys a query sees.
+pub struct Sight {
+    queries: usize,
+    lengths: Vec<usize>,
+    causal: bool,
+    window: usize,
+}
+
+impl Sight {
+    pub fn of(shape: &Shape, lengths: &[usize]) -> Sight {
+        Sight {
+            queries: shape.size("S"),
+            lengths: lengths.to_vec(),
+            causal: shape.get("causal") != 0,
+            window: shape.size("window"),
+        }
+    }
+
+    /// The keys of query `i` of sequence `b`; none where it stands before the first.
+    pub fn keys(&self, b: usize, i: usize) -> Range<usize> {
+        let len = self.lengths[b] as i64;
+        let position = len - self.queries as i64 + i as i64;
+        let end = if self.causal { (position + 1).clamp(0, len) } else { len };
+        let start = match self.window {
+            0 => 0,
+            window => (position - window as i64 + 1).clamp(0, end),
+        };
+        start as usize..end as usize
+    }
+}
+
+pub(super) fn truth(case: &Case, promise: &Promise, inputs: &[Operand]) -> Numbers {
+    let shape = &case.shape;
+    let n = |name| shape.size(name);
+    let (batch, queries, groups, group, dim) = (n("B"), n("S"), n("Hkv"), n("group"), n("D"));
+    let (heads, room) = (groups * group, op::key_room(shape));
+    let lengths: Vec<usize> = inputs[3].values.iter().map(|len| *len as usize).collect();
+    let sight = Sight::of(shape, &lengths);
+    let (k, v) = (cells(promise.cells, &inputs[1].values, dim), cells(promise.cells, &inputs[2].values, dim));
+    let q = &inputs[0].values;
+    let (scale, cap) = (inputs::scale(shape), shape.get("softcap") as f64);
+    let unit = promise.unit();
+    let of_p = promise.p_round.map_or(0.0, |p| 2f64.powi(-float::precision(p) - 1));
+    let mut numbers =
+        Numbers { shape: vec![batch, queries, heads, dim], shared: dim, functions: true, ..Numbers::default() };
+    let none = if promise.masked_zero { 0.0 } else { f64::NAN };
+    for b in 0..batch {
+        for i in 0..queries {
+            for h in 0..heads {
+                let q = &q[((b * queries + i) * heads + h) * dim..][..dim];
+                let row = |j: usize| {
+                    let start = ((b * room + j) * groups + h / group) * dim;
+                    start..start + dim
+                };
+                let keys = sight.keys(b, i);
+                if keys.is_empty() {
+                    numbers.values.extend(std::iter::repeat_n(none, dim));
+                    numbers.bound.extend(std::iter::repeat_n(0.0, dim));
+                    numbers.emulated.extend(std::iter::repeat_n(none, dim));
+                    continue;
+                }
+                let (mut scores, mut rough) = (Vec::with_capacity(keys.len()), Vec::with_capacity(keys.len()));
+                let mut most_size = 0f64;
+                for j in keys.clone() {
+                    let k = &k[row(j)];
+                    let (mut dot, mut size, mut plain) = (0.0, 0.0, 0f32);
+                    for (a, b) in q.iter().zip(k) {
+                        dot += a * b;
+                        size += (a * b).abs();
+                        plain += *a as f32 * *b as f32;
+                    }
+                    let capped = |score: f64| if cap > 0.0 { cap * (score / cap).tanh() } else { score };
+                    scores.push(capped(scale * dot));
+                    rough.push(capped(rounded(promise, scale * rounded(promise, f64::from(plain)))));
+                    most_size = most_size.max(size);
+                }
+                let (p, total) = weights(&scores);
+                let most = rough.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                let e: Vec<f64> = rough
+                    .iter()
+                    .enumerate()
+                    .map(|(at, s)| {
+                        let e = function(promise, rounded(promise, s - most).exp(), at);
+                        promise.p_round.map_or(e, |p| float::round(p, e))
+                    })
+                    .collect();
+                let rough_total = e.iter().fold(0.0, |sum, e| rounded(promise, sum + e));
+                let delta = 2.0 * (dim as f64).sqrt() * unit * scale * most_size + 4.0 * unit * cap;
+                let factor = 2.0 * delta + unit * (16.0 + (keys.len() as f64).sqrt()) + of_p;
+                let (mut sum, mut size, mut plain) = (vec![0.0; dim], vec![0.0; dim], vec![0.0; dim]);
+                for (at, j) in keys.enumerate() {
+                    for (d, v) in v[row(j)].iter().enumerate() {
+                        sum[d] += p[at] * v;
+                        size[d] += p[at] * v.abs();
+                        plain[d] = rounded(promise, plain[d] + rounded(promise, e[at] * v));
+                    }
+                }
+                numbers.values.extend(sum.iter().map(|s| s / total));
+                numbers.bound.extend(size.iter().map(|s| factor * s / total));
+                let last = |s: &f64| float::round(promise.output, rounded(promise, s / rough_total));
+                numbers.emulated.extend(plain.iter().map(last));
+            }
+        }
+    }
+    numbers
+}
+
+/// `exp(score - max)` of each, and their sum.
+fn weights(scores: &[f64]) -> (Vec<f64>, f64) {
+    let most = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let p: Vec<f64> = scores.iter().map(|s| (s - most).exp()).collect();
+    let total = p.iter().sum();
+    (p, total)
+}
+
+/// Keys or values as the contract says that they are kept: for `q8`, a head's numbers in lots of 32 with a scale in half
+/// precision that makes the greatest about 127.
+fn cells(cells: Cells, values: &[f64], dim: usize) -> Vec<f64> {
+    match cells {
+        Cells::F32 => values.to_vec(),
+        Cells::F16 => values.iter().map(|v| stored(DType::F16, *v)).collect(),
+        Cells::Q8 => {
+            let mut all = Vec::with_capacity(values.len());
+            for lot in values.chunks_exact(dim.max(1)).flat_map(|head| head.chunks(32)) {
+                let most =
+                    lot.iter().fold(0f32, |m, v| if v.is_nan() { f32::INFINITY } else { m.max((*v as f32).abs()) });
+                let worth = stored(DType::F16, f64::from(most / 127.0)) as f32;
+                let byte = |v: &f64| (*v as f32 * (1.0 / worth)).round_ties_even().clamp(-127.0, 127.0);
+                match worth {
+                    0.0 => all.extend(lot.iter().map(|_| 0.0)),
+                    w if w.is_finite() => all.extend(lot.iter().map(|v| f64::from(byte(v)) * f64::from(w))),
+                    _ => all.extend(lot.iter().map(|_| f64::NAN)),
+                }
+            }
+            all
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::op::Op;
+
+    #[test]
+    fn what_a_query_sees() {
+        let check = |text: &str, len: usize, i: usize, expected: Range<usize>| {
+            let shape = Shape::parse(Op::Attention, text).unwrap();
+            assert_eq!(Sight::of(&shape, &[len]).keys(0, i), expected, "{text}");
+        };
+        check("S=4,Hkv=1,D=8", 4, 0, 0..1);
+        check("S=4,Hkv=1,D=8", 4, 3, 0..4);
+        check("S=4,past=6,Hkv=1,D=8,window=3", 10, 0, 4..7);
+        check("S=4,Hkv=1,D=8,causal=0", 4, 0, 0..4);
+        check("S=4,Hkv=1,D=8,causal=0,window=2", 4, 3, 2..4);
+        check("S=4,Hkv=1,D=8,short=1", 2, 1, 0..0);
+        check("S=4,Hkv=1,D=8,short=1", 2, 2, 0..1);
+    }
+}

@@ -1,0 +1,100 @@
+//! The truth of a case, in f64; how far from it a kernel may be, element by element; and what an honest kernel with the
+//! declared contract comes to.
+//!
+//! Bounds are the verifier's own. With u half the distance of neighbours at 1 in the type that sums are kept in
+//! (2⁻²⁴ for f32), and half an ulp of the result on top of each:
+//!
+//! | operation | bound |
+//! |---|---|
+//! | matmul over K | 2·√K·u·Σ\|ab\|; for quantised weights over the sizes of what they are made from |
+//! | softmax over n | y·u·(16 + √n + 2·\|x - max\|), and a row's sum within u·(16 + √n) |
+//! | RMSNorm over n | \|y\|·u·(16 + √n) |
+//! | LayerNorm over n | u·(32 + 2·√n·κ)·(\|w\|·(1 + \|z\|) + \|b\|), z before weight and bias, κ = 1 + \|μ\|/σ |
+//! | RoPE | \|x\|·4u with exact angles; 2u·position·θ more where they are in f32 |
+//! | gated | \|y\|·u·(16 + 2·\|g\|), and more for the two GELUs |
+//! | attention | (2δ + u·(16 + √n) + u_P)·Σp\|v\|, δ = 2·√D·u·s·max Σ\|qk\| |
+//!
+//! The references are written for reading. Left out: speed.
+
+pub mod attention;
+pub mod matmul;
+mod pick;
+mod rope;
+mod rows;
+
+use bizra_kernels::call::DType;
+
+use super::case::Case;
+use super::inputs::Operand;
+use super::op::Op;
+use super::promise::Promise;
+
+/// Numbers that a kernel may come near to.
+#[derive(Clone, Debug, Default)]
+pub struct Numbers {
+    /// Of the output, row-major.
+    pub shape: Vec<usize>,
+    pub values: Vec<f64>,
+    /// Without the rounding of the result itself.
+    pub bound: Vec<f64>,
+    /// What a plain kernel with the declared contract would return.
+    pub emulated: Vec<f64>,
+    /// Elements that follow each other and share an error, such as that of a row's sum.
+    pub shared: usize,
+    /// Whether functions are involved whose last bit may lean to one side.
+    pub functions: bool,
+    /// Rows have to add up to one, within this; none where nothing of the kind holds.
+    pub row_sum: Option<f64>,
+}
+
+/// Places, which are right or wrong.
+#[derive(Clone, Debug, Default)]
+pub struct Picks {
+    pub shape: Vec<usize>,
+    /// For each place, those that are right: the first is the reference's own.
+    pub allowed: Vec<Vec<i64>>,
+    /// The values that have to stand there, where values are returned too.
+    pub values: Option<Vec<f64>>,
+    /// Draws whose counts have to fit these probabilities.
+    pub probabilities: Option<Vec<f64>>,
+}
+
+#[derive(Clone, Debug)]
+pub enum Truth {
+    Numbers(Numbers),
+    Picks(Picks),
+}
+
+pub fn of(case: &Case, promise: &Promise, inputs: &[Operand]) -> Truth {
+    match case.op() {
+        Op::Matmul => Truth::Numbers(matmul::truth(case, promise, inputs)),
+        Op::Attention => Truth::Numbers(attention::truth(case, promise, inputs)),
+        Op::Softmax => Truth::Numbers(rows::softmax(promise, inputs)),
+        Op::RmsNorm => Truth::Numbers(rows::rms_norm(promise, inputs)),
+        Op::LayerNorm => Truth::Numbers(rows::layer_norm(promise, inputs)),
+        Op::Gated => Truth::Numbers(rows::gated(case, promise, inputs)),
+        Op::Rope => Truth::Numbers(rope::truth(case, promise, inputs)),
+        Op::Argmax => Truth::Picks(pick::argmax(inputs)),
+        Op::TopK => Truth::Picks(pick::top_k(case, inputs)),
+        Op::Sample => Truth::Picks(pick::sample(case, promise, inputs)),
+    }
+}
+
+/// `x` in the type that sums are kept in.
+fn rounded(promise: &Promise, x: f64) -> f64 {
+    super::float::round(promise.accumulate, x)
+}
+
+/// A value of a function that is right within one and a half units in the last place: what is expected of good
+/// libraries, and no more.
+fn function(promise: &Promise, exact: f64, place: usize) -> f64 {
+    let mut x = (place as u64).wrapping_add(exact.to_bits()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    x = (x ^ (x >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let lean = (x >> 11) as f64 / (1u64 << 52) as f64 - 1.0;
+    rounded(promise, exact * (1.0 + 3.0 * lean * promise.unit()))
+}
+
+/// What storing in this type leaves of `x`; the verifier's own reading of the engine's bytes for keys and values.
+fn stored(dtype: DType, x: f64) -> f64 {
+    super::float::round(dtype, x)
+}

@@ -1,0 +1,154 @@
+//! What is computed row by row: softmax, the norms, gated products.
+
+use super::super::case::Case;
+use super::super::float;
+use super::super::inputs::{EPS, Operand};
+use super::super::promise::Promise;
+use super::{Numbers, function, rounded};
+
+fn start(input: &Operand) -> (Numbers, usize) {
+    let width = input.slot.shape[1];
+    let numbers =
+        Numbers { shape: input.slot.shape.clone(), shared: width.max(1), functions: true, ..Numbers::default() };
+    (numbers, width)
+}
+
+fn finish(promise: &Promise, mut numbers: Numbers) -> Numbers {
+    numbers.emulated.iter_mut().for_each(|y| *y = float::round(promise.output, *y));
+    numbers
+}
+
+pub(super) fn softmax(promise: &Promise, inputs: &[Operand]) -> Numbers {
+    let (mut numbers, n) = start(&inputs[0]);
+    let unit = promise.unit();
+    let common = 16.0 + (n as f64).sqrt();
+    numbers.row_sum = Some(unit * common);
+    for row in inputs[0].values.chunks_exact(n.max(1)) {
+        let most = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        if most == f64::NEG_INFINITY && !row.iter().any(|x| x.is_nan()) {
+            let none = if promise.masked_zero { 0.0 } else { f64::NAN };
+            numbers.values.extend(row.iter().map(|_| none));
+            numbers.bound.extend(row.iter().map(|_| 0.0));
+            numbers.emulated.extend(row.iter().map(|_| none));
+            continue;
+        }
+        let e: Vec<f64> = row.iter().map(|x| (x - most).exp()).collect();
+        let sum: f64 = e.iter().sum();
+        numbers.values.extend(e.iter().map(|e| e / sum));
+        numbers.bound.extend(row.iter().zip(&e).map(|(x, e)| e / sum * unit * (common + 2.0 * (x - most).abs())));
+        let plain: Vec<f64> =
+            row.iter().enumerate().map(|(i, x)| function(promise, rounded(promise, x - most).exp(), i)).collect();
+        let total = plain.iter().fold(0.0, |sum, e| rounded(promise, sum + e));
+        numbers.emulated.extend(plain.iter().map(|e| rounded(promise, e / total)));
+    }
+    // The bound of what is infinitely far below is none, and zero is exact.
+    numbers.bound.iter_mut().filter(|b| b.is_nan()).for_each(|b| *b = 0.0);
+    finish(promise, numbers)
+}
+
+pub(super) fn rms_norm(promise: &Promise, inputs: &[Operand]) -> Numbers {
+    let (mut numbers, n) = start(&inputs[0]);
+    let (weight, unit) = (&inputs[1].values, promise.unit());
+    let common = unit * (16.0 + (n as f64).sqrt());
+    for row in inputs[0].values.chunks_exact(n.max(1)) {
+        let mean: f64 = row.iter().map(|x| x * x).sum::<f64>() / n as f64;
+        let factor = 1.0 / (mean + EPS).sqrt();
+        let y = row.iter().zip(weight).map(|(x, w)| x * factor * w);
+        numbers.values.extend(y.clone());
+        numbers.bound.extend(y.map(|y| y.abs() * common));
+        let sum = row.iter().fold(0.0, |sum, x| rounded(promise, sum + rounded(promise, x * x)));
+        let mean = rounded(promise, rounded(promise, sum / n as f64) + EPS);
+        let factor = function(promise, 1.0 / mean.sqrt(), n);
+        let y = row.iter().zip(weight).map(|(x, w)| rounded(promise, rounded(promise, x * factor) * w));
+        numbers.emulated.extend(y);
+    }
+    finish(promise, numbers)
+}
+
+pub(super) fn layer_norm(promise: &Promise, inputs: &[Operand]) -> Numbers {
+    let (mut numbers, n) = start(&inputs[0]);
+    let (weight, bias, unit) = (&inputs[1].values, &inputs[2].values, promise.unit());
+    for row in inputs[0].values.chunks_exact(n.max(1)) {
+        let mean = row.iter().sum::<f64>() / n as f64;
+        let sigma = (row.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n as f64 + EPS).sqrt();
+        let kappa = 1.0 + mean.abs() / sigma;
+        let common = unit * (32.0 + 2.0 * (n as f64).sqrt() * kappa);
+        let plain_mean = rounded(promise, row.iter().fold(0.0, |sum, x| rounded(promise, sum + x)) / n as f64);
+        let square = |x: &f64| {
+            let d = rounded(promise, x - plain_mean);
+            rounded(promise, d * d)
+        };
+        let sum = row.iter().fold(0.0, |sum, x| rounded(promise, sum + square(x)));
+        let factor = function(promise, 1.0 / rounded(promise, rounded(promise, sum / n as f64) + EPS).sqrt(), n);
+        for ((x, w), b) in row.iter().zip(weight).zip(bias) {
+            let z = (x - mean) / sigma;
+            numbers.values.push(z * w + b);
+            numbers.bound.push(common * (w.abs() * (1.0 + z.abs()) + b.abs()));
+            let z = rounded(promise, rounded(promise, x - plain_mean) * factor);
+            numbers.emulated.push(rounded(promise, rounded(promise, z * w) + b));
+        }
+    }
+    finish(promise, numbers)
+}
+
+pub(super) fn gated(case: &Case, promise: &Promise, inputs: &[Operand]) -> Numbers {
+    let (mut numbers, _) = start(&inputs[0]);
+    numbers.shared = 1;
+    let unit = promise.unit();
+    let kind = case.shape.get("activation");
+    for (place, (g, up)) in inputs[0].values.iter().zip(&inputs[1].values).enumerate() {
+        let (f, slope) = match kind {
+            0 => (g / (1.0 + (-g).exp()), 2.0 * g.abs()),
+            1 => {
+                let inner = (2.0 / std::f64::consts::PI).sqrt() * (g + 0.044715 * g * g * g);
+                // (1 + tanh z)/2 without the loss of digits for z below zero.
+                (g / (1.0 + (-2.0 * inner).exp()), 2.0 * g.abs() + 8.0 * inner.abs())
+            }
+            _ => (g * 0.5 * erfc(-g * std::f64::consts::FRAC_1_SQRT_2), 2.0 * g.abs() + 2.0 * g * g),
+        };
+        let y = f * up;
+        numbers.values.push(y);
+        numbers.bound.push(y.abs() * unit * (16.0 + slope));
+        numbers.emulated.push(rounded(promise, function(promise, f, place) * up));
+    }
+    numbers.bound.iter_mut().filter(|b| b.is_nan()).for_each(|b| *b = 0.0);
+    finish(promise, numbers)
+}
+
+/// `1 - erf(x)`: the series of all-positive terms near zero, the continued fraction beyond (Abramowitz and Stegun, 7.1.6
+/// and 7.1.14).
+fn erfc(x: f64) -> f64 {
+    let z = x.abs();
+    if !z.is_finite() {
+        return if x.is_nan() { x } else { 1.0 - x.signum() };
+    }
+    let tail = if z < 2.0 {
+        let (mut term, mut sum) = (z, z);
+        for n in 1..100 {
+            term *= 2.0 * z * z / f64::from(2 * n + 1);
+            sum += term;
+        }
+        1.0 - 2.0 / std::f64::consts::PI.sqrt() * (-z * z).exp() * sum
+    } else {
+        let fraction = (1..200).rev().fold(z, |below, k| z + f64::from(k) / 2.0 / below);
+        (-z * z).exp() / (std::f64::consts::PI.sqrt() * fraction)
+    };
+    if x < 0.0 { 2.0 - tail } else { tail }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::erfc;
+
+    #[test]
+    fn the_error_function_has_its_known_values() {
+        // Abramowitz and Stegun, table 7.1, and erfc(5) from DLMF 7.
+        for (x, known) in
+            [(0.5, 0.479_500_122_186_953_5), (1.0, 0.157_299_207_050_285_13), (5.0, 1.537_459_794_428_035e-12)]
+        {
+            assert!((erfc(x) / known - 1.0).abs() < 1e-11, "{x}: {}", erfc(x));
+            assert!((erfc(-x) - (2.0 - known)).abs() < 1e-14);
+        }
+        assert_eq!((erfc(f64::INFINITY), erfc(f64::NEG_INFINITY)), (0.0, 2.0));
+    }
+}

@@ -1,0 +1,345 @@
+//! The process that runs kernels, from the parent's side: started, fed, watched, ended.
+//!
+//! Everything that the kernel is not to know stays here or above: the parent writes poison and margins, compares them
+//! afterwards from its own copies, and ends the process with all that it started when its time is over or its output too
+//! long. See `bizra_kernels::child` for what the process itself gives up.
+
+use std::collections::HashMap;
+use std::io::Read;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bizra_kernels::child::{
+    ARGUMENT, Batch as Wired, CallSpec, FORBIDDEN, File, Files, Region, Reply, Request, TensorSpec, page_size, read,
+    write,
+};
+use bizra_kernels::os;
+
+use crate::env::Clock;
+use crate::kernel::run::{Batch, Blank, Broken, Containment, Done, Edge, Invoke, Runner, Target, Tensor};
+
+/// What a kernel may print before it is ended.
+const MOST_OUTPUT: u64 = 1 << 20;
+/// What is kept of it, to be shown when it crashes.
+const KEPT_OUTPUT: usize = 2048;
+
+/// How kernels are run.
+#[derive(Clone)]
+pub struct Conditions {
+    /// This program.
+    pub program: PathBuf,
+    /// The folder that libraries are found from, as programs are started with it.
+    pub library_path: Option<std::ffi::OsString>,
+    /// For one batch.
+    pub limit: Duration,
+}
+
+pub struct Worker<'c> {
+    conditions: Conditions,
+    clock: &'c dyn Clock,
+    running: Option<Running>,
+    held: Containment,
+}
+
+struct Running {
+    child: Child,
+    socket: UnixStream,
+    files: Files,
+    said: Said,
+}
+
+/// What the process printed.
+#[derive(Clone, Default)]
+struct Said {
+    bytes: Arc<AtomicU64>,
+    last: Arc<std::sync::Mutex<Vec<u8>>>,
+}
+
+impl<'c> Worker<'c> {
+    pub fn new(conditions: Conditions, clock: &'c dyn Clock) -> Self {
+        Worker { conditions, clock, running: None, held: Containment::default() }
+    }
+
+    fn start(&mut self) -> Result<&mut Running, Broken> {
+        if self.running.is_none() {
+            self.running = Some(
+                self.spawn().map_err(|e| Broken::Machine(format!("the process for kernels can't be started: {e}")))?,
+            );
+        }
+        self.running.as_mut().ok_or_else(|| Broken::Machine("no process for kernels".into()))
+    }
+
+    fn spawn(&self) -> std::io::Result<Running> {
+        let files = Files::new()?;
+        let (socket, theirs) = UnixStream::pair()?;
+        socket.set_read_timeout(Some(self.conditions.limit))?;
+        socket.set_write_timeout(Some(self.conditions.limit))?;
+        let mut command = Command::new(&self.conditions.program);
+        command.arg(ARGUMENT).env_clear().stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs)));
+        if let Some(path) = &self.conditions.library_path {
+            command.env("LD_LIBRARY_PATH", path);
+        }
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).current_dir("/");
+        let mut child = os::own_group(&mut command).spawn()?;
+        // What the command holds of the child's end has to close, or its death is never noticed.
+        drop(command);
+        files.send(&socket)?;
+        let said = Said::default();
+        let group = child.id();
+        for stream in [child.stdout.take().map(Stream::Out), child.stderr.take().map(Stream::Err)].into_iter().flatten()
+        {
+            let said = said.clone();
+            std::thread::spawn(move || said.listen(stream, group));
+        }
+        Ok(Running { child, socket, files, said })
+    }
+
+    /// Asks and waits; when no answer comes, says why and forgets the process.
+    fn ask(&mut self, request: &Request) -> Result<Reply, Broken> {
+        let limit = self.conditions.limit;
+        let running = self.start()?;
+        let answer = write(&mut running.socket, request).and_then(|()| read::<Reply>(&mut running.socket));
+        match answer {
+            Ok(reply) => Ok(reply),
+            Err(error) => {
+                let Some(running) = self.running.take() else {
+                    return Err(Broken::Machine("no process for kernels".into()));
+                };
+                let late = matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut);
+                Err(running.why_ended(late, limit, &error))
+            }
+        }
+    }
+}
+
+enum Stream {
+    Out(std::process::ChildStdout),
+    Err(std::process::ChildStderr),
+}
+
+impl Said {
+    fn listen(&self, mut stream: Stream, group: u32) {
+        let mut piece = [0; 8192];
+        loop {
+            let read = match &mut stream {
+                Stream::Out(s) => s.read(&mut piece),
+                Stream::Err(s) => s.read(&mut piece),
+            };
+            let Ok(n @ 1..) = read else { return };
+            let before = self.bytes.fetch_add(n as u64, Ordering::SeqCst);
+            if let Ok(mut last) = self.last.lock() {
+                last.extend_from_slice(&piece[..n]);
+                let beyond = last.len().saturating_sub(KEPT_OUTPUT);
+                last.drain(..beyond);
+            }
+            if before <= MOST_OUTPUT && before + n as u64 > MOST_OUTPUT {
+                os::end_group_of(group);
+            }
+        }
+    }
+}
+
+impl Running {
+    fn why_ended(mut self, late: bool, limit: Duration, error: &std::io::Error) -> Broken {
+        if late {
+            self.end();
+            return Broken::TimedOut(limit.as_secs());
+        }
+        // The socket closes a moment before the process is gone, whose last words may still be on their way.
+        let status = self.child.wait();
+        os::end_group(&mut self.child);
+        if self.said.bytes.load(Ordering::SeqCst) > MOST_OUTPUT {
+            return Broken::TooMuchOutput(MOST_OUTPUT);
+        }
+        let words = self.said.last.lock().map(|l| String::from_utf8_lossy(&l).trim().to_owned()).unwrap_or_default();
+        let words = words.lines().next_back().map(|l| format!("; its last words: {l}")).unwrap_or_default();
+        match status {
+            Ok(status) if status.code() == Some(FORBIDDEN) => {
+                let call = self.files.forbidden_call();
+                Broken::Forbidden(call.map_or("it did what kernels may not".into(), |call| {
+                    format!("it made a system call that kernels may not make ({})", os::system_call_name(call))
+                }))
+            }
+            Ok(status) => match (status.signal(), status.code()) {
+                (Some(signal), _) => Broken::Crashed(format!("{}{words}", os::signal_name(signal))),
+                (None, Some(code)) => Broken::Crashed(format!("it exited with code {code}{words}")),
+                (None, None) => Broken::Crashed(error.to_string()),
+            },
+            Err(error) => Broken::Machine(error.to_string()),
+        }
+    }
+
+    fn end(&mut self) {
+        os::end_group(&mut self.child);
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// A buffer's place in its file.
+#[derive(Clone, Copy)]
+struct Placed {
+    region: u32,
+    file: File,
+    /// Of the region in the file.
+    offset: usize,
+    /// Of the buffer in the region.
+    start: usize,
+    bytes: usize,
+    /// Of the region.
+    whole: usize,
+}
+
+/// Lays out a batch.
+struct Plan {
+    regions: Vec<Region>,
+    ends: [usize; 2],
+}
+
+impl Plan {
+    fn new() -> Plan {
+        // The first page of the outputs is for the child's last word.
+        Plan { regions: Vec::new(), ends: [0, page_size()] }
+    }
+
+    fn place(&mut self, file: File, bytes: usize, call: &Invoke, align: usize) -> Placed {
+        let page = page_size();
+        // An empty buffer has a page too, so that its pointer is one.
+        let whole = (bytes + call.shift).next_multiple_of(page).max(page);
+        let start = match call.edge {
+            Edge::Start => call.shift,
+            Edge::End => (whole - bytes) / align.max(1) * align.max(1),
+        };
+        let end = &mut self.ends[usize::from(file == File::Outputs)];
+        let offset = *end;
+        *end += whole;
+        self.regions.push(Region { file, offset: offset as u64, bytes: whole as u64 });
+        Placed { region: self.regions.len() as u32 - 1, file, offset, start, bytes, whole }
+    }
+}
+
+/// What fills the margins of inputs.
+const MARGIN: u8 = 0xa5;
+
+fn spec(placed: Placed, dtype: u32, shape: &[i64], strides: &[i64]) -> TensorSpec {
+    let (start, bytes) = (placed.start as u64, placed.bytes as u64);
+    TensorSpec { region: placed.region, start, bytes, dtype, shape: shape.to_vec(), strides: strides.to_vec() }
+}
+
+impl Runner for Worker<'_> {
+    fn load(&mut self, target: &Target) -> Result<u32, Broken> {
+        match self.ask(&Request::Load(target.clone()))? {
+            Reply::Loaded { kernel, held } => {
+                self.held = held;
+                Ok(kernel)
+            }
+            Reply::Refused(why) => Err(Broken::Load(why)),
+            Reply::Ran(_) => Err(Broken::Crashed("it answered another question".into())),
+        }
+    }
+
+    fn run(&mut self, calls: &[Invoke]) -> Result<Batch, Broken> {
+        let mut plan = Plan::new();
+        let mut inputs: HashMap<(*const Tensor, bool), Placed> = HashMap::new();
+        let mut placed = Vec::new();
+        let mut wired = Wired::default();
+        for call in calls {
+            let mut spec_of = Vec::new();
+            for tensor in &call.inputs {
+                let key = (Arc::as_ptr(tensor), call.edge == Edge::End);
+                let at = *inputs
+                    .entry(key)
+                    .or_insert_with(|| plan.place(File::Inputs, tensor.bytes.len(), call, call.align));
+                spec_of.push(spec(at, tensor.dtype as u32, &tensor.shape, &tensor.strides));
+            }
+            let outputs: Vec<Placed> =
+                call.outputs.iter().map(|o| plan.place(File::Outputs, o.bytes, call, call.align)).collect();
+            let scratch =
+                (call.workspace > 0).then(|| plan.place(File::Outputs, call.workspace, call, call.align.max(64)));
+            let blank = |(at, blank): (&Placed, &Blank)| spec(*at, blank.dtype as u32, &blank.shape, &blank.strides);
+            wired.calls.push(CallSpec {
+                kernel: call.kernel,
+                op: call.op as u32,
+                threads: call.threads,
+                inputs: spec_of,
+                outputs: outputs.iter().zip(&call.outputs).map(blank).collect(),
+                params: call.params.clone(),
+                workspace: scratch.map(|p| (p.region, p.start as u64, p.bytes as u64)),
+            });
+            placed.push((outputs, scratch));
+        }
+        wired.regions.clone_from(&plan.regions);
+        let running = self.start()?;
+        let machine = |e: std::io::Error| Broken::Machine(format!("no memory for the kernel's buffers: {e}"));
+        running.files.grow(plan.ends[0], plan.ends[1]).map_err(machine)?;
+        let mut written: Vec<(Placed, &Tensor)> = Vec::new();
+        for call in calls {
+            for tensor in &call.inputs {
+                let key = (Arc::as_ptr(tensor), call.edge == Edge::End);
+                if let Some(at) = inputs.remove(&key) {
+                    let mut whole = vec![MARGIN; at.whole];
+                    whole[at.start..at.start + at.bytes].copy_from_slice(&tensor.bytes);
+                    running.files.write(File::Inputs, at.offset, &whole);
+                    written.push((at, tensor));
+                }
+            }
+        }
+        for (call, (outputs, scratch)) in calls.iter().zip(&placed) {
+            for at in outputs.iter().chain(scratch) {
+                running.files.fill(at.offset, at.whole, &call.poison);
+            }
+        }
+        let began = self.clock.monotonic();
+        let reply = self.ask(&Request::Run(wired))?;
+        let took = self.clock.monotonic().saturating_sub(began);
+        let results = match reply {
+            Reply::Ran(results) if results.len() == calls.len() => results,
+            Reply::Refused(why) => return Err(Broken::Machine(why)),
+            _ => return Err(Broken::Crashed("it answered another question".into())),
+        };
+        let files = &self.start()?.files;
+        // A copy first: whatever still runs over there can't change what is judged.
+        let mut done = Vec::with_capacity(calls.len());
+        for ((call, (outputs, scratch)), (status, nanoseconds)) in calls.iter().zip(&placed).zip(results) {
+            let (mut all, mut damage) = (Vec::new(), None);
+            for (number, at) in outputs.iter().chain(scratch).enumerate() {
+                let whole = files.read(at.file, at.offset, at.whole);
+                let margin = (0..at.whole).filter(|i| !(at.start..at.start + at.bytes).contains(i));
+                let changed = margin.into_iter().find(|i| whole[*i] != call.poison[*i % call.poison.len()]);
+                if let (Some(i), None) = (changed, &damage) {
+                    let what = if number < outputs.len() { format!("output {number}") } else { "the workspace".into() };
+                    let (by, side) =
+                        if i < at.start { (at.start - i, "before") } else { (i - at.start - at.bytes + 1, "after") };
+                    damage = Some(format!("a byte {by} {side} {what} was written"));
+                }
+                if number < outputs.len() {
+                    all.push(whole[at.start..at.start + at.bytes].to_vec());
+                }
+            }
+            done.push(Done { status, nanoseconds, outputs: all, damage });
+        }
+        for (at, tensor) in written {
+            let now = files.read(File::Inputs, at.offset + at.start, at.bytes);
+            if now != tensor.bytes
+                && let Some(first) = done.first_mut()
+            {
+                first.damage.get_or_insert("an input was changed".into());
+            }
+        }
+        Ok(Batch { done, nanoseconds: u64::try_from(took.as_nanos()).unwrap_or(u64::MAX) })
+    }
+
+    fn containment(&self) -> Containment {
+        self.held
+    }
+}

@@ -1,0 +1,167 @@
+//! Manifests of kernels: found in a repository, or the ones that come with the program.
+
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+use super::{files, yaml};
+use crate::error::{Error, Place, Result};
+use crate::kernel::builtin;
+use crate::kernel::manifest::Manifest;
+use crate::plan::source::Source;
+
+/// No manifest is longer.
+const MOST_BYTES: usize = 1 << 20;
+
+/// A manifest, and where it came from.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// As the user knows it.
+    pub shown: PathBuf,
+    /// What paths within it are relative to.
+    pub folder: PathBuf,
+    pub source: Source,
+    pub sha256: [u8; 32],
+    pub manifest: Manifest,
+}
+
+/// `kernels/*/kernel.yaml` and `kernels/*/NAME.kernel.yaml` below a root.
+pub fn find(root: &Path) -> Result<Vec<PathBuf>> {
+    let kernels = root.join("kernels");
+    let mut found = Vec::new();
+    let list = |folder: &Path| -> Result<Vec<PathBuf>> {
+        let entries = std::fs::read_dir(folder).map_err(|e| Error::reading(folder, &e))?;
+        entries.map(|e| e.map(|e| e.path()).map_err(|e| Error::reading(folder, &e))).collect()
+    };
+    if !kernels.is_dir() {
+        return Ok(found);
+    }
+    for folder in list(&kernels)?.into_iter().filter(|p| p.is_dir()) {
+        let named = |path: &PathBuf| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            name == "kernel.yaml" || name.ends_with(".kernel.yaml")
+        };
+        found.extend(list(&folder)?.into_iter().filter(|p| named(p) && p.is_file()));
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// One manifest from a file; `shown` is the path as the user knows it.
+pub fn load(path: &Path, shown: &Path) -> Result<Known, Vec<Error>> {
+    let bytes = files::read_at_most(path, MOST_BYTES).map_err(|e| vec![e])?;
+    read(&bytes, shown, path.parent().unwrap_or(Path::new(".")))
+}
+
+/// One manifest from bytes.
+pub fn read(bytes: &[u8], shown: &Path, folder: &Path) -> Result<Known, Vec<Error>> {
+    let source = yaml::decode(shown, bytes).map_err(|e| vec![e])?;
+    let tree = yaml::parse(&source, 0).map_err(|mut e| {
+        // The parser's own hint speaks of plans.
+        e.hints.retain(|hint| !hint.contains("roadmap/v1"));
+        vec![e]
+    })?;
+    match Manifest::of(&tree, &source) {
+        Ok(manifest) => Ok(Known {
+            shown: shown.to_owned(),
+            folder: folder.to_owned(),
+            source,
+            sha256: Sha256::digest(bytes).into(),
+            manifest,
+        }),
+        Err(problems) if problems.is_empty() => Err(vec![
+            Error::invalid("this is no kernel's manifest").at(Place::file(shown)).hint("begin with `bizra: kernel/v1`"),
+        ]),
+        Err(problems) => Err(problems),
+    }
+}
+
+/// The manifests of the engine's own kernels.
+pub fn own() -> Result<Vec<Known>, Vec<Error>> {
+    builtin::MANIFESTS
+        .iter()
+        .map(|(path, text)| read(text.as_bytes(), Path::new(path), Path::new(path).parent().unwrap_or(Path::new("."))))
+        .collect()
+}
+
+/// Refuses ids that stand in more than one manifest.
+pub fn distinct(all: &[Known]) -> Vec<Error> {
+    let mut problems = Vec::new();
+    for (number, one) in all.iter().enumerate() {
+        let twin = all[..number].iter().find(|other| other.manifest.id() == one.manifest.id());
+        if let Some(twin) = twin {
+            let at = Place::in_text(&one.shown, &one.source.text, one.manifest.id.span.start as usize);
+            problems.push(
+                Error::invalid(format!("the id `{}` is also that of {}", one.manifest.id(), twin.shown.display()))
+                    .at(at)
+                    .hint("give one of the two another id"),
+            );
+        }
+    }
+    problems
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> String {
+        match read(text.as_bytes(), Path::new("k.yaml"), Path::new(".")) {
+            Ok(_) => "accepted".into(),
+            Err(problems) => problems.iter().map(|e| format!("{e}\n")).collect(),
+        }
+    }
+
+    const GOOD: &str = "\
+bizra: kernel/v1
+id: mine
+op: softmax
+targets: {cpu: {entry: f, library: mine.so}}
+contract: {in: f32, out: f32}
+domain: {R: 1..8, N: [1, 7]}
+";
+
+    #[test]
+    fn the_engines_own_manifests_are_valid_and_distinct() {
+        let all = own().unwrap();
+        assert!(all.len() >= 14);
+        assert!(distinct(&all).is_empty());
+        let twice: Vec<Known> = all.iter().chain(&all[..1]).cloned().collect();
+        assert_eq!(distinct(&twice).len(), 1);
+        // What stands in the source is what is built in.
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let found = find(root).unwrap();
+        let shown: Vec<_> = found.iter().map(|p| p.strip_prefix(root).unwrap().to_owned()).collect();
+        let mut built: Vec<PathBuf> = builtin::MANIFESTS.iter().map(|(path, _)| PathBuf::from(path)).collect();
+        built.sort();
+        assert_eq!(shown, built);
+    }
+
+    #[test]
+    fn mistakes_are_named_with_their_place() {
+        assert_eq!(refused(GOOD), "accepted");
+        let with = |from: &str, to: &str| {
+            assert!(GOOD.contains(from));
+            refused(&GOOD.replace(from, to))
+        };
+        insta::assert_snapshot!(
+            [
+                with("id: mine", "id: mine\nspeed: 9"),
+                with("in: f32", "in: f33"),
+                with("N: [1, 7]", "N: []"),
+                with("N: [1, 7]", "N: 7..1"),
+                with("N: [1, 7]", "M: 1..7"),
+                with("domain:", "tolerance: {tighten: {g1: 1.5}}\ndomain:"),
+                with("domain:", "tolerance: {tighten: {g9: 0.5}}\ndomain:"),
+                with("targets: {cpu: {entry: f, library: mine.so}}", "targets: {}"),
+                with("out: f32", "out: f32, mutates: [x]"),
+                with("domain:", "claims: [{id: c, text: t, grammar: \"ratio >= 2.0 over other\"}]\ndomain:"),
+                with("domain:", "baselines: [{id: a}, {id: a}]\ndomain:"),
+                refused("bizra: kernel/v2\n"),
+                refused(""),
+            ]
+            .concat(),
+            @""
+        );
+    }
+}

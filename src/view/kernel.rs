@@ -1,0 +1,417 @@
+//! Kernels: the list, verdicts, and what a case is made of.
+
+use serde_json::{Value, json};
+
+use super::View;
+use crate::kernel::explain::Told;
+use crate::kernel::plan::Effort;
+use crate::kernel::report::{Failed, Outcome, Report};
+use crate::kernel::run::Level;
+use crate::kernel::verify::Failure;
+use crate::receipts::hex;
+use crate::ui::{Align, Grid, Line, Page, Tone, clean};
+
+pub(crate) struct Row {
+    pub(crate) id: String,
+    pub(crate) op: &'static str,
+    pub(crate) title: String,
+    pub(crate) backends: Vec<&'static str>,
+    pub(crate) claims: usize,
+    pub(crate) path: String,
+}
+
+pub(crate) struct Listed {
+    pub(crate) rows: Vec<Row>,
+}
+
+impl View for Listed {
+    fn page(&self) -> Page {
+        let mut grid = Grid::new([
+            ("kernel", Align::Left),
+            ("computes", Align::Left),
+            ("on", Align::Left),
+            ("what it is", Align::Left),
+        ]);
+        for row in &self.rows {
+            grid.row([row.id.as_str(), row.op, &row.backends.join(", "), &row.title]);
+        }
+        let mut page = Page::new();
+        page.grid(grid);
+        page
+    }
+
+    fn json(&self) -> Value {
+        let row = |row: &Row| {
+            json!({
+                "id": row.id,
+                "op": row.op,
+                "title": row.title,
+                "backends": row.backends,
+                "claims": row.claims,
+                "manifest": row.path,
+            })
+        };
+        json!({ "kernels": self.rows.iter().map(row).collect::<Vec<_>>() })
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    Table,
+    Junit,
+    Sarif,
+}
+
+pub(crate) struct Verified {
+    pub(crate) reports: Vec<Report>,
+    /// The manifest of each.
+    pub(crate) paths: Vec<String>,
+    pub(crate) effort: Effort,
+    pub(crate) seed: [u8; 8],
+    pub(crate) commitment: [u8; 32],
+    pub(crate) format: Format,
+}
+
+/// A number of a kernel, short and exact enough to be found again.
+fn number(x: f64) -> String {
+    if x == x.trunc() && x.abs() < 1e9 { format!("{x}") } else { format!("{x:e}") }
+}
+
+/// Why a kernel was refused in a case, in one line.
+pub(crate) fn say(failed: &Failed) -> String {
+    match &failed.failure {
+        Failure::Broken(broken) => broken.to_string(),
+        Failure::Status(1) => "it returned 1: not implemented, although its domain has this shape".into(),
+        Failure::Status(code) => format!("it returned {code}"),
+        Failure::Damage(what) => what.clone(),
+        Failure::Differs { index, first, second, about } => {
+            format!("at {index:?} it gave {} and then {}: {about}", number(*first), number(*second))
+        }
+        Failure::Miss(miss) => format!(
+            "{} at {:?}: got {}, want {}, bound {}: {}",
+            miss.check,
+            miss.index,
+            number(miss.got),
+            number(miss.want),
+            number(miss.bound),
+            miss.about
+        ),
+    }
+}
+
+fn tone(outcome: Outcome) -> Tone {
+    match outcome {
+        Outcome::Verified => Tone::Good,
+        Outcome::Refused => Tone::Bad,
+        Outcome::Skipped | Outcome::Undecided => Tone::Warn,
+    }
+}
+
+/// What was tried, in words.
+fn tried(report: &Report) -> String {
+    let mut parts = Vec::new();
+    if report.ran > 0 {
+        parts.push(format!("{} of {} cases count", report.counted, report.ran));
+    }
+    if report.repeated > 0 {
+        parts.push(format!("{} repeated", report.repeated));
+    }
+    if report.worst > 0.0 {
+        parts.push(format!("worst error {:.2} of its bound", report.worst));
+    }
+    parts.join(", ")
+}
+
+impl Verified {
+    fn table(&self) -> Page {
+        let mut page = Page::new();
+        let width = self.reports.iter().map(|r| r.id.len() + r.backend.len() + 1).max().unwrap_or(0);
+        for report in &self.reports {
+            let outcome = report.outcome();
+            let told = match (&report.level, outcome) {
+                (Level::Skipped { reason }, Outcome::Skipped) => reason.clone(),
+                (_, Outcome::Undecided) if !report.complete => format!("time ran out; {}", tried(report)),
+                _ => tried(report),
+            };
+            let line = Line::new()
+                .column(tone(outcome), outcome.word(), 9)
+                .column(Tone::Strong, format!("{}@{}", report.id, report.backend), width)
+                .text(format!("{}: {told}", report.level.word()))
+                .hanging(10);
+            page.line(line);
+            for failed in &report.failures {
+                page.line(Line::new().text("  ").toned(Tone::Bad, say(failed)).hanging(4));
+                page.line(Line::new().toned(Tone::Dim, format!("  {}", failed.case)).hanging(4));
+            }
+        }
+        let sum = |of: fn(&Report) -> usize| self.reports.iter().map(of).sum::<usize>();
+        page.blank();
+        page.line(
+            Line::new()
+                .text(format!(
+                    "{}: {} cases, {} edges of sizes, {} random shapes, {} pairs covered; seed {}",
+                    self.effort.word(),
+                    sum(|r| r.ran),
+                    sum(|r| r.coverage.edges),
+                    sum(|r| r.coverage.random_shapes),
+                    sum(|r| r.coverage.pairs),
+                    hex::encode(&self.seed)
+                ))
+                .hanging(4),
+        );
+        let powerless = sum(|r| r.powerless.iter().map(|(_, n)| n).sum());
+        if powerless > 0 {
+            page.line(
+                Line::new()
+                    .toned(Tone::Dim, format!("{powerless} cases would have taken a trivial answer and don't count"))
+                    .hanging(4),
+            );
+        }
+        let mut missing: Vec<&str> = Vec::new();
+        for report in self.reports.iter().filter(|r| r.outcome() != Outcome::Skipped) {
+            report.containment.missing().into_iter().for_each(|m| {
+                if !missing.contains(&m) {
+                    missing.push(m);
+                }
+            });
+        }
+        for what in missing {
+            page.line(Line::new().toned(Tone::Dim, format!("not to be had here: {what}")).hanging(4));
+        }
+        page
+    }
+
+    fn junit(&self) -> String {
+        let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n");
+        for report in &self.reports {
+            let outcome = report.outcome();
+            let name = xml(&format!("{}@{}", report.id, report.backend));
+            let (failed, skipped) =
+                (report.failures.len(), usize::from(matches!(outcome, Outcome::Skipped | Outcome::Undecided)));
+            let tests = failed.max(1);
+            text += &format!(
+                "  <testsuite name=\"{name}\" tests=\"{tests}\" failures=\"{failed}\" errors=\"0\" skipped=\"{skipped}\">\n"
+            );
+            for failure in &report.failures {
+                text += &format!(
+                    "    <testcase classname=\"{name}\" name=\"{}\"><failure message=\"{}\"/></testcase>\n",
+                    xml(&failure.case.to_string()),
+                    xml(&say(failure))
+                );
+            }
+            if report.failures.is_empty() {
+                text += &format!("    <testcase classname=\"{name}\" name=\"{} cases\"", report.ran + report.repeated);
+                text += &match (outcome, &report.level) {
+                    (Outcome::Skipped, level) => {
+                        format!("><skipped message=\"{}\"/></testcase>\n", xml(&level.to_string()))
+                    }
+                    (Outcome::Undecided, _) => "><skipped message=\"undecided\"/></testcase>\n".to_owned(),
+                    _ => "/>\n".to_owned(),
+                };
+            }
+            text += "  </testsuite>\n";
+        }
+        text + "</testsuites>\n"
+    }
+
+    fn sarif(&self) -> Value {
+        let results: Vec<Value> = self
+            .reports
+            .iter()
+            .zip(&self.paths)
+            .flat_map(|(report, path)| report.failures.iter().map(move |failed| (report, path, failed)))
+            .map(|(report, path, failed)| {
+                json!({
+                    "ruleId": failed.stage,
+                    "level": "error",
+                    "message": { "text": format!("{} on {}: {} ({})", report.id, report.backend, say(failed), failed.case) },
+                    "locations": [{ "physicalLocation": { "artifactLocation": { "uri": path } } }],
+                })
+            })
+            .collect();
+        let rule = |id: &str, text: &str| json!({ "id": id, "shortDescription": { "text": text } });
+        json!({
+            "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+            "version": "2.1.0",
+            "runs": [{
+                "tool": { "driver": {
+                    "name": "bizra",
+                    "version": crate::about::VERSION,
+                    "rules": [
+                        rule("correctness", "A kernel's answer is the truth, within its bounds"),
+                        rule("determinism", "A kernel gives the same bits again"),
+                    ],
+                } },
+                "results": results,
+            }],
+        })
+    }
+}
+
+fn xml(text: &str) -> String {
+    let text = clean::one_line(text);
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+fn verbatim(text: String) -> Page {
+    let mut page = Page::new();
+    page.verbatim(text);
+    page
+}
+
+/// JSON has no NaN and no infinity.
+fn value(x: f64) -> Value {
+    if x.is_finite() { json!(x) } else { json!(x.to_string()) }
+}
+
+fn failure_json(failed: &Failed) -> Value {
+    let mut told = json!({ "case": failed.case.to_string(), "stage": failed.stage, "message": say(failed) });
+    match &failed.failure {
+        Failure::Miss(miss) => {
+            told["check"] = miss.check.into();
+            told["index"] = json!(miss.index);
+            told["got"] = value(miss.got);
+            told["want"] = value(miss.want);
+            told["bound"] = value(miss.bound);
+        }
+        Failure::Differs { index, first, second, .. } => {
+            told["check"] = "bits".into();
+            told["index"] = json!(index);
+            told["got"] = value(*second);
+            told["want"] = value(*first);
+            told["bound"] = json!(0.0);
+        }
+        Failure::Broken(_) => told["check"] = "isolation".into(),
+        Failure::Status(code) => {
+            told["check"] = "status".into();
+            told["got"] = json!(code);
+        }
+        Failure::Damage(_) => told["check"] = "margins".into(),
+    }
+    told
+}
+
+impl View for Verified {
+    fn page(&self) -> Page {
+        match self.format {
+            Format::Table => self.table(),
+            Format::Junit => verbatim(self.junit()),
+            Format::Sarif => verbatim(format!("{:#}\n", self.sarif())),
+        }
+    }
+
+    fn json(&self) -> Value {
+        let kernels: Vec<Value> = self
+            .reports
+            .iter()
+            .zip(&self.paths)
+            .map(|(report, path)| {
+                json!({
+                    "id": report.id,
+                    "op": report.op,
+                    "backend": report.backend,
+                    "manifest": path,
+                    "outcome": report.outcome().word(),
+                    "level": report.level.word(),
+                    "on": match &report.level {
+                        Level::RanOnDevice { device } => Some(device.clone()),
+                        Level::RanEmulated { emulator } => Some(emulator.clone()),
+                        Level::Skipped { reason } => Some(reason.clone()),
+                        _ => None,
+                    },
+                    "cases": report.ran,
+                    "counted": report.counted,
+                    "powerless": report.powerless.iter().map(|(answer, count)| json!({ "answer": answer, "cases": count })).collect::<Vec<_>>(),
+                    "repeated": report.repeated,
+                    "coverage": {
+                        "planned": report.coverage.cases,
+                        "edges": report.coverage.edges,
+                        "probes": report.coverage.probes,
+                        "pairs": report.coverage.pairs,
+                        "pairs_possible": report.coverage.pairs_possible,
+                        "random_shapes": report.coverage.random_shapes,
+                    },
+                    "worst_of_bound": value(report.worst),
+                    "worst_case": report.worst_case.as_ref().map(ToString::to_string),
+                    "errors_against_plain": value(report.against_plain),
+                    "not_contained": report.containment.missing(),
+                    "complete": report.complete,
+                    "failures": report.failures.iter().map(failure_json).collect::<Vec<_>>(),
+                })
+            })
+            .collect();
+        json!({
+            "effort": self.effort.word(),
+            "seed": { "committed": hex::encode(&self.commitment), "revealed": hex::encode(&self.seed) },
+            "kernels": kernels,
+        })
+    }
+}
+
+pub(crate) struct Explained {
+    pub(crate) id: String,
+    pub(crate) told: Told,
+}
+
+impl View for Explained {
+    fn page(&self) -> Page {
+        let told = &self.told;
+        let mut page = Page::new();
+        page.line(Line::new().toned(Tone::Strong, format!("{}: {}", self.id, told.case)).hanging(4));
+        page.line(Line::new().text(told.about).hanging(4));
+        for given in &told.given {
+            let values: Vec<String> = given.values.iter().map(|v| number(*v)).collect();
+            let line = format!(
+                "  {} {} {:?}, strides {:?}: {} …",
+                given.name,
+                given.dtype,
+                given.shape,
+                given.strides,
+                values.join(" ")
+            );
+            page.line(Line::new().text(line).hanging(6));
+        }
+        for (key, value) in &told.params {
+            page.text(format!("  {key} = {}", number(*value)));
+        }
+        page.blank();
+        page.heading("the answer begins");
+        for expected in &told.expected {
+            page.text(format!("  {:?} {} within {}", expected.index, number(expected.truth), number(expected.allowed)));
+        }
+        if let Some(answer) = told.powerless {
+            page.line(
+                Line::new().toned(Tone::Warn, format!("{answer} would pass too: the case doesn't count")).hanging(4),
+            );
+        }
+        page
+    }
+
+    fn json(&self) -> Value {
+        let told = &self.told;
+        let given = |g: &crate::kernel::explain::Given| {
+            json!({
+                "name": g.name,
+                "dtype": g.dtype,
+                "shape": g.shape,
+                "strides": g.strides,
+                "first": g.values.iter().map(|v| value(*v)).collect::<Vec<_>>(),
+            })
+        };
+        let expected: Vec<Value> = told
+            .expected
+            .iter()
+            .map(|e| json!({ "index": e.index, "truth": value(e.truth), "allowed": value(e.allowed) }))
+            .collect();
+        let params: serde_json::Map<String, Value> = told.params.iter().map(|(k, v)| (k.clone(), value(*v))).collect();
+        json!({
+            "kernel": self.id,
+            "case": told.case.to_string(),
+            "about": told.about,
+            "given": told.given.iter().map(given).collect::<Vec<_>>(),
+            "params": params,
+            "expected": expected,
+            "powerless": told.powerless,
+        })
+    }
+}

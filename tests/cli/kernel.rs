@@ -1,0 +1,127 @@
+//! `bizra kernel`, as its users meet it.
+
+use std::process::Command;
+
+use crate::harness::TestEnv;
+
+fn json(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap_or_else(|e| panic!("{e}: {text}"))
+}
+
+#[test]
+fn the_engines_kernels_are_listed_and_explained() {
+    let env = TestEnv::new();
+    let ran = env.run(&["kernel", "list", "--json"]);
+    assert_eq!(ran.code, 0, "{ran}");
+    let kernels = json(&ran.stdout)["result"]["kernels"].as_array().expect("a list").len();
+    assert!(kernels >= 14);
+    let case = "softmax/R=2,N=3/f32/equal/plain/t1/0000000000000001";
+    let ran = env.run(&["kernel", "explain", "softmax", case]);
+    assert_eq!(ran.code, 0, "{ran}");
+    assert!(ran.stdout.contains("all the same") && ran.stdout.contains("3.3333"), "{ran}");
+    for (args, code) in [
+        (vec!["kernel", "list", "nothing-*"], 3),
+        (vec!["kernel", "verify", "softmaks"], 3),
+        (vec!["kernel", "verify", "--op", "soft"], 2),
+        (vec!["kernel", "verify", "none.yaml"], 3),
+        (vec!["kernel", "verify", "--case", "nonsense"], 2),
+        (vec!["kernel", "explain", "rmsnorm", case], 2),
+        (vec!["kernel", "explain", "soft*", "x"], 2),
+    ] {
+        assert_eq!(env.run(&args).code, code, "{args:?}");
+    }
+}
+
+#[test]
+fn a_kernel_of_the_engine_is_verified() {
+    let env = TestEnv::new();
+    let ran = env.run(&["kernel", "verify", "argmax", "--quick", "--json", "--no-receipt"]);
+    assert_eq!(ran.code, 0, "{ran}");
+    let kernel = &json(&ran.stdout)["result"]["kernels"][0];
+    assert_eq!((&kernel["outcome"], &kernel["level"]), (&"verified".into(), &"ran-on-device".into()), "{kernel:#}");
+    assert!(kernel["counted"].as_u64().is_some_and(|n| n > 20), "{kernel:#}");
+}
+
+const WRONG: &str = r#"
+#include <math.h>
+#include "bizra_kernel.h"
+int32_t my_softmax(const bizra_call *c) {
+    const bizra_tensor *x = &c->inputs[0], *y = &c->outputs[0];
+    for (int64_t r = 0; r < x->shape[0]; r++) {
+        const float *in = (const float *)x->data + r * x->strides[0];
+        float *out = (float *)y->data + r * y->strides[0];
+        float most = -INFINITY, sum = 0;
+        for (int64_t i = 0; i < x->shape[1]; i++) most = in[i] > most || in[i] != in[i] ? in[i] : most;
+        for (int64_t i = 0; i < x->shape[1]; i++) sum += expf(in[i] - most);
+        for (int64_t i = 0; i < x->shape[1] - MISSING; i++) out[i] = expf(in[i] - most) / sum;
+    }
+    return 0;
+}
+"#;
+
+const MANIFEST: &str = "\
+bizra: kernel/v1
+id: mine
+op: softmax
+targets: {cpu: {entry: my_softmax, library: mine.so}}
+contract: {in: f32, out: f32}
+domain: {R: 1..40, N: 1..300}
+";
+
+/// Compiles a kernel beside its manifest; false where there is no C compiler.
+fn compiled(env: &TestEnv, missing: &str) -> bool {
+    let work = env.work();
+    std::fs::write(work.join("mine.c"), WRONG).expect("a file");
+    std::fs::write(work.join("mine.kernel.yaml"), MANIFEST).expect("a file");
+    let include = concat!("-I", env!("CARGO_MANIFEST_DIR"), "/kernels");
+    let made = Command::new("cc")
+        .args(["-shared", "-fPIC", "-O2", include, &format!("-DMISSING={missing}"), "-o"])
+        .arg(work.join("mine.so"))
+        .arg(work.join("mine.c"))
+        .arg("-lm")
+        .status();
+    match made {
+        Ok(status) => {
+            assert!(status.success());
+            true
+        }
+        Err(error) => {
+            eprintln!("skipped: there is no C compiler here ({error})");
+            false
+        }
+    }
+}
+
+#[test]
+fn a_kernel_in_c_is_verified_and_a_wrong_one_refused_with_a_case_that_replays() {
+    let env = TestEnv::new();
+    if !compiled(&env, "0") {
+        return;
+    }
+    let fine = env.run(&["kernel", "verify", "mine.kernel.yaml", "--quick", "--no-receipt"]);
+    assert_eq!(fine.code, 0, "{fine}");
+    compiled(&env, "(x->shape[1] == 33)");
+    let wrong = env.run(&["kernel", "verify", "mine.kernel.yaml", "--quick", "--no-receipt", "--json"]);
+    assert_eq!(wrong.code, 1, "{wrong}");
+    let document = json(&wrong.stdout);
+    let failure = &document["result"]["kernels"][0]["failures"][0];
+    assert_eq!((&failure["check"], &failure["index"][1]), (&"poison".into(), &32.into()), "{failure:#}");
+    let case = failure["case"].as_str().expect("a case");
+    assert!(case.contains("N=33"), "{case}");
+    let again = env.run(&["kernel", "verify", "mine.kernel.yaml", "--case", case, "--no-receipt"]);
+    assert_eq!(again.code, 1, "{again}");
+    assert!(again.stdout.contains("was not written"), "{again}");
+    std::fs::write(env.work().join("failures.json"), &wrong.stdout).expect("a file");
+    let repro = ["kernel", "verify", "mine.kernel.yaml", "--repro", "failures.json", "--no-receipt"];
+    assert_eq!(env.run(&repro).code, 1);
+    let junit = env.run(&["kernel", "verify", "mine.kernel.yaml", "--quick", "--no-receipt", "--format", "junit"]);
+    assert!(junit.code == 1 && junit.stdout.contains("<failure message=\"poison at "), "{junit}");
+    let other = env.run(&["kernel", "verify", "mine.kernel.yaml", "--shape", "N=34", "--no-receipt"]);
+    assert!(matches!(other.code, 0 | 4), "{other}");
+    // Where the library lacks what the manifest names.
+    std::fs::write(env.work().join("mine.kernel.yaml"), MANIFEST.replace("my_softmax", "yours")).expect("a file");
+    let missing = env.run(&["kernel", "verify", "mine.kernel.yaml", "--no-receipt"]);
+    assert!(missing.code == 3 && missing.stderr.contains("mine.kernel.yaml:4:"), "{missing}");
+    std::fs::remove_file(env.work().join("mine.so")).expect("it was there");
+    assert_eq!(env.run(&["kernel", "verify", "mine.kernel.yaml", "--no-receipt"]).code, 3);
+}

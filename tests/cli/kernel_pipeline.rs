@@ -1,0 +1,252 @@
+//! The verifier over kernels written here: wrong ones are refused, honest ones with unusual arithmetic are not.
+
+use std::path::Path;
+use std::time::Duration;
+
+use bizra::kernel::manifest::Manifest;
+use bizra::kernel::plan::Effort;
+use bizra::kernel::report::{Outcome, Report, Subject, Wanted, trial};
+use bizra::kernel::run::{Batch, Broken, Containment, Done, Invoke, Level, Runner, Target};
+use bizra::sys::kernels;
+use half::f16;
+
+const MANIFEST: &str = "\
+bizra: kernel/v1
+id: softmax-here
+op: softmax
+targets: {cpu: {entry: here}}
+contract: {in: f32, out: f32, accumulate: f32, deterministic: bitwise, special: {masked_row: nan}}
+domain: {R: 0..64, N: 1..300, tiles: {N: 16}}
+";
+
+fn manifest() -> Manifest {
+    kernels::read(MANIFEST.as_bytes(), Path::new("k.yaml"), Path::new(".")).expect("a manifest").manifest
+}
+
+/// A kernel in this process: what becomes of a row, and what the last call's output was.
+struct Here<F>(F);
+
+impl<F: FnMut(&[f32], usize, &mut [f32])> Runner for Here<F> {
+    fn load(&mut self, _: &Target) -> Result<u32, Broken> {
+        Ok(0)
+    }
+
+    fn run(&mut self, calls: &[Invoke]) -> Result<Batch, Broken> {
+        let mut done = Vec::new();
+        for call in calls {
+            let x = &call.inputs[0];
+            let width = x.shape[1] as usize;
+            let values: Vec<f32> = x.bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+            let poison: Vec<u8> = call.poison.iter().copied().cycle().take(call.outputs[0].bytes).collect();
+            let mut out: Vec<f32> = poison.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+            for (r, (row, out)) in values.chunks(width).zip(out.chunks_mut(width)).enumerate() {
+                (self.0)(row, r, out);
+            }
+            let outputs = vec![out.iter().flat_map(|v| v.to_le_bytes()).collect()];
+            done.push(Done { status: 0, nanoseconds: 1, outputs, damage: None });
+        }
+        Ok(Batch { done, nanoseconds: 1 })
+    }
+
+    fn containment(&self) -> Containment {
+        Containment { limits: true, system_calls: true, landlock: true }
+    }
+}
+
+fn tried(seed: u64, row: impl FnMut(&[f32], usize, &mut [f32])) -> Report {
+    let manifest = manifest();
+    let subject = Subject {
+        manifest: &manifest,
+        backend: "cpu",
+        target: Target::Builtin("here".into()),
+        same_bits: Vec::new(),
+        workspace: 0,
+        level: Level::RanOnDevice { device: "this process".into() },
+    };
+    let wanted = Wanted {
+        effort: Effort::Quick,
+        correctness: true,
+        determinism: true,
+        only: None,
+        shape: None,
+        seed,
+        most_threads: 3,
+        until: None,
+    };
+    trial(&mut Here(row), &subject, &wanted, &|| Duration::ZERO, &mut |_, _| {}).expect("it runs")
+}
+
+fn most(x: &[f32]) -> f32 {
+    x.iter().copied().fold(f32::NEG_INFINITY, |m, v| if v.is_nan() { v } else { m.max(v) })
+}
+
+fn plain(x: &[f32], out: &mut [f32]) {
+    let most = most(x);
+    out.iter_mut().zip(x).for_each(|(y, x)| *y = (x - most).exp());
+    let sum: f32 = out.iter().sum();
+    out.iter_mut().for_each(|y| *y /= sum);
+}
+
+#[test]
+fn honest_kernels_are_accepted_whatever_their_arithmetic() {
+    for seed in 0..3 {
+        let ways: [(&str, fn(&[f32], usize, &mut [f32])); 3] = [
+            ("two passes", |x, _, y| plain(x, y)),
+            ("from the back, by multiplying with the inverse", |x, _, y| {
+                let most = most(x);
+                let sum: f32 = x.iter().rev().map(|x| (x - most).exp()).sum();
+                let inverse = 1.0 / sum;
+                y.iter_mut().zip(x).for_each(|(y, x)| *y = (x - most).exp() * inverse);
+            }),
+            ("online, with powers of two", |x, _, y| {
+                let (mut m, mut sum) = (f32::NEG_INFINITY, 0f32);
+                for x in x {
+                    let next = if x.is_nan() || m.is_nan() { f32::NAN } else { m.max(*x) };
+                    let kept = if next == f32::NEG_INFINITY || m == f32::NEG_INFINITY {
+                        0.0
+                    } else {
+                        sum * (m - next).exp2_of()
+                    };
+                    sum = kept + if next == f32::NEG_INFINITY { 0.0 } else { (x - next).exp2_of() };
+                    m = next;
+                }
+                y.iter_mut().zip(x).for_each(|(y, x)| *y = (x - m).exp2_of() / sum);
+            }),
+        ];
+        for (name, way) in ways {
+            let report = tried(seed, way);
+            assert_eq!(report.outcome(), Outcome::Verified, "{name}, seed {seed}: {:?}", report.failures.first());
+            assert!(report.counted * 2 > report.ran, "{name}: {} of {} cases count", report.counted, report.ran);
+        }
+    }
+}
+
+trait Exp2 {
+    fn exp2_of(self) -> f32;
+}
+
+impl Exp2 for f32 {
+    /// `exp` by `exp2`, the product with log2(e) in f64.
+    fn exp2_of(self) -> f32 {
+        (f64::from(self) * std::f64::consts::LOG2_E).exp2() as f32
+    }
+}
+
+#[test]
+fn wrong_kernels_are_refused() {
+    let mut last: Vec<f32> = Vec::new();
+    let refused = |name: &str, report: Report| {
+        assert_eq!(report.outcome(), Outcome::Refused, "{name} was let through: {report:?}");
+    };
+    refused("zeros", tried(1, |_, _, y| y.fill(0.0)));
+    refused("the mean", tried(2, |x, _, y| y.fill(1.0 / x.len() as f32)));
+    refused("a copy", tried(3, |x, _, y| y.copy_from_slice(x)));
+    refused("nothing written", tried(4, |_, _, _| {}));
+    refused(
+        "times 0.999",
+        tried(5, |x, _, y| {
+            plain(x, y);
+            y.iter_mut().for_each(|y| *y *= 0.999);
+        }),
+    );
+    refused(
+        "a part in a million",
+        tried(6, |x, _, y| {
+            plain(x, y);
+            y.iter_mut().for_each(|y| *y *= 1.000_001);
+        }),
+    );
+    refused(
+        "sums in f16",
+        tried(7, |x, _, y| {
+            let most = most(x);
+            let sum = x.iter().fold(f16::ZERO, |s, x| f16::from_f32(s.to_f32() + (x - most).exp()));
+            y.iter_mut().zip(x).for_each(|(y, x)| *y = (x - most).exp() / sum.to_f32());
+        }),
+    );
+    refused(
+        "no maximum",
+        tried(8, |x, _, y| {
+            let sum: f32 = x.iter().map(|x| x.exp()).sum();
+            y.iter_mut().zip(x).for_each(|(y, x)| *y = x.exp() / sum);
+        }),
+    );
+    refused(
+        "the last of 17 left out",
+        tried(9, |x, _, y| {
+            plain(x, y);
+            if x.len() % 16 == 1 && x.len() > 1 {
+                plain(&x[..x.len() - 1], &mut y[..x.len() - 1]);
+            }
+        }),
+    );
+    refused(
+        "NaN lost",
+        tried(10, |x, _, y| {
+            let clean: Vec<f32> = x.iter().map(|x| if x.is_nan() { -1e30 } else { *x }).collect();
+            plain(&clean, y);
+        }),
+    );
+    refused(
+        "row 3 is never written",
+        tried(11, |x, r, y| {
+            if r != 3 {
+                plain(x, y)
+            }
+        }),
+    );
+    refused(
+        "the previous answer",
+        tried(12, |x, _, y| {
+            let own: Vec<f32> = {
+                plain(x, y);
+                y.to_vec()
+            };
+            if last.len() == y.len() {
+                y.copy_from_slice(&last);
+            }
+            last = own;
+        }),
+    );
+    let mut calls = 0;
+    refused(
+        "another answer each time",
+        tried(13, |x, _, y| {
+            calls += 1;
+            plain(x, y);
+            if calls % 7 == 0 {
+                y[0] = f32::from_bits(y[0].to_bits() ^ 1);
+            }
+        }),
+    );
+    refused(
+        "one element in 2000",
+        tried(14, |x, r, y| {
+            plain(x, y);
+            if r == 2 && y.len() > 40 {
+                y[33] *= 1.01;
+            }
+        }),
+    );
+}
+
+#[test]
+fn a_plan_is_the_same_for_the_same_seed_and_covers_every_edge() {
+    use bizra::kernel::plan::plan;
+    use bizra::kernel::promise::Promise;
+    for known in kernels::own().expect("manifests") {
+        let promise = Promise::of(&known.manifest);
+        let one = plan(&known.manifest, &promise, Effort::Quick, 7, 3);
+        let again = plan(&known.manifest, &promise, Effort::Quick, 7, 3);
+        assert_eq!(one.cases, again.cases);
+        assert_ne!(one.cases, plan(&known.manifest, &promise, Effort::Quick, 8, 3).cases);
+        for data in bizra::kernel::case::Data::probes(known.manifest.op()) {
+            assert!(one.cases.iter().any(|c| c.data == *data), "{}: {data:?}", known.manifest.id());
+        }
+        if let Some(n) = bizra::kernel::op::dims(known.manifest.op()).iter().position(|d| d.name == "N") {
+            for edge in [1, 3, 15, 17, 33, 65, 129, 257] {
+                assert!(one.cases.iter().any(|c| c.shape.values[n] == edge), "{}: N={edge}", known.manifest.id());
+            }
+        }
+    }
+}

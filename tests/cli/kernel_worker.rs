@@ -1,0 +1,130 @@
+//! The process that runs kernels: what it is given, what it may not do, and how its end is told.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bizra::env::Clock;
+use bizra::kernel::op::Op;
+use bizra::kernel::run::{Blank, Broken, Edge, Invoke, ParamValue, Runner, Target, Tensor};
+use bizra::sys::kernel_worker::{Conditions, Worker};
+use bizra_kernels::call::DType;
+
+struct Still;
+
+impl Clock for Still {
+    fn wall(&self) -> jiff::Timestamp {
+        jiff::Timestamp::UNIX_EPOCH
+    }
+    fn monotonic(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+fn worker(seconds: u64) -> Worker<'static> {
+    let limit = Duration::from_secs(seconds);
+    let conditions = Conditions { program: env!("CARGO_BIN_EXE_bizra").into(), library_path: None, limit };
+    Worker::new(conditions, &Still)
+}
+
+fn softmax_call(kernel: u32, x: &[f32], edge: Edge) -> Invoke {
+    let shape = vec![1, x.len() as i64];
+    let strides = vec![x.len() as i64, 1];
+    let bytes: Vec<u8> = x.iter().flat_map(|v| v.to_le_bytes()).collect();
+    let blank = Blank { dtype: DType::F32, shape: shape.clone(), strides: strides.clone(), bytes: bytes.len() };
+    Invoke {
+        kernel,
+        op: Op::Softmax,
+        inputs: vec![Arc::new(Tensor { dtype: DType::F32, shape, strides, bytes })],
+        outputs: vec![blank],
+        params: vec![("unused".into(), ParamValue::Integer(1))],
+        threads: 1,
+        workspace: 0,
+        poison: vec![0xff, 0xee],
+        edge,
+        align: 4,
+        shift: 0,
+    }
+}
+
+#[test]
+fn a_builtin_kernel_runs_against_both_guard_pages() {
+    let mut worker = worker(60);
+    let kernel = worker.load(&Target::Builtin("softmax".into())).expect("it is there");
+    let calls = [Edge::Start, Edge::End].map(|edge| softmax_call(kernel, &[0.0, 0.0, 0.0, 0.0, 0.0], edge));
+    let batch = worker.run(&calls).expect("it runs");
+    for done in batch.done {
+        assert_eq!((done.status, &done.damage), (0, &None));
+        let values: Vec<f32> = done.outputs[0].as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+        assert_eq!(values, [0.2; 5]);
+    }
+    let missing = worker.load(&Target::Builtin("soft max".into()));
+    assert_eq!(missing, Err(Broken::Load("no kernel is named `soft max`".into())));
+    assert!(worker.run(&[softmax_call(kernel, &[1.0], Edge::End)]).is_ok(), "a refusal ends nothing");
+}
+
+/// A shared library, where this machine has a C compiler.
+fn library(name: &str, code: &str) -> Option<PathBuf> {
+    let folder = std::env::temp_dir().join(format!("bizra-kernels-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let (source, library) = (folder.join(format!("{name}.c")), folder.join(format!("{name}.so")));
+    let head = "#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n#include <unistd.h>\n#include \"bizra_kernel.h\"\n";
+    std::fs::write(&source, format!("{head}{code}")).expect("a file");
+    let include = concat!("-I", env!("CARGO_MANIFEST_DIR"), "/kernels");
+    let made =
+        Command::new("cc").args(["-shared", "-fPIC", "-O1", "-w", include, "-o"]).args([&library, &source]).status();
+    match made {
+        Ok(status) => {
+            assert!(status.success(), "{name} doesn't compile");
+            Some(library)
+        }
+        Err(error) => {
+            eprintln!("skipped: there is no C compiler here ({error})");
+            None
+        }
+    }
+}
+
+fn run_c(name: &str, body: &str, seconds: u64) -> Option<Result<(i32, Option<String>), Broken>> {
+    let path = library(
+        name,
+        &format!(
+            "int32_t f(const bizra_call *c) {{ float *x = c->inputs[0].data, *y = c->outputs[0].data; long n = c->inputs[0].shape[1]; {body} }}"
+        ),
+    )?;
+    let mut worker = worker(seconds);
+    let target = Target::Library { path: path.to_str().expect("UTF-8").into(), symbol: "f".into() };
+    Some(worker.load(&target).and_then(|kernel| {
+        let batch = worker.run(&[softmax_call(kernel, &[1.0, 2.0, 3.0], Edge::End)])?;
+        Ok((batch.done[0].status, batch.done[0].damage.clone()))
+    }))
+}
+
+#[test]
+fn kernels_in_c_are_contained_and_their_ends_are_told() {
+    let Some(fine) = run_c("fine", "for (long i = 0; i < n; i++) y[i] = x[i]; return 0;", 60) else { return };
+    assert_eq!(fine, Ok((0, None)));
+    let told = |name: &str, body: &str, seconds: u64| match run_c(name, body, seconds) {
+        Some(Err(broken)) => broken.to_string(),
+        other => panic!("{name}: {other:?}"),
+    };
+    assert!(told("null", "*(volatile int *)8 = 1; return 0;", 60).contains("signal 11"));
+    assert!(told("past", "return (int)((volatile float *)x)[n] & 4;", 60).contains("signal 11"), "reads past the end");
+    assert!(told("input", "((volatile float *)x)[0] = 1; return 0;", 60).contains("signal 11"), "inputs are read-only");
+    assert!(told("exit", "_exit(0);", 60).contains("exited with code 0"));
+    assert!(told("hang", "for (;;) sleep(1);", 1).contains("within 1 s"));
+    assert!(told("forks", "return fork() == 0;", 60).contains("start a process"));
+    assert!(told("program", "return system(\"true\");", 60).contains("start a p"));
+    assert!(told("writes", "return fopen(\"/tmp/bizra-kernel-was-here\", \"w\") == 0;", 60).contains("write a file"));
+    assert!(!std::path::Path::new("/tmp/bizra-kernel-was-here").exists());
+    let words = "for (int i = 0; i < 1 << 20; i++) puts(\"word\"); fflush(stdout); return 0;";
+    assert!(told("prints", words, 60).contains("printed more than"));
+    let eats = "for (;;) { char *p = malloc(64 << 20); if (!p) abort(); memset(p, 1, 64 << 20); }";
+    assert!(told("eats", eats, 60).contains("signal 6"), "memory is refused before the machine has none");
+    let before = run_c("before", "y[-1] = 1; for (long i = 0; i < n; i++) y[i] = x[i]; return 0;", 60);
+    assert_eq!(before, Some(Ok((0, Some("a byte 1 before output 0 was written".into())))));
+    let path = library("nothing", "int other;").expect("the compiler was there");
+    let symbol = Target::Library { path: path.to_str().expect("UTF-8").into(), symbol: "f".into() };
+    assert_eq!(worker(60).load(&symbol), Err(Broken::Load("the library exports no `f`".into())));
+}
