@@ -17,6 +17,7 @@
 #![allow(clippy::needless_range_loop)]
 
 pub mod attention;
+pub mod baselines;
 pub mod call;
 pub mod child;
 mod error;
@@ -32,6 +33,7 @@ pub mod quant;
 pub mod rmsnorm;
 pub mod rope;
 pub mod select;
+pub mod selftest;
 pub mod softmax;
 pub mod swiglu;
 #[cfg(test)]

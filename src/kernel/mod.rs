@@ -4,6 +4,7 @@
 //! comes to; [`plan`] chooses the [`case`]s, [`inputs`] makes their tensors; [`run`] is how kernels are called and how far
 //! evidence goes; [`truth`] has references, bounds and plain kernels, [`gates`] what an answer has to pass; [`verify`]
 //! is one case from seed to verdict, [`report`] a kernel's whole trial, [`selftest`] the verifier's trial of itself.
+//! What is claimed of speed: [`claims`] has the grammar, [`timing`] the sessions, [`speed`] joins them.
 //! [`explain`] tells of a case without any kernel, and [`builtin`] has the manifests of the engine's own.
 
 pub mod builtin;
@@ -21,6 +22,7 @@ pub mod quant;
 pub mod report;
 pub mod run;
 pub mod selftest;
+pub mod speed;
 pub mod timing;
 pub mod truth;
 pub mod verify;

@@ -25,6 +25,8 @@ pub struct Wanted {
     pub most_threads: u32,
     /// By the clock that is handed in.
     pub until: Option<Duration>,
+    /// After so many failures nothing more is tried.
+    pub enough: usize,
 }
 
 /// A kernel on one backend.
@@ -126,7 +128,7 @@ impl Report {
 }
 
 /// More failures of one kernel than this tell nothing new.
-const ENOUGH_FAILURES: usize = 3;
+pub const ENOUGH_FAILURES: usize = 3;
 
 /// Tries a kernel. `said` hears how many cases are done, of how many.
 pub fn trial(
@@ -160,7 +162,7 @@ pub fn trial(
     let mut step = |report: &mut Report| {
         done += 1;
         said(done, all);
-        report.failures.len() < ENOUGH_FAILURES
+        report.failures.len() < wanted.enough
     };
     let late = |report: &mut Report| {
         let late = wanted.until.is_some_and(|until| clock() >= until);
@@ -182,7 +184,7 @@ pub fn trial(
         }
     }
     for case in &repeated {
-        if report.failures.len() >= ENOUGH_FAILURES || late(&mut report) {
+        if report.failures.len() >= wanted.enough || late(&mut report) {
             break;
         }
         let (own, others) = load(runner, subject, &promise, &mut loaded)?;

@@ -10,6 +10,7 @@ pub mod benchmark;
 mod entropy;
 mod gate_decision;
 mod inference;
+mod kernel_selftest;
 mod kernel_verification;
 mod key_event;
 mod policy_event;
@@ -24,6 +25,7 @@ pub use benchmark::Benchmark;
 pub use entropy::{Entropy, EntropyBaseline, EntropyScope};
 pub use gate_decision::{DecidedCriterion, GO_NO_GO, GateDecision};
 pub use inference::{Engine, Finish, Inference, Model, Parameters, Text, Timings, digest_of_vocabulary};
+pub use kernel_selftest::{KernelTrial, Tried as TriedKernel};
 pub use kernel_verification::{
     Failure as KernelFailure, KernelVerification, SelfTest as KernelSelfTest, Verified as VerifiedKernel,
 };
@@ -58,6 +60,7 @@ pub const KINDS: &[Kind] = &[
     kind::<EntropyScope>(),
     kind::<GateDecision>(),
     kind::<Inference>(),
+    kind::<KernelTrial>(),
     kind::<KernelVerification>(),
     kind::<KeyEvent>(),
     kind::<PolicyEvent>(),

@@ -37,6 +37,8 @@ pub struct Conditions {
     pub library_path: Option<std::ffi::OsString>,
     /// For one batch.
     pub limit: Duration,
+    /// What libraries with threads of their own are told to use, where it matters.
+    pub threads: Option<u32>,
 }
 
 pub struct Worker<'c> {
@@ -83,6 +85,9 @@ impl<'c> Worker<'c> {
         command.arg(ARGUMENT).env_clear().stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs)));
         if let Some(path) = &self.conditions.library_path {
             command.env("LD_LIBRARY_PATH", path);
+        }
+        if let Some(threads) = self.conditions.threads {
+            command.env("RAYON_NUM_THREADS", threads.to_string());
         }
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).current_dir("/");
         let mut child = os::own_group(&mut command).spawn()?;

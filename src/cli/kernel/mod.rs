@@ -4,6 +4,8 @@ mod choose;
 mod explain;
 mod list;
 mod receipt;
+mod selftest;
+mod speed;
 mod verify;
 
 use super::{Outcome, Session};
@@ -19,7 +21,8 @@ Examples:
   bizra kernel list                        Which kernels are there?
   bizra kernel verify --quick              Are they right, as far as 30 seconds tell?
   bizra kernel verify 'matmul-*'           Some of them, in full
-  bizra kernel verify mine.kernel.yaml     Your own, from a shared library")]
+  bizra kernel verify mine.kernel.yaml     Your own, from a shared library
+  bizra kernel selftest                    Would the verifier notice?")]
 pub(super) struct Args {
     #[command(subcommand)]
     part: Part,
@@ -29,6 +32,7 @@ pub(super) struct Args {
 enum Part {
     Explain(explain::Args),
     List(list::Args),
+    Selftest(selftest::Args),
     Verify(verify::Args),
 }
 
@@ -36,6 +40,7 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     match &args.part {
         Part::Explain(args) => explain::run(args, session),
         Part::List(args) => list::run(args, session),
+        Part::Selftest(args) => selftest::run(args, session),
         Part::Verify(args) => verify::run(args, session),
     }
 }
