@@ -234,6 +234,7 @@ impl std::error::Error for Error {}
 mod domains {
     use super::{Error, Exit};
     use crate::infer::fault::InferError;
+    use crate::model::{ChooseFault, ListingFault, NameFault};
     use crate::receipts::checkpoint::CheckpointError;
     use crate::receipts::fields::ShapeError;
     use crate::receipts::finding::Code;
@@ -306,6 +307,25 @@ mod domains {
     impl From<ProofError> for Error {
         fn from(error: ProofError) -> Self {
             Error::new(Exit::Integrity, error.to_string())
+        }
+    }
+
+    impl From<NameFault> for Error {
+        fn from(fault: NameFault) -> Self {
+            Error::usage(fault.to_string()).hint("write REPO[:QUANT][@REVISION], such as owner/name-GGUF:Q4_K_M@main")
+        }
+    }
+
+    impl From<ChooseFault> for Error {
+        fn from(fault: ChooseFault) -> Self {
+            let exit = if matches!(fault, ChooseFault::Several { .. }) { Exit::Usage } else { Exit::Invalid };
+            Error::new(exit, fault.to_string()).hint(fault.hint())
+        }
+    }
+
+    impl From<ListingFault> for Error {
+        fn from(fault: ListingFault) -> Self {
+            Error::invalid(fault.to_string())
         }
     }
 

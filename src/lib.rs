@@ -11,11 +11,13 @@
 //! | [`cli`] | the command line: a file per command with its arguments and its run |
 //! | `view` | a file per command with the look of its report: page and JSON |
 //! | [`receipts`] | statements, envelopes, keys, trust, logs, proofs, audit: what a signed claim is, and whether it holds |
+//! | [`model`] | models by name: what a hub lists, which files are meant, which bytes were reviewed |
 //! | [`infer`] | model files, tokenizers, templates, the forward pass, sampling, generation |
 //! | [`plan`] | what plans share: tree with spans, schema, evidence, calendar, exact decimals, findings |
 //! | [`roadmap`] | lint rules of roadmaps, import from Markdown, render |
 //! | [`sprint`] | where a sprint stands by what is proven, its go/no-go; lint rules about days, people, progress, sizes |
 //! | [`mod@bench`] | interleaved measurement and rank statistics |
+//! | [`starter`] | what a new project begins with |
 //! | [`kernel`] | what kernels promise, the truth in f64, probes, bounds, gates: whether a kernel is right |
 //! | [`doctor`] | what a machine can do, and what follows |
 //! | [`sys`] | the world outside, one thing a file |
@@ -45,10 +47,12 @@ pub mod env;
 pub mod error;
 pub mod infer;
 pub mod kernel;
+pub mod model;
 pub mod plan;
 pub mod receipts;
 pub mod roadmap;
 pub mod sprint;
+pub mod starter;
 pub mod sys;
 pub mod ui;
 mod view;

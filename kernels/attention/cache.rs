@@ -33,6 +33,9 @@ pub struct Cache {
 }
 
 impl Cache {
+    /// Another number for another arrangement of the bytes of [`Cache::filled`].
+    pub const LAYOUT: u32 = 1;
+
     /// Room for `capacity` positions of `heads` heads.
     pub fn new(cell: Cell, heads: usize, head_dim: usize, capacity: usize) -> Result<Cache, Error> {
         if heads == 0 || head_dim == 0 {
@@ -96,6 +99,55 @@ impl Cache {
     /// Forgets the positions from `len` on.
     pub fn truncate(&mut self, len: usize) {
         self.len = self.len.min(len);
+    }
+
+    /// The bytes of the filled positions, whatever the capacity: each head's keys in whole blocks of 16 positions, then
+    /// each head's values.
+    pub fn filled(&self) -> impl Iterator<Item = &[u8]> {
+        let Ok([key_block, value_row]) = Cache::pieces(self.cell, self.head_dim) else {
+            unreachable!("a cache of that shape was made")
+        };
+        let (blocks, used) = (self.capacity.div_ceil(N), self.len.div_ceil(N));
+        let keys = (0..self.heads).map(move |head| &self.keys[head * blocks * key_block..][..used * key_block]);
+        let values =
+            (0..self.heads).map(move |head| &self.values[head * self.capacity * value_row..][..self.len * value_row]);
+        keys.chain(values)
+    }
+
+    /// How many bytes [`Cache::filled`] gives for so many positions.
+    pub fn filled_bytes(cell: Cell, heads: usize, head_dim: usize, positions: usize) -> Result<usize, Error> {
+        let [key_block, value_row] = Cache::pieces(cell, head_dim)?;
+        let keys = product("cache", &[heads, positions.div_ceil(N), key_block])?;
+        let values = product("cache", &[heads, positions, value_row])?;
+        keys.checked_add(values).ok_or(Error::TooLarge { what: "cache" })
+    }
+
+    /// Takes the first `keep` of `positions` positions from their bytes, as [`Cache::filled`] gave them. What was there
+    /// before is forgotten.
+    pub fn restore(&mut self, bytes: &[u8], positions: usize, keep: usize) -> Result<(), Error> {
+        let expected = Cache::filled_bytes(self.cell, self.heads, self.head_dim, positions)?;
+        crate::error::length("bytes of a cache", expected, bytes.len())?;
+        if keep > positions.min(self.capacity) {
+            let limit = positions.min(self.capacity);
+            return Err(Error::Range { what: "positions in the cache", value: keep, limit });
+        }
+        let [key_block, value_row] = Cache::pieces(self.cell, self.head_dim)?;
+        let (theirs, ours, used) = (positions.div_ceil(N), self.capacity.div_ceil(N), keep.div_ceil(N));
+        let (keys, values) = bytes.split_at(self.heads * theirs * key_block);
+        for head in 0..self.heads {
+            self.keys[head * ours * key_block..][..used * key_block]
+                .copy_from_slice(&keys[head * theirs * key_block..][..used * key_block]);
+            self.values[head * self.capacity * value_row..][..keep * value_row]
+                .copy_from_slice(&values[head * positions * value_row..][..keep * value_row]);
+        }
+        self.len = keep;
+        Ok(())
+    }
+
+    /// Bytes of a head's keys for 16 positions, and of its values for one.
+    fn pieces(cell: Cell, head_dim: usize) -> Result<[usize; 2], Error> {
+        let (keys, values) = Cache::sizes(cell, 1, head_dim, N)?;
+        Ok([keys, values / N])
     }
 
     /// Appends positions: for each, `heads` heads of keys and of values.

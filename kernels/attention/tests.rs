@@ -262,3 +262,37 @@ fn the_naive_way_says_the_same() {
         }
     }
 }
+
+#[test]
+fn what_was_filled_can_be_put_into_a_cache_of_another_capacity() {
+    for cell in [Cell::F32, Cell::F16, Cell::Q8] {
+        for (heads, dim, len) in [(1, 16, 1), (3, 40, 37), (2, 64, 48)] {
+            let row = heads * dim;
+            let (keys, values) = (noise(len * row, 1), noise(len * row, 2));
+            let filled = |len: usize, capacity: usize| {
+                let mut cache = Cache::new(cell, heads, dim, capacity).unwrap();
+                cache.push(&keys[..len * row], &values[..len * row]).unwrap();
+                cache
+            };
+            let whole = filled(len, len + 3);
+            let bytes: Vec<u8> = whole.filled().flatten().copied().collect();
+            assert_eq!(bytes.len(), Cache::filled_bytes(cell, heads, dim, len).unwrap());
+            let q = noise(2 * row, 3);
+            let said = |cache: &Cache| {
+                let shape = Attention { heads: 2 * heads, scale: 0.3, window: None, softcap: None, causal: true };
+                let mut out = vec![0.0; 2 * row];
+                attention(&Pool::new(1), Level::best(), &shape, cache, cache.len() - 1, &q, &mut out).unwrap();
+                bits(&out)
+            };
+            for (keep, capacity) in [(len, len), (len, 300), (len.div_ceil(2), len + 17), (1, 1)] {
+                let mut other = Cache::new(cell, heads, dim, capacity).unwrap();
+                other.restore(&bytes, len, keep).unwrap();
+                assert_eq!(said(&other), said(&filled(keep, len + 1)), "{cell:?} {heads} {dim} {len} {keep}");
+            }
+            let mut other = Cache::new(cell, heads, dim, len).unwrap();
+            assert!(other.restore(&bytes[1..], len, len).is_err(), "a byte is missing");
+            assert!(other.restore(&bytes, len, len + 1).is_err(), "more than there is");
+            assert!(Cache::new(cell, heads, dim, 1).unwrap().restore(&bytes, len, len).is_err() || len == 1);
+        }
+    }
+}

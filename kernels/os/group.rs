@@ -32,7 +32,7 @@ pub fn signal_name(signal: i32) -> String {
         libc::SIGKILL => "it was killed",
         libc::SIGXFSZ => "it wrote to a file",
         libc::SIGXCPU => "it used up its processor time",
-        libc::SIGSYS => "it made a system call of another architecture",
+        libc::SIGSYS => "it made a system call that kernels may not make, such as one to start a program",
         _ => "a signal",
     };
     #[cfg(not(unix))]

@@ -38,3 +38,14 @@ pub fn may_write(folder: &std::path::Path) -> bool {
     #[cfg(not(unix))]
     folder.metadata().is_ok_and(|m| !m.permissions().readonly())
 }
+
+/// Bytes that this process may still write where `folder` lies, where the system tells.
+pub fn free_bytes(folder: &std::path::Path) -> Option<u64> {
+    #[cfg(unix)]
+    return rustix::fs::statvfs(folder).ok().map(|of| of.f_bavail.saturating_mul(of.f_frsize));
+    #[cfg(not(unix))]
+    {
+        let _ = folder;
+        None
+    }
+}

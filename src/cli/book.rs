@@ -254,8 +254,21 @@ impl Session {
         self.record_as(&writer, draft)
     }
 
+    /// The same without a word on stderr, for runs that leave many.
+    pub(super) fn record_untold(&mut self, prepared: Prepared, draft: &Draft) -> Result<Recorded> {
+        let Prepared { writer, room } = prepared;
+        drop(room);
+        self.leave(&writer, draft)
+    }
+
     /// Leaves a receipt signed by `writer`, in that key's own log, which is begun where there is none.
     pub(super) fn record_as(&mut self, writer: &Writer, draft: &Draft) -> Result<Recorded> {
+        let recorded = self.leave(writer, draft)?;
+        self.ui.note(format!("receipt {}", recorded.id));
+        Ok(recorded)
+    }
+
+    fn leave(&mut self, writer: &Writer, draft: &Draft) -> Result<Recorded> {
         let ledger = Ledger::open(&self.ledger_path()?, true)?;
         let log = match log_of(&ledger, &writer.id)? {
             Some(log) => log,
@@ -265,7 +278,6 @@ impl Session {
         let mut open = ledger.writer(&log, &notes)?;
         let recorded = self.append(&mut open, writer, draft)?;
         self.settle(&mut open);
-        self.ui.note(format!("receipt {}", recorded.id));
         Ok(recorded)
     }
 

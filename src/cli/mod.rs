@@ -19,6 +19,7 @@ mod doctor;
 mod entropy;
 mod evidence;
 mod infer;
+mod init;
 mod kernel;
 mod keys;
 mod lint;
@@ -27,6 +28,7 @@ mod pick;
 mod receipts;
 mod roadmap;
 mod schema;
+mod session;
 mod sprint;
 mod tokens;
 mod trust;
@@ -64,6 +66,7 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
+  bizra init                                          Begin: key, ledger, policy, a first plan
   bizra infer -m model.gguf 'Name three primes.'      An answer, and a receipt for it
   bizra doctor                                        What can this machine do?
   bizra attest --role lead --statement 'It holds.'    Sign your word
@@ -141,12 +144,14 @@ enum Command {
     Doctor(doctor::Args),
     Entropy(entropy::Args),
     Infer(Box<infer::Args>),
+    Init(init::Args),
     Kernel(kernel::Args),
     Keys(keys::Args),
     Model(model::Args),
     Receipts(receipts::Args),
     Roadmap(roadmap::Args),
     Schema(schema::Args),
+    Session(session::Args),
     Sprint(sprint::Args),
     Tokens(tokens::Args),
     Trust(trust::Args),
@@ -163,12 +168,14 @@ impl Command {
             Command::Doctor(args) => doctor::run(args, session),
             Command::Entropy(args) => entropy::run(args, session),
             Command::Infer(args) => infer::run(args, session),
+            Command::Init(args) => init::run(args, session),
             Command::Kernel(args) => kernel::run(args, session),
             Command::Keys(args) => keys::run(args, session),
             Command::Model(args) => model::run(args, session),
             Command::Receipts(args) => receipts::run(args, session),
             Command::Roadmap(args) => roadmap::run(args, session),
             Command::Schema(args) => schema::run(args, session),
+            Command::Session(args) => session::run(args, session),
             Command::Sprint(args) => sprint::run(args, session),
             Command::Tokens(args) => tokens::run(args, session),
             Command::Trust(args) => trust::run(args, session),

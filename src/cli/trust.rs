@@ -163,7 +163,7 @@ fn public_key(session: &Session, given: &str) -> Result<PublicKey> {
     PublicKey::read(text).map_err(|e| Error::from(e).at(Place::file(&path)))
 }
 
-fn init(session: &mut Session, name: &str, roles: &[String]) -> Result<Outcome> {
+pub(super) fn init(session: &mut Session, name: &str, roles: &[String]) -> Result<Outcome> {
     let path = path(session);
     if path.exists() {
         return Err(Error::usage(format!("{} is already there", path.display()))

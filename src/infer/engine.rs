@@ -6,8 +6,10 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use bizra_kernels::attention::Cache;
 use bizra_kernels::{Level, Packed, Pool, default_threads};
 use serde_json::Value as Json;
+use sha2::{Digest as _, Sha256};
 
 use super::config::{ConfigError, ModelConfig, RopeScaling};
 use super::dtype::DType;
@@ -23,6 +25,8 @@ use super::model::{Model, Packing, Stored};
 use super::sampler::Sampling;
 use super::tokenizer::Tokenizer;
 use super::weights::Weights;
+
+pub mod batch;
 
 /// How a model is to be run.
 #[derive(Clone, Copy)]
@@ -133,6 +137,22 @@ impl Session {
         &self.tokens
     }
 
+    /// Layer by layer, the bytes of the keys and values.
+    pub fn layers(&self) -> impl Iterator<Item = impl Iterator<Item = &[u8]>> {
+        self.kv.filled()
+    }
+
+    /// How many of the prompt's tokens are known. The last one is fed again, for its logits.
+    fn known_of(&self, prompt: &[u32]) -> usize {
+        let known = self.tokens.iter().zip(prompt).take_while(|(a, b)| a == b).count();
+        known.min(prompt.len().saturating_sub(1)).min(self.kv.len())
+    }
+
+    /// Keeps what is known of the prompt.
+    fn keep_for(&mut self, prompt: &[u32]) {
+        self.forget_after(self.known_of(prompt));
+    }
+
     /// Keeps the first so many tokens.
     pub fn forget_after(&mut self, tokens: usize) {
         self.tokens.truncate(tokens);
@@ -237,6 +257,33 @@ impl<'a> Engine<'a> {
         Ok(Session { kv: Kv::new(&self.model.config, self.cell, self.context)?, tokens: Vec::new() })
     }
 
+    /// What the bytes of keys and values depend on beside model, tokens and build: their form and how positions turn.
+    pub fn arrangement(&self) -> String {
+        let (config, model) = (&self.model.config, &self.model);
+        let mut turns = Sha256::new();
+        for turns_of in [Some(&model.turns), model.window_turns.as_ref()].into_iter().flatten() {
+            turns_of.frequencies.iter().for_each(|frequency| turns.update(frequency.to_le_bytes()));
+            turns.update(turns_of.magnitude.to_le_bytes());
+        }
+        let turns: String = turns.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{}-{:?}-{}x{}x{}-{turns}", Cache::LAYOUT, self.cell, config.layers, config.kv_heads, config.key_dim)
+    }
+
+    /// Bytes of a layer of a session that knows so many tokens.
+    pub fn layer_bytes(&self, tokens: usize) -> Result<usize, InferError> {
+        Kv::filled_bytes(&self.model.config, self.cell, tokens)
+    }
+
+    /// A session from what [`Session::layers`] gave of one with these tokens: as much of it as the context takes. That
+    /// the bytes are what this engine would have computed is the caller's to make sure.
+    pub fn session_of(&self, tokens: &[u32], layers: &[&[u8]]) -> Result<Session, InferError> {
+        let mut session = self.session()?;
+        let keep = tokens.len().min(self.context);
+        session.kv.restore(layers, tokens.len(), keep)?;
+        session.tokens = tokens[..keep].to_vec();
+        Ok(session)
+    }
+
     /// Answers a prompt. `clock` tells the time since any start.
     pub fn generate(
         &mut self,
@@ -263,11 +310,7 @@ impl<'a> Engine<'a> {
         if !session.kv.fits(&self.model.config, self.cell) {
             return Err(InferError::Session);
         }
-        let known = session.tokens.iter().zip(prompt).take_while(|(a, b)| a == b).count();
-        // The last token is fed again, for its logits.
-        let known = known.min(prompt.len().saturating_sub(1)).min(session.kv.len());
-        session.tokens.truncate(known);
-        session.kv.truncate(known);
+        session.keep_for(prompt);
         let machine = Machine { pool: &self.pool, level: self.level };
         let mut steps = Sequence { model: &self.model, machine, work: &mut self.work, session, chunk: self.chunk };
         let request = Request { prompt, sampling, limits, tokenizer: &self.tokenizer };
@@ -316,16 +359,19 @@ impl Steps for Sequence<'_, '_> {
         self.model.config.vocab
     }
 
-    fn feed(&mut self, tokens: &[u32], wanted: bool) -> Result<(), InferError> {
-        let wanted = if wanted { Wanted::Last } else { Wanted::None };
+    fn feed(&mut self, tokens: &[u32], wanted: Wanted) -> Result<(), InferError> {
         let segment = Segment { kv: &mut self.session.kv, tokens, wanted };
         forward(self.model, self.machine, self.work, &mut [segment])?;
         self.session.tokens.extend_from_slice(tokens);
         Ok(())
     }
 
-    fn logits(&self) -> &[f32] {
-        self.work.logits().next().unwrap_or(&[])
+    fn forget(&mut self, tokens: usize) {
+        self.session.forget_after(self.session.tokens.len() - tokens);
+    }
+
+    fn logits(&self) -> impl Iterator<Item = &[f32]> {
+        self.work.logits()
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::config::ConfigError;
 use super::gguf::GgufError;
+use super::grammar::GrammarError;
 use super::hf::HfError;
 use super::shown;
 use super::tokenizer::TokenizerError;
@@ -71,8 +72,14 @@ pub enum InferError {
         place: Place,
         position: usize,
     },
-    /// Every token is forbidden by the logit bias.
+    /// Every token is forbidden, by the logit bias or a grammar.
     NothingToPick {
+        position: usize,
+    },
+    /// A schema or grammar that can't be followed.
+    Grammar(GrammarError),
+    /// The token that ends the thinking begins the answer too, where a grammar has the say.
+    ThoughtIntoAnswer {
         position: usize,
     },
     /// A session of another model or with another kind of cache.
@@ -139,8 +146,13 @@ impl fmt::Display for InferError {
                 )
             }
             Self::NothingToPick { position } => {
-                write!(f, "the logit bias leaves no token to pick at position {position}")
+                write!(f, "logit bias and grammar leave no token to pick at position {position}")
             }
+            Self::Grammar(e) => write!(f, "the schema or grammar can't be followed: {e}"),
+            Self::ThoughtIntoAnswer { position } => write!(
+                f,
+                "the token at position {position} ends the thinking and begins the answer, which a grammar can't follow"
+            ),
             Self::Session => f.write_str("the session belongs to another model or cache type"),
             Self::Kernel(e) => e.fmt(f),
         }

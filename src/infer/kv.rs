@@ -45,6 +45,27 @@ impl Kv {
         self.layers.first().map_or(0, Cache::capacity)
     }
 
+    /// Layer by layer, the bytes of what is filled: [`Kv::restore`] takes them back.
+    pub fn filled(&self) -> impl Iterator<Item = impl Iterator<Item = &[u8]>> {
+        self.layers.iter().map(Cache::filled)
+    }
+
+    /// Bytes of a layer that holds so many positions.
+    pub fn filled_bytes(config: &ModelConfig, cell: Cell, positions: usize) -> Result<usize, InferError> {
+        Ok(Cache::filled_bytes(cell, config.kv_heads, config.key_dim, positions)?)
+    }
+
+    /// Takes the first `keep` of `positions` positions from the bytes of each layer.
+    pub fn restore(&mut self, layers: &[&[u8]], positions: usize, keep: usize) -> Result<(), InferError> {
+        if layers.len() != self.layers.len() {
+            return Err(InferError::Session);
+        }
+        for (layer, bytes) in self.layers.iter_mut().zip(layers) {
+            layer.restore(bytes, positions, keep)?;
+        }
+        Ok(())
+    }
+
     /// Forgets the positions from `len` on.
     pub fn truncate(&mut self, len: usize) {
         self.layers.iter_mut().for_each(|layer| layer.truncate(len));

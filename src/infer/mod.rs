@@ -10,6 +10,7 @@ pub mod fault;
 pub mod forward;
 pub mod generate;
 pub mod gguf;
+pub mod grammar;
 pub mod hf;
 mod json;
 pub mod kv;

@@ -144,7 +144,15 @@ impl Sampler {
 
     /// The next token; none where every logit is NaN or forbidden.
     pub fn pick(&mut self, logits: &[f32]) -> Option<u32> {
+        self.pick_among(logits, None)
+    }
+
+    /// The next token of those whose bit is set in `allowed`, where that is given.
+    pub fn pick_among(&mut self, logits: &[f32], allowed: Option<&[u32]>) -> Option<u32> {
         self.adjust(logits);
+        if let Some(allowed) = allowed {
+            forbid(&mut self.logits, allowed);
+        }
         let best = select::argmax(&self.logits).filter(|&best| self.logits[best] > f32::NEG_INFINITY)?;
         if self.sampling.temperature == 0.0 {
             return Some(best as u32);
@@ -191,6 +199,23 @@ impl Sampler {
         }
         left.sort_unstable_by_key(|(id, _)| *id);
         left
+    }
+}
+
+/// All but the tokens whose bit is set.
+fn forbid(logits: &mut [f32], allowed: &[u32]) {
+    for (number, logits) in logits.chunks_mut(32).enumerate() {
+        match allowed.get(number).copied().unwrap_or(0) {
+            0 => logits.fill(f32::NEG_INFINITY),
+            u32::MAX => {}
+            word => {
+                for (bit, logit) in logits.iter_mut().enumerate() {
+                    if word >> bit & 1 == 0 {
+                        *logit = f32::NEG_INFINITY;
+                    }
+                }
+            }
+        }
     }
 }
 

@@ -112,6 +112,11 @@ impl Split {
         }
     }
 
+    /// Whether what comes is thinking, and not the answer.
+    pub fn thinks(&self) -> bool {
+        matches!(self.state, State::Opened | State::Inside)
+    }
+
     /// What was held back, when no more text comes.
     pub fn finish(&mut self, mut out: impl FnMut(Part, &str)) {
         let part = match self.state {

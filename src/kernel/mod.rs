@@ -6,10 +6,12 @@
 //! is one case from seed to verdict, [`report`] a kernel's whole trial, [`selftest`] the verifier's trial of itself.
 //! What is claimed of speed: [`claims`] has the grammar, [`timing`] the sessions, [`speed`] joins them.
 //! [`explain`] tells of a case without any kernel, and [`builtin`] has the manifests of the engine's own.
+//! [`compare`] holds two kernels against each other.
 
 pub mod builtin;
 pub mod case;
 pub mod claims;
+pub mod compare;
 pub mod explain;
 pub mod float;
 pub mod gates;

@@ -141,6 +141,7 @@ fn terms(case: &Case) -> usize {
         Op::Matmul => n("K"),
         Op::Attention => op::key_room(&case.shape) + n("D"),
         Op::Rope => 2,
+        Op::Gated => 1,
         _ => n("N"),
     }
 }

@@ -24,7 +24,9 @@ pub use attestation::{Attestation, Score};
 pub use benchmark::Benchmark;
 pub use entropy::{Entropy, EntropyBaseline, EntropyScope};
 pub use gate_decision::{DecidedCriterion, GO_NO_GO, GateDecision};
-pub use inference::{Engine, Finish, Inference, Model, Parameters, Text, Timings, digest_of_vocabulary};
+pub use inference::{
+    Engine, Finish, Form, FormKind, Inference, Model, Parameters, Text, Timings, digest_of_vocabulary,
+};
 pub use kernel_selftest::{KernelTrial, Tried as TriedKernel};
 pub use kernel_verification::{
     Failure as KernelFailure, KernelVerification, SelfTest as KernelSelfTest, Verified as VerifiedKernel,

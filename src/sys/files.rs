@@ -18,12 +18,17 @@ pub enum Access {
 
 /// Replaces `path` whole: written beside it, synced, renamed over it.
 pub fn replace(path: &Path, bytes: &[u8], access: Access) -> Result<()> {
+    replace_by(path, access, &mut |file| file.write_all(bytes))
+}
+
+/// The same with what `write` writes, for what is too large to be held whole.
+pub fn replace_by(path: &Path, access: Access, write: &mut dyn FnMut(&mut File) -> io::Result<()>) -> Result<()> {
     if is_device(path) {
         return Err(Error::cannot("it is a device or a pipe, and would be replaced by a file")
             .at(Place::file(path))
             .hint("name a file"));
     }
-    write_beside(path, bytes, access).map_err(|e| Error::writing(path.display(), &e))
+    write_beside(path, access, write).map_err(|e| Error::writing(path.display(), &e))
 }
 
 /// Renaming over a device, or over the link of a standard stream, would take it away from everybody.
@@ -32,7 +37,7 @@ fn is_device(path: &Path) -> bool {
     is_special || std::fs::read_link(path).is_ok_and(|target| target.starts_with("/proc"))
 }
 
-fn write_beside(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
+fn write_beside(path: &Path, access: Access, write: &mut dyn FnMut(&mut File) -> io::Result<()>) -> io::Result<()> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
     let mut beside = std::ffi::OsString::from(".");
@@ -40,7 +45,7 @@ fn write_beside(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
     beside.push(format!(".{}.new", std::process::id()));
     let beside = folder.join(beside);
     let written = create(&beside, access).and_then(|mut file| {
-        file.write_all(bytes)?;
+        write(&mut file)?;
         file.sync_all()
     });
     let done = written.and_then(|()| std::fs::rename(&beside, path)).and_then(|()| sync_folder(folder));

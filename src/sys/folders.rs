@@ -39,9 +39,18 @@ pub fn cache(vars: &Vars) -> Option<PathBuf> {
 
 /// The cache of model files that the Hugging Face tools share.
 pub fn model_cache(vars: &Vars) -> Option<PathBuf> {
-    absolute(vars, "HF_HUB_CACHE")
-        .or_else(|| absolute(vars, "HF_HOME").map(|h| h.join("hub")))
-        .or_else(|| folder(vars, "XDG_CACHE_HOME", "LOCALAPPDATA", ".cache").map(|c| c.join("huggingface").join("hub")))
+    absolute(vars, "HF_HUB_CACHE").or_else(|| hub_home(vars).map(|h| h.join("hub")))
+}
+
+/// The folder of Hugging Face's tools: their token, and the cache unless that is elsewhere.
+fn hub_home(vars: &Vars) -> Option<PathBuf> {
+    absolute(vars, "HF_HOME")
+        .or_else(|| folder(vars, "XDG_CACHE_HOME", "LOCALAPPDATA", ".cache").map(|c| c.join("huggingface")))
+}
+
+/// The file that holds the user's token for the hub.
+pub fn hub_token(vars: &Vars) -> Option<PathBuf> {
+    absolute(vars, "HF_TOKEN_PATH").or_else(|| hub_home(vars).map(|h| h.join("token")))
 }
 
 #[cfg(all(test, unix))]

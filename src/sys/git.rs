@@ -97,6 +97,17 @@ fn refusal(path: &Path, error: &git2::Error) -> GitError {
     }
 }
 
+/// The name that git gives to a file of these bytes.
+pub fn blob_id(bytes: &[u8]) -> String {
+    // The hash of bytes in memory: libgit2 has nothing to refuse.
+    git2::Oid::hash_object(git2::ObjectType::Blob, bytes).map(|id| id.to_string()).unwrap_or_default()
+}
+
+/// Makes a repository in `folder`, as `git init` does.
+pub fn create(folder: &Path) -> Result<(), GitError> {
+    Repository::init(folder).map(|_| ()).map_err(|e| refusal(folder, &e))
+}
+
 /// The user's git program: its version, or why it can't be run.
 pub fn program(vars: &Vars) -> std::io::Result<String> {
     let mut git = Command::new("git");

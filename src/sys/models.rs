@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::files::{self, Access};
 use super::folders;
+use super::hub::Cache;
 use crate::env::Env;
 use crate::error::{Error, Place, Result};
 use crate::infer::config::ModelConfig;
@@ -17,7 +18,11 @@ use crate::infer::hf::{self, Shard};
 use crate::infer::template;
 use crate::infer::tokenizer::Tokenizer;
 use crate::infer::weights::Weights;
+use crate::model::{self, ChooseFault, Chosen, Name};
 use crate::receipts::{Hash, hex};
+
+/// The most that a model's card may have, to be looked into.
+const LONGEST_CARD: usize = 4 << 20;
 
 /// The most that a text file beside the weights may have.
 const LONGEST_TEXT: usize = 256 << 20;
@@ -95,16 +100,21 @@ pub struct Parts<'a> {
     pub template: Option<String>,
 }
 
+/// A model by its own words.
+pub struct Sketch {
+    pub arch: Option<String>,
+    pub title: Option<String>,
+    pub licence: Option<String>,
+}
+
 impl Opened {
     pub fn open(path: &Path) -> Result<Self> {
         let metadata = std::fs::metadata(path).map_err(|e| Error::reading(path, &e))?;
-        let name = path
-            .canonicalize()
-            .ok()
-            .as_deref()
-            .unwrap_or(path)
-            .file_name()
-            .map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
+        let whole = path.canonicalize().ok();
+        // A cache's blob has its hash for a name; the link that leads to it has the file's.
+        let is_blob = |whole: &Path| whole.parent().is_some_and(|folder| folder.ends_with("blobs"));
+        let named = whole.as_deref().filter(|whole| !is_blob(whole)).unwrap_or(path).file_name();
+        let name = named.map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
         if metadata.is_dir() {
             return Self::open_folder(path, name);
         }
@@ -182,6 +192,31 @@ impl Opened {
         }
     }
 
+    /// What the model says of itself, as far as it can be read without building it.
+    pub fn sketch(&self) -> Result<Sketch> {
+        match &self.kind {
+            Kind::Gguf => {
+                let file = Gguf::parse(&self.weights[0].bytes).map_err(|e| self.refuse(&e))?;
+                let text = |key: &str| file.get(key).and_then(|value| value.as_str()).map(str::to_owned);
+                let licence = text("general.license").or_else(|| self.card().and_then(|card| licence(&card)));
+                Ok(Sketch { arch: text("general.architecture"), title: text("general.name"), licence })
+            }
+            Kind::Folder(folder) => {
+                let config: serde_json::Value = serde_json::from_slice(&folder.config).unwrap_or_default();
+                let arch = config["model_type"].as_str().map(str::to_owned);
+                let title = config["_name_or_path"].as_str().filter(|name| !name.is_empty()).map(str::to_owned);
+                Ok(Sketch { arch, title, licence: self.card().and_then(|card| licence(&card)) })
+            }
+        }
+    }
+
+    /// The model's card: in its folder, or beside its file.
+    fn card(&self) -> Option<String> {
+        let folder = if self.path.is_dir() { &self.path } else { self.path.parent()? };
+        let bytes = files::read_at_most(&folder.join("README.md"), LONGEST_CARD).ok()?;
+        Some(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
     fn refuse(&self, reason: &dyn std::fmt::Display) -> Error {
         Error::invalid(reason.to_string()).at(Place::file(&self.path))
     }
@@ -230,29 +265,36 @@ impl Opened {
     ///
     /// What was hashed before is remembered in `memory` for as long as size, time and inode stay.
     pub fn digest(&self, memory: Option<&Path>) -> Hash {
+        let digests = self.file_digests(memory);
+        if let (Kind::Gguf, [(_, digest)]) = (&self.kind, digests.as_slice()) {
+            return *digest;
+        }
+        let lines: String = digests.iter().map(|(name, hash)| format!("{}  {name}\n", hex::encode(hash))).collect();
+        Sha256::digest(lines).into()
+    }
+
+    /// Each file with its SHA-256, sorted by name; remembered as in [`Opened::digest`].
+    pub fn file_digests(&self, memory: Option<&Path>) -> Vec<(String, Hash)> {
         let mut known = memory.map(Remembered::read).unwrap_or_default();
         let mut digests: Vec<(String, Hash)> =
             self.weights.iter().map(|file| (file.name.clone(), known.digest(file))).collect();
         if let Some(memory) = memory {
             known.write(memory);
         }
-        let Kind::Folder(folder) = &self.kind else { return digests[0].1 };
-        let texts = [
-            ("config.json", Some(&folder.config)),
-            ("model.safetensors.index.json", folder.index.as_ref()),
-            ("tokenizer.json", Some(&folder.tokenizer)),
-            ("tokenizer_config.json", folder.tokenizer_config.as_ref()),
-            ("generation_config.json", folder.generation_config.as_ref()),
-            ("chat_template.jinja", folder.chat_template.as_ref()),
-        ];
-        for (name, bytes) in texts {
-            if let Some(bytes) = bytes {
-                digests.push((name.to_owned(), Sha256::digest(bytes).into()));
-            }
+        if let Kind::Folder(folder) = &self.kind {
+            let texts = [
+                ("config.json", Some(&folder.config)),
+                ("model.safetensors.index.json", folder.index.as_ref()),
+                ("tokenizer.json", Some(&folder.tokenizer)),
+                ("tokenizer_config.json", folder.tokenizer_config.as_ref()),
+                ("generation_config.json", folder.generation_config.as_ref()),
+                ("chat_template.jinja", folder.chat_template.as_ref()),
+            ];
+            let there = texts.into_iter().filter_map(|(name, bytes)| Some((name.to_owned(), bytes?)));
+            digests.extend(there.map(|(name, bytes)| (name, Sha256::digest(bytes).into())));
         }
         digests.sort();
-        let lines: String = digests.iter().map(|(name, hash)| format!("{}  {name}\n", hex::encode(hash))).collect();
-        Sha256::digest(lines).into()
+        digests
     }
 }
 
@@ -292,6 +334,21 @@ impl Folder {
     }
 }
 
+/// The licence that a model's card names between its first two lines of hyphens.
+fn licence(card: &str) -> Option<String> {
+    let head = card.strip_prefix("---")?.split("\n---").next()?;
+    let value = |key: &str| {
+        let line = head.lines().find_map(|line| line.strip_prefix(key))?.split(" #").next()?;
+        let text = line.trim().trim_matches(['"', '\'']);
+        (!text.is_empty()).then(|| text.to_owned())
+    };
+    // `other` stands for a name of its own.
+    match value("license:") {
+        Some(other) if other == "other" => value("license_name:").or(Some(other)),
+        found => found,
+    }
+}
+
 /// `eos_token_id` of a configuration file: one, or a list.
 fn ends(config: &[u8]) -> Vec<u32> {
     let Ok(config) = serde_json::from_slice::<serde_json::Value>(config) else { return Vec::new() };
@@ -322,25 +379,31 @@ impl Remembered {
         Some((rest[end + 1..].to_owned(), Seen::parse(&rest[..end])?, hex::decode(hash)?))
     }
 
-    fn path_of(file: &MappedFile) -> String {
-        file.path.canonicalize().unwrap_or_else(|_| file.path.clone()).display().to_string()
+    fn name(path: &Path) -> String {
+        path.canonicalize().unwrap_or_else(|_| path.to_owned()).display().to_string()
+    }
+
+    fn get(&self, path: &str, now: &Seen) -> Option<Hash> {
+        self.0.iter().find(|(other, seen, _)| other == path && seen == now).map(|(_, _, hash)| *hash)
+    }
+
+    fn put(&mut self, path: String, now: Seen, hash: Hash) {
+        self.0.retain(|(other, _, _)| *other != path);
+        self.0.push((path, now, hash));
+        let surplus = self.0.len().saturating_sub(MOST_REMEMBERED);
+        self.0.drain(..surplus);
     }
 
     fn known(&self, file: &MappedFile) -> Option<Hash> {
-        let path = Self::path_of(file);
-        self.0.iter().find(|(other, seen, _)| *other == path && *seen == file.seen).map(|(_, _, hash)| *hash)
+        self.get(&Self::name(&file.path), &file.seen)
     }
 
     fn digest(&mut self, file: &MappedFile) -> Hash {
         if let Some(hash) = self.known(file) {
             return hash;
         }
-        let path = Self::path_of(file);
         let hash: Hash = Sha256::digest(&*file.bytes).into();
-        self.0.retain(|(other, _, _)| *other != path);
-        self.0.push((path, file.seen, hash));
-        let surplus = self.0.len().saturating_sub(MOST_REMEMBERED);
-        self.0.drain(..surplus);
+        self.put(Self::name(&file.path), file.seen, hash);
         hash
     }
 
@@ -363,40 +426,58 @@ impl Remembered {
     }
 }
 
-/// The file or folder that `name` means: a path, else `REPO[:QUANT][@REVISION]` in the Hugging Face cache.
-pub fn find(env: &Env, name: &str) -> Result<PathBuf> {
+/// What lies at that path, where anything does.
+pub fn at_path(env: &Env, name: &str) -> Option<PathBuf> {
     let path = env.cwd.join(name);
     // Where it can't be told, opening it says why.
-    if path.try_exists().unwrap_or(true) {
-        return Ok(path);
-    }
-    let Some(repo) = Repo::parse(name) else {
-        return Err(Error::reading(Path::new(name), &std::io::ErrorKind::NotFound.into()));
-    };
-    let missing = |what: String| {
-        Error::invalid(what).hint(format!("download it with `hf download {}`, or name a .gguf file", repo.name))
-    };
-    let Some(cache) = folders::model_cache(&env.vars) else {
-        return Err(missing(format!("there is no file {name}, and no model cache is known")));
-    };
-    let home = cache.join(format!("models--{}", repo.name.replace('/', "--")));
-    if !home.is_dir() {
-        return Err(missing(format!("there is no file {name}, and no model {} in {}", repo.name, cache.display())));
-    }
-    let revision = repo.revision.unwrap_or("main");
-    let commit = std::fs::read_to_string(home.join("refs").join(revision)).unwrap_or_else(|_| revision.to_owned());
-    let snapshot = home.join("snapshots").join(commit.trim());
-    if !snapshot.is_dir() {
-        return Err(missing(format!("the cache has no revision {revision} of {}", repo.name)));
-    }
-    repo.choose(&snapshot)
+    path.try_exists().unwrap_or(true).then_some(path)
 }
 
-/// Whether `word` stands in `text` between signs that can't belong to it: F16 is no part of BF16, nor Q4_K of Q4_K_M.
-fn has_word(text: &str, word: &str) -> bool {
-    let joins = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_');
-    let alone = |at: usize| !joins(text[..at].chars().last()) && !joins(text[at + word.len()..].chars().next());
-    text.match_indices(word).any(|(at, _)| alone(at))
+/// The file or folder in the Hugging Face cache that a name means at a revision.
+pub fn cached(env: &Env, name: &Name<'_>, revision: Option<&str>) -> Result<PathBuf> {
+    let cache = Cache::of(&env.vars)?;
+    let commit = cache.commit(name.repo, revision)?;
+    let files = cache.files(name.repo, &commit)?;
+    let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
+    let chosen = model::choose(name.repo, name.quant, &paths);
+    let pull = |error: Error| error.hint(format!("bizra model pull {name}"));
+    match chosen {
+        Ok(Chosen::Folder(_)) => Ok(cache.snapshot(name.repo, &commit)),
+        Ok(Chosen::Gguf(path)) => {
+            let found = files.into_iter().find(|file| file.path == path && file.size.is_some());
+            let gone = || {
+                pull(
+                    Error::invalid("this link of the cache leads nowhere")
+                        .at(Place::file(cache.snapshot(name.repo, &commit).join(&path))),
+                )
+            };
+            found.map(|file| file.at).ok_or_else(gone)
+        }
+        // Other files of the repository may be what is missing here.
+        Err(fault @ (ChooseFault::NoQuant { .. } | ChooseFault::NoWeights { .. } | ChooseFault::NoText { .. })) => {
+            let here = Error::from(fault).because(format!(
+                "only what was pulled is looked at: {}",
+                cache.snapshot(name.repo, &commit).display()
+            ));
+            Err(pull(here))
+        }
+        Err(fault) => Err(fault.into()),
+    }
+}
+
+/// Remembers what hashing a file gave, so that nothing has to hash it again before it changes.
+pub fn remember(memory: &Path, path: &Path, hash: Hash) {
+    if let Ok(metadata) = std::fs::metadata(path) {
+        let mut known = Remembered::read(memory);
+        known.put(Remembered::name(path), Seen::of(&metadata), hash);
+        known.write(memory);
+    }
+}
+
+/// The SHA-256 of a file as it was remembered, where it has not changed since.
+pub fn remembered(memory: &Path, path: &Path) -> Option<Hash> {
+    let metadata = std::fs::metadata(path).ok()?;
+    Remembered::read(memory).get(&Remembered::name(path), &Seen::of(&metadata))
 }
 
 /// Files and folders that may be the model with that name and size: those that were hashed before, those in the
@@ -446,72 +527,21 @@ pub struct Wanted<'a> {
     pub bytes: u64,
 }
 
-struct Repo<'a> {
-    name: &'a str,
-    quant: Option<&'a str>,
-    revision: Option<&'a str>,
-}
-
-impl<'a> Repo<'a> {
-    fn parse(text: &'a str) -> Option<Self> {
-        let (rest, revision) = text.rsplit_once('@').map_or((text, None), |(rest, revision)| (rest, Some(revision)));
-        let (name, quant) = rest.split_once(':').map_or((rest, None), |(name, quant)| (name, Some(quant)));
-        let word = |part: &str| {
-            !part.is_empty()
-                && !part.starts_with('.')
-                && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
-        };
-        let (owner, model) = name.split_once('/')?;
-        let fits = word(owner) && word(model) && quant.is_none_or(word) && revision.is_none_or(word);
-        fits.then_some(Repo { name, quant, revision })
-    }
-
-    fn choose(&self, snapshot: &Path) -> Result<PathBuf> {
-        let entries = std::fs::read_dir(snapshot).map_err(|e| Error::reading(snapshot, &e))?;
-        let mut names: Vec<String> = entries
-            .flatten()
-            .map(|entry| entry.file_name().to_string_lossy().into_owned())
-            .filter(|name| name.ends_with(".gguf"))
-            .collect();
-        names.sort();
-        if names.is_empty() && self.quant.is_none() {
-            return Ok(snapshot.to_owned());
-        }
-        let wanted = self.quant.map(str::to_ascii_lowercase).unwrap_or_default();
-        let whole: Vec<&String> = names.iter().filter(|name| has_word(&name.to_ascii_lowercase(), &wanted)).collect();
-        let part = |name: &&String| name.to_ascii_lowercase().contains(&wanted);
-        let found = if whole.is_empty() { names.iter().filter(part).collect() } else { whole };
-        match found.as_slice() {
-            [one] => Ok(snapshot.join(one)),
-            [] => Err(Error::invalid(format!("{} has no file for `{}`", self.name, self.quant.unwrap_or("any")))
-                .hint(format!("it has {}", names.join(", ")))),
-            several => Err(Error::usage(format!("{} has several files for that", self.name))
-                .hint(format!("name one: {}", several.iter().map(|s| s.as_str()).collect::<Vec<_>>().join(", ")))),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn names_of_repositories_are_told_from_paths() {
-        let parsed = |text| Repo::parse(text).map(|r| (r.name, r.quant, r.revision));
-        assert_eq!(parsed("a/b"), Some(("a/b", None, None)));
-        assert_eq!(parsed("a/b:Q4_0@main"), Some(("a/b", Some("Q4_0"), Some("main"))));
-        for path in ["model.gguf", "./a/b", "a/b/c", "../a", "a/..", "a/b:", "a/b@", "/a/b"] {
-            assert_eq!(parsed(path), None, "{path}");
-        }
-    }
-
-    #[test]
-    fn a_quant_is_a_word_of_the_files_name() {
-        for (text, word) in [("m-q4_k_m.gguf", "q4_k_m"), ("m.f16.gguf", "f16"), ("bf16-f16", "f16")] {
-            assert!(has_word(text, word), "{word} in {text}");
-        }
-        for (text, word) in [("m-bf16.gguf", "f16"), ("m-q4_k_m.gguf", "q4_k"), ("iq4_0", "q4_0")] {
-            assert!(!has_word(text, word), "{word} in {text}");
+    fn a_card_names_the_licence() {
+        for (card, named) in [
+            ("---\nlanguage: en\nlicense: apache-2.0\n---\n# A model\nlicense: mit\n", Some("apache-2.0")),
+            ("---\nlicense: other\nlicense_name: \"llama3.2\"\n---\n", Some("llama3.2")),
+            ("---\nlicense: other # ask\n---\n", Some("other")),
+            ("---\nlicense:\n  - mit\n---\n", None),
+            ("# A model\nlicense: mit\n", None),
+            ("---", None),
+        ] {
+            assert_eq!(licence(card).as_deref(), named, "{card}");
         }
     }
 

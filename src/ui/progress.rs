@@ -42,6 +42,14 @@ impl Progress {
         Progress { bar, target, started: now }
     }
 
+    /// So much was done before this work began: it counts for the whole, not for the rate.
+    #[must_use]
+    pub fn after(self, position: u64) -> Self {
+        self.bar.set_position(position);
+        self.bar.reset_eta();
+        self
+    }
+
     /// Tells how far the work is; `now` is the run's monotonic clock.
     pub fn at(&mut self, position: u64, now: Duration) {
         if now.saturating_sub(self.started) >= PATIENCE

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::View;
-use crate::infer::generate::{Finish, Generation, TokenLogprobs};
+use crate::infer::generate::{Finish, Generation, Guesses, TokenLogprobs};
 use crate::receipts::{Hash, hex};
 use crate::ui::Page;
 
@@ -29,7 +29,8 @@ impl View for Answer {
     }
 
     fn json(&self) -> Value {
-        let Generation { text, thinking, token_ids, finish, usage, timings, logprobs } = &self.generation;
+        let Generation { text, thinking, token_ids, finish, usage, timings, logprobs, guesses, whole } =
+            &self.generation;
         let per_second = |tokens: usize, time: Duration| {
             let seconds = time.as_secs_f64();
             (tokens > 0 && seconds > 0.0).then(|| rounded(tokens as f64 / seconds))
@@ -59,6 +60,12 @@ impl View for Answer {
         });
         if !thinking.is_empty() {
             value["thinking"] = thinking.as_str().into();
+        }
+        if let Some(whole) = whole {
+            value["whole"] = (*whole).into();
+        }
+        if let Some(Guesses { guessed, accepted, passes }) = guesses {
+            value["lookup"] = json!({ "guessed": guessed, "accepted": accepted, "passes": passes });
         }
         if !logprobs.is_empty() {
             value["logprobs"] = logprobs.iter().map(logprob).collect();

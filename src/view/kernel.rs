@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::View;
+use crate::kernel::compare::Compared;
 use crate::kernel::explain::Told;
 use crate::kernel::plan::Effort;
 use crate::kernel::report::{Failed, Outcome, Report};
@@ -424,6 +425,47 @@ impl View for Explained {
             "params": params,
             "expected": expected,
             "powerless": told.powerless,
+        })
+    }
+}
+
+pub(crate) struct Comparison {
+    pub(crate) compared: Compared,
+}
+
+impl View for Comparison {
+    fn page(&self) -> Page {
+        let compared = &self.compared;
+        let mut page = Page::new();
+        let head = ["kernel", "worst error of its bound", "nearer to the truth", "failures"];
+        let aligns = [Align::Left, Align::Right, Align::Right, Align::Right];
+        let mut grid = Grid::new(head.into_iter().zip(aligns));
+        for side in &compared.sides {
+            let worst = format!("{:.3}", side.worst);
+            grid.row([side.id.clone(), worst, side.nearer.to_string(), side.failures.len().to_string()]);
+        }
+        page.grid(grid);
+        let (cases, same) = (compared.cases, compared.same_bits);
+        page.line(
+            Line::new().text(format!("{cases} cases that both are made for; the same bits in {same}")).hanging(4),
+        );
+        page
+    }
+
+    fn json(&self) -> Value {
+        let side = |side: &crate::kernel::compare::Side| {
+            json!({
+                "id": side.id,
+                "worst_of_bound": value(side.worst),
+                "worst_case": side.worst_case.as_ref().map(ToString::to_string),
+                "nearer": side.nearer,
+                "failures": side.failures.iter().map(failure_json).collect::<Vec<_>>(),
+            })
+        };
+        json!({
+            "cases": self.compared.cases,
+            "same_bits": self.compared.same_bits,
+            "kernels": self.compared.sides.iter().map(side).collect::<Vec<_>>(),
         })
     }
 }

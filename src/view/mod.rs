@@ -5,6 +5,7 @@
 
 pub(crate) mod attest;
 pub(crate) mod attest_tests;
+pub(crate) mod batch;
 pub(crate) mod bench;
 pub(crate) mod bench_formats;
 pub(crate) mod bench_history;
@@ -17,6 +18,7 @@ pub(crate) mod doctor;
 pub(crate) mod entropy;
 pub(crate) mod entropy_report;
 pub(crate) mod infer;
+pub(crate) mod init;
 pub(crate) mod kernel;
 pub(crate) mod kernel_claims;
 pub(crate) mod kernel_selftest;
@@ -26,6 +28,7 @@ pub(crate) mod receipts;
 pub(crate) mod receipts_audit;
 pub(crate) mod replay;
 pub(crate) mod roadmap;
+pub(crate) mod session;
 pub(crate) mod sheet;
 pub(crate) mod sprint;
 pub(crate) mod standup;

@@ -1,4 +1,8 @@
-//! What is kept of models.
+//! Models: what was brought, what is here, what one is, what is kept of it.
+
+pub(crate) mod list;
+pub(crate) mod pull;
+pub(crate) mod show;
 
 use serde_json::{Value, json};
 
@@ -26,6 +30,17 @@ pub(crate) struct Cached {
 impl Cached {
     fn bytes(&self) -> u64 {
         self.entries.iter().map(|entry| entry.bytes).sum()
+    }
+}
+
+/// As people say it.
+pub(crate) fn size(bytes: u64) -> String {
+    let scaled = |shift: u32, unit: &str| format!("{:.1} {unit}", bytes as f64 / (1u64 << shift) as f64);
+    match bytes {
+        0..1024 => format!("{bytes} B"),
+        1024..0x10_0000 => scaled(10, "KiB"),
+        0x10_0000..0x4000_0000 => scaled(20, "MiB"),
+        _ => scaled(30, "GiB"),
     }
 }
 

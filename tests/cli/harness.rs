@@ -22,6 +22,7 @@ pub struct TestEnv {
     wall: String,
     chance: RepeatingChance,
     stdin: Vec<u8>,
+    keyboard: bool,
 }
 
 pub struct Ran {
@@ -59,7 +60,7 @@ impl TestEnv {
         ];
         let vars = vars.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
         let (wall, chance) = ("2026-02-01T06:00:00Z".to_owned(), RepeatingChance::default());
-        TestEnv { root, vars, width: None, wall, chance, stdin: Vec::new() }
+        TestEnv { root, vars, width: None, wall, chance, stdin: Vec::new(), keyboard: false }
     }
 
     /// Another machine: other dice than those of [`TestEnv::new`].
@@ -93,6 +94,12 @@ impl TestEnv {
     /// The reader is a terminal of this many columns.
     pub fn terminal(mut self, width: usize) -> Self {
         self.width = Some(width);
+        self
+    }
+
+    /// What is read comes from a person.
+    pub fn at_a_keyboard(mut self) -> Self {
+        self.keyboard = true;
         self
     }
 
@@ -178,7 +185,7 @@ impl TestEnv {
             vars: path.into_iter().chain(self.vars.iter().cloned()).collect(),
             cwd,
             program: Some(env!("CARGO_BIN_EXE_bizra").into()),
-            stdin: Input { source: Box::new(io::Cursor::new(input.to_vec())), terminal: false },
+            stdin: Input { source: Box::new(io::Cursor::new(input.to_vec())), terminal: self.keyboard },
             stdout: output(&stdout),
             stderr: output(&stderr),
             interrupt: Interrupt::default(),

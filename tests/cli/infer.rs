@@ -4,8 +4,11 @@ use serde_json::Value;
 
 use crate::harness::{Ran, TestEnv};
 
+mod batch;
 mod files;
+mod forms;
 mod process;
+mod sessions;
 
 /// A repository with the small model, which is the one that is used.
 pub fn scene() -> TestEnv {

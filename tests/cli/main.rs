@@ -6,10 +6,13 @@ mod bench_history;
 #[cfg(unix)]
 mod ci;
 mod doctor;
+mod documents;
 mod entropy;
 mod frame;
 mod harness;
+mod hub;
 mod infer;
+mod init;
 #[cfg(target_os = "linux")]
 mod kernel;
 mod kernel_pipeline;
@@ -17,6 +20,8 @@ mod kernel_pipeline;
 mod kernel_worker;
 mod keys;
 mod model;
+mod model_cache;
+mod model_pull;
 mod places;
 mod readme;
 mod receipts;

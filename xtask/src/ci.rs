@@ -7,7 +7,7 @@ use std::time::Duration;
 use bizra::bench::measure::Clock;
 
 use crate::tools::{self, Outcome, Stopwatch, cargo};
-use crate::{conformance, fixtures, fuzz, outside, tidy};
+use crate::{conformance, fixtures, fuzz, outside, reference, tidy};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -94,6 +94,7 @@ fn steps(args: &Args) -> Outcome<Vec<Step>> {
     steps.extend(features()?);
     steps.extend(deny());
     steps.push(Step::own("fixtures --check", fixtures::check));
+    steps.push(Step::own("reference --check", reference::check));
     steps.push(conformance_step());
     steps.push(match outside::impossible() {
         Some(reason) => Step::skip("outside", reason),

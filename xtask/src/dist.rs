@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use clap_complete::Shell;
 
+use crate::reproduce;
 use crate::sbom::Bill;
 use crate::tools::{self, Outcome};
 
@@ -25,7 +26,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         Some(binary) => {
             fs::canonicalize(binary).map_err(|cause| format!("cannot find {}: {cause}", binary.display()))?
         }
-        None => build()?,
+        None => reproduce::build(&tools::root(), &tools::root().join("target/dist-build"))?,
     };
     smoke(&binary, version)?;
     let name = format!("bizra-{version}-{target}");
@@ -45,9 +46,30 @@ pub(crate) fn run(args: &Args) -> Outcome {
     tools::write_file(&folder.join("bizra.cdx.json"), bill.cyclonedx().as_bytes())?;
     tools::write_file(&folder.join("THIRD-PARTY-LICENCES.txt"), bill.licence_texts()?.as_bytes())?;
     sums(&folder)?;
+    // Under a name without version and target, for what takes files from it.
+    command_texts(&dist.join("package"))?;
     let archive = archive(&name)?;
     println!("{} with {} dependencies listed", folder.display(), bill.count());
     println!("{}  {}", tools::sha256(&tools::read_file(&archive)?), archive.display());
+    receipt(&folder.join("bizra"), &name, &archive)
+}
+
+/// What was made is a claim like any other: the shipped program itself signs for it, with the key of whoever ships, and
+/// the receipt lies beside the archive.
+fn receipt(binary: &Path, name: &str, archive: &Path) -> Outcome {
+    let statement = format!("{name} was made from the commit that its program names.");
+    let mut attest = tools::command(binary);
+    attest.current_dir(tools::root()).args(["attest", "--json", "--role", "release", "--statement", &statement]);
+    attest.arg("--subject").arg(archive);
+    let said = tools::read(&mut attest)?;
+    let document: serde_json::Value =
+        serde_json::from_str(&said).map_err(|cause| format!("`bizra attest --json` gave no JSON: {cause}"))?;
+    let id = document["receipt"].as_str().ok_or("`bizra attest --json` named no receipt")?;
+    let envelope =
+        tools::read(tools::command(binary).current_dir(tools::root()).args(["receipts", "show", id, "--raw"]))?;
+    let beside = archive.with_file_name(format!("{name}.receipt.json"));
+    tools::write_file(&beside, envelope.as_bytes())?;
+    println!("receipt {id} in {}", beside.display());
     Ok(())
 }
 
@@ -57,7 +79,7 @@ fn host() -> Outcome<String> {
     host.map(String::from).ok_or_else(|| "`rustc -vV` names no host".to_string())
 }
 
-/// Builds the release binary and says where it lies.
+/// Builds the release binary beside everything else, for those who measure it, and says where it lies.
 pub(crate) fn build() -> Outcome<PathBuf> {
     tools::succeed(tools::cargo().args(["build", "--release", "--locked", "--package", "bizra", "--bin", "bizra"]))?;
     let metadata = tools::metadata(false)?;

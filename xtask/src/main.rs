@@ -11,8 +11,11 @@ mod fixtures;
 mod fuzz;
 mod models;
 mod outside;
+mod reference;
+mod reproduce;
 mod samples;
 mod sbom;
+mod screen;
 mod tidy;
 mod tools;
 
@@ -37,8 +40,14 @@ enum Task {
     Fixtures(fixtures::Args),
     /// Run the cases of a folder of known answers
     Conformance(conformance::Args),
+    /// Write the reference of all commands from the program's definitions
+    Reference(reference::Args),
+    /// Draw the README's terminal session from one that is played now
+    Screen(screen::Args),
     /// Build what a release ships
     Dist(dist::Args),
+    /// Build the same commit twice in different folders, and compare the bytes
+    Reproduce(reproduce::Args),
     /// Line coverage of the tests
     Coverage(coverage::Args),
     /// Check a ledger that was just written with programs that are not ours, as the documentation shows it
@@ -68,7 +77,10 @@ fn main() -> ExitCode {
         Task::Tidy => tidy::run(),
         Task::Fixtures(args) => fixtures::run(&args),
         Task::Conformance(args) => conformance::run(&args),
+        Task::Reference(args) => reference::run(&args),
+        Task::Screen(args) => screen::run(&args),
         Task::Dist(args) => dist::run(&args),
+        Task::Reproduce(args) => reproduce::run(&args),
         Task::Coverage(args) => coverage::run(&args),
         Task::Outside => outside::run(),
         Task::Fuzz(args) => fuzz::run(&args),

@@ -13,7 +13,7 @@ use crate::cli::receipts::find_receipt;
 use crate::error::{Error, Exit, Result};
 use crate::receipts::envelope::ReceiptId;
 use crate::receipts::predicates::Benchmark;
-use crate::sys::{machine, models};
+use crate::sys::machine;
 
 pub(super) enum Peer {
     Receipt { id: ReceiptId, run: Box<Run> },
@@ -33,7 +33,7 @@ pub(super) fn resolve(session: &Session, target: &str, limit: Duration, pattern:
     if target.contains(char::is_whitespace) && !path.exists() {
         return Ok(Peer::Program(Program::find(session, target, limit, pattern)?));
     }
-    match models::find(&session.env, target) {
+    match session.find_model(target).map(|found| found.path) {
         Ok(path) if path.is_file() && !is_gguf(&path) => {
             // A program without arguments, by its path.
             let path = if target.contains('/') { target.to_owned() } else { format!("./{target}") };

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use super::model::{Loaded, cell_word};
+use super::form::Form;
+use super::model::cell_word;
 use super::render::Rendered;
 use crate::cli::Session;
 use crate::cli::book::Prepared;
 use crate::error::{Error, Result};
+use crate::infer::engine::Engine;
 use crate::infer::generate::{Finish, Generation};
 use crate::infer::sampler::Sampling;
 use crate::receipts::Hash;
@@ -17,77 +19,97 @@ use crate::receipts::statement::{Draft, Subject};
 use crate::sys::models::Opened;
 use crate::sys::vault::{Secret, Texts, Vault};
 
-/// What ends an answer.
+/// What ends an answer, and what it must be.
 #[derive(Clone, Copy)]
 pub(super) struct Ends<'e> {
     pub(super) stops: &'e [String],
     pub(super) max_tokens: Option<usize>,
+    pub(super) form: Option<&'e Form>,
 }
 
-/// The receipt as far as it is known before the run. What it can't hold is refused now, and not after the answer.
-pub(super) fn begin(
-    opened: &Opened,
-    sampling: &Sampling,
-    ends: Ends<'_>,
-    loaded: &Loaded<'_>,
-    rendered: &Rendered,
-    files: &[Subject],
-) -> Result<Inference> {
-    let engine = &loaded.engine;
-    let tokenizer = engine.tokenizer();
-    let blank =
-        |tokens: usize| predicates::Text { commitment: [0; 32], tokens_commitment: [0; 32], tokens: tokens as u64 };
-    let mut bias = Vec::new();
-    for (token, add) in &sampling.bias {
-        let add = if add.is_finite() { Some(decimal("--logit-bias", *add)?) } else { None };
-        bias.push((u64::from(*token), add));
-    }
-    let claim = Inference {
-        model: predicates::Model {
-            name: opened.name.replace(|c: char| c.is_control(), "?"),
-            sha256: [0; 32],
-            bytes: opened.bytes(),
-            arch: engine.config().arch.name().to_owned(),
-        },
-        tokenizer: predicates::digest_of_vocabulary(
-            (0..tokenizer.len() as u32).map(|id| tokenizer.text(id).unwrap_or_default()),
-        ),
-        template: rendered.template,
-        clock: rendered.clock,
-        prompt: blank(rendered.ids.len()),
-        output: blank(0),
-        parameters: predicates::Parameters {
-            temperature: decimal("--temperature", sampling.temperature)?,
-            top_k: sampling.top_k as u64,
-            top_p: decimal("--top-p", sampling.top_p)?,
-            min_p: decimal("--min-p", sampling.min_p)?,
-            typical: decimal("--typical", sampling.typical)?,
-            repetition: decimal("--repeat-penalty", sampling.repetition)?,
-            presence: decimal("--presence-penalty", sampling.presence)?,
-            frequency: decimal("--frequency-penalty", sampling.frequency)?,
-            lookback: sampling.lookback as u64,
-            bias,
-            seed: sampling.seed,
-            max_tokens: ends.max_tokens.map(|n| n as u64),
-            stops: ends.stops.to_vec(),
+/// What a receipt says of model and engine, the same for every prompt.
+pub(super) struct Basis {
+    model: predicates::Model,
+    tokenizer: Hash,
+    engine: predicates::Engine,
+    context: u64,
+}
+
+impl Basis {
+    pub(super) fn of(opened: &Opened, engine: &Engine<'_>) -> Self {
+        let tokenizer = engine.tokenizer();
+        Basis {
+            model: predicates::Model {
+                name: opened.name.replace(|c: char| c.is_control(), "?"),
+                sha256: [0; 32],
+                bytes: opened.bytes(),
+                arch: engine.config().arch.name().to_owned(),
+            },
+            tokenizer: predicates::digest_of_vocabulary(
+                (0..tokenizer.len() as u32).map(|id| tokenizer.text(id).unwrap_or_default()),
+            ),
+            engine: predicates::Engine {
+                level: engine.level().to_string(),
+                threads: engine.threads() as u64,
+                chunk: engine.chunk() as u64,
+                kv: cell_word(engine.cell()).to_owned(),
+            },
             context: engine.context() as u64,
-        },
-        engine: predicates::Engine {
-            level: engine.level().to_string(),
-            threads: engine.threads() as u64,
-            chunk: engine.chunk() as u64,
-            kv: cell_word(engine.cell()).to_owned(),
-        },
-        finish: predicates::Finish::Interrupted,
-        timings: predicates::Timings {
-            prompt: milliseconds(Duration::ZERO),
-            first_token: milliseconds(Duration::ZERO),
-            decode: milliseconds(Duration::ZERO),
-        },
-    };
-    Draft::new(claim.subjects(files.to_vec()), &claim)
-        .map_err(|e| Error::usage(format!("a receipt can't hold this run: {e}")).hint("--no-receipt leaves none"))?;
-    Ok(claim)
+        }
+    }
+
+    /// The receipt as far as it is known before the run. What it can't hold is refused now, and not after the answer.
+    pub(super) fn begin(
+        &self,
+        sampling: &Sampling,
+        ends: Ends<'_>,
+        rendered: &Rendered,
+        files: &[Subject],
+    ) -> Result<Inference> {
+        let blank =
+            |tokens: usize| predicates::Text { commitment: [0; 32], tokens_commitment: [0; 32], tokens: tokens as u64 };
+        let mut bias = Vec::new();
+        for (token, add) in &sampling.bias {
+            let add = if add.is_finite() { Some(decimal("--logit-bias", *add)?) } else { None };
+            bias.push((u64::from(*token), add));
+        }
+        let claim = Inference {
+            model: self.model.clone(),
+            tokenizer: self.tokenizer,
+            template: rendered.template,
+            clock: rendered.clock,
+            prompt: blank(rendered.ids.len()),
+            output: blank(0),
+            parameters: predicates::Parameters {
+                temperature: decimal("--temperature", sampling.temperature)?,
+                top_k: sampling.top_k as u64,
+                top_p: decimal("--top-p", sampling.top_p)?,
+                min_p: decimal("--min-p", sampling.min_p)?,
+                typical: decimal("--typical", sampling.typical)?,
+                repetition: decimal("--repeat-penalty", sampling.repetition)?,
+                presence: decimal("--presence-penalty", sampling.presence)?,
+                frequency: decimal("--frequency-penalty", sampling.frequency)?,
+                lookback: sampling.lookback as u64,
+                bias,
+                seed: sampling.seed,
+                max_tokens: ends.max_tokens.map(|n| n as u64),
+                stops: ends.stops.to_vec(),
+                context: self.context,
+                form: ends.form.map(Form::claim),
+            },
+            engine: self.engine.clone(),
+            finish: predicates::Finish::Interrupted,
+            timings: predicates::Timings {
+                prompt: milliseconds(Duration::ZERO),
+                first_token: milliseconds(Duration::ZERO),
+                decode: milliseconds(Duration::ZERO),
+            },
+        };
+        Draft::new(claim.subjects(files.to_vec()), &claim).map_err(|e| {
+            Error::usage(format!("a receipt can't hold this run: {e}")).hint("--no-receipt leaves none")
+        })?;
+        Ok(claim)
+    }
 }
 
 /// Zero has one sign in a receipt.
@@ -122,6 +144,8 @@ pub(in crate::cli) fn finish_of(generation: &Generation) -> predicates::Finish {
 pub(super) struct Keeping<'k> {
     pub(super) vault: Option<&'k Vault>,
     pub(super) texts: bool,
+    /// The receipt's id is told on stderr.
+    pub(super) told: bool,
 }
 
 /// Completes the receipt, keeps what opens its commitments, and leaves it in the ledger.
@@ -162,5 +186,9 @@ pub(super) fn seal(
         None => session.ui.warn("no home folder is known, so nothing can open the receipt's commitments later"),
     }
     let draft = Draft::new(claim.subjects(files), &claim)?;
-    Ok(session.record_prepared(prepared, &draft)?.id.to_string())
+    let recorded = match keeping.told {
+        true => session.record_prepared(prepared, &draft)?,
+        false => session.record_untold(prepared, &draft)?,
+    };
+    Ok(recorded.id.to_string())
 }

@@ -4,8 +4,11 @@
 //! in the ledger before its first byte; an answer in one document waits until its receipt is durable.
 
 pub(super) mod answer;
+mod batch;
 mod chat;
 mod claim;
+mod form;
+pub(super) mod kept;
 pub(super) mod model;
 pub(super) mod prompt;
 mod render;
@@ -18,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::infer::fault::InferError;
 use crate::infer::generate::Limits;
 use crate::infer::sampler::Sampling;
-use crate::sys::models;
+pub(super) use form::FormArgs;
 
 /// Answer a prompt with a model on this machine, and leave a receipt
 ///
@@ -30,7 +33,10 @@ Examples:
   bizra infer -m model.gguf 'Name three primes.'
   git diff | bizra infer -m model.gguf --system 'Summarise this change in a sentence.'
   bizra infer -m model.gguf -f notes.md 'What is still open?' -n 200 --json
-  bizra infer -m model.gguf --raw 'Once upon a time' --temperature 0.8 --seed 7")]
+  bizra infer -m model.gguf --raw 'Once upon a time' --temperature 0.8 --seed 7
+  bizra infer -m model.gguf -f mail.txt 'Who writes, and what about?' --schema mail.schema.json
+  bizra infer -m model.gguf -f book.txt 'Who is the hero?' --session book
+  bizra infer -m model.gguf --batch questions.jsonl --output answers.jsonl -n 200")]
 pub(super) struct Args {
     /// The prompt; - reads it from standard input [default: standard input, where that is no terminal]
     prompt: Option<String>,
@@ -39,9 +45,16 @@ pub(super) struct Args {
     #[command(flatten)]
     input: InputArgs,
     #[command(flatten)]
+    form: FormArgs,
+    #[command(flatten)]
     output: OutputArgs,
     #[command(flatten)]
     sampling: SamplingArgs,
+    /// Keep what was read under this name: the next run with the same beginning goes on from there
+    #[arg(long, value_name = "NAME", conflicts_with = "batch")]
+    session: Option<String>,
+    #[command(flatten)]
+    batch: batch::BatchArgs,
     /// Talk turn by turn; on a terminal only
     #[arg(long, conflicts_with_all = ["prompt", "raw", "messages", "files", "stream"])]
     chat: bool,
@@ -105,6 +118,10 @@ struct OutputArgs {
     /// With --json: log-probabilities of each token and of so many alternatives
     #[arg(long, value_name = "COUNT", requires = "json", value_parser = clap::value_parser!(u64).range(0..=100))]
     logprobs: Option<u64>,
+    /// Guess words that the text has had before, and read them in one pass: faster where an answer repeats its prompt,
+    /// and never another answer
+    #[arg(long)]
+    lookup: bool,
     /// Show what the model thinks before it answers, on stderr
     #[arg(long)]
     show_thinking: bool,
@@ -184,6 +201,8 @@ impl OutputArgs {
             ignore_end: false,
             thinking: None,
             logprobs: self.logprobs.map(|n| n as usize),
+            lookup: self.lookup,
+            grammar: None,
         }
     }
 }
@@ -194,11 +213,12 @@ pub(super) fn model_name(args: &ModelArgs, session: &Session) -> Result<String> 
     named.map(str::to_owned).ok_or_else(|| {
         Error::invalid("no model is named")
             .hint("bizra infer -m FILE.gguf, or set BIZRA_MODEL, or `model` in bizra.toml")
-            .hint("to get one: hf download REPO FILE.gguf, then bizra infer -m REPO")
+            .hint("to get one: bizra model pull REPO:QUANT, then bizra infer -m REPO:QUANT")
     })
 }
 
 pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
+    kept::check_name(args.session.as_deref())?;
     if args.chat {
         return chat::run(args, session);
     }
@@ -208,8 +228,14 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     if args.output.stops.iter().any(String::is_empty) {
         return Err(InferError::EmptyStop.into());
     }
+    if args.form.given() && !args.output.stops.is_empty() {
+        return Err(Error::usage("--stop would cut what a schema or grammar has made whole"));
+    }
+    if let Some(file) = args.batch.file()? {
+        return batch::run(args, session, file);
+    }
     let name = model_name(&args.model, session)?;
-    models::find(&session.env, &name)?;
+    session.find_model(&name)?;
     let asked = prompt::read(args.prompt.as_deref(), &args.input, session)?;
     if asked.content.is_empty() {
         return Err(Error::usage("the prompt is empty"));

@@ -13,11 +13,11 @@ use crate::error::{Error, Place, Result};
 use crate::infer::dtype::DType;
 use crate::infer::engine::{self, Engine, Options};
 use crate::infer::fault::InferError;
-use crate::infer::kv::Cell;
+use crate::infer::kv::{Cell, Kv};
 use crate::infer::weights::Weights;
 use crate::receipts::Hash;
 use crate::sys::folders;
-use crate::sys::models::{self, Opened};
+use crate::sys::models::Opened;
 use crate::sys::packed::{Kept, PackedCache};
 
 /// How a run computes; everything here goes into the receipt.
@@ -69,7 +69,7 @@ pub(in crate::cli) struct Loaded<'a> {
 }
 
 pub(in crate::cli) fn open(session: &Session, name: &str) -> Result<Opened> {
-    Opened::open(&models::find(&session.env, name)?)
+    session.find_model(name)?.open(session)
 }
 
 /// An engine's refusal of a file names the file.
@@ -171,4 +171,11 @@ pub(in crate::cli) fn load<'a>(opened: &'a Opened, setting: Setting, kept: Optio
     let engine =
         Engine::from_parts(parts.config, &parts.weights, parts.tokenizer, &options).map_err(|e| refusal(opened, e))?;
     Ok(Loaded { engine, template: parts.template })
+}
+
+/// How many sequences of a full context there is memory for, at most as many as were asked for.
+pub(super) fn sequences(engine: &Engine<'_>, asked: usize) -> usize {
+    let bytes = Kv::bytes(engine.config(), engine.cell(), engine.context()).unwrap_or(usize::MAX) as u64;
+    let room = os::Memory::read().map_or(asked as u64, |memory| memory.available / bytes.max(1));
+    asked.min(usize::try_from(room).unwrap_or(usize::MAX)).max(1)
 }

@@ -31,6 +31,16 @@ pub(in crate::cli) enum Content {
 }
 
 impl Content {
+    /// One turn of the user's, after what the model is told about its role.
+    pub(super) fn turn(system: Option<&str>, text: &str) -> Content {
+        let mut turns = Vec::new();
+        if let Some(system) = system {
+            turns.push(json!({ "role": "system", "content": system }));
+        }
+        turns.push(json!({ "role": "user", "content": text }));
+        Content::Messages(Value::Array(turns))
+    }
+
     /// Whether nobody said anything.
     pub(in crate::cli) fn is_empty(&self) -> bool {
         match self {
@@ -75,15 +85,8 @@ pub(in crate::cli) fn read(argument: Option<&str>, args: &InputArgs, session: &m
         }
         None => text += &standard_input(session)?,
     }
-    if args.raw {
-        return Ok(Asked { content: Content::Raw(text), subjects });
-    }
-    let mut turns = Vec::new();
-    if let Some(system) = &args.system {
-        turns.push(json!({ "role": "system", "content": system }));
-    }
-    turns.push(json!({ "role": "user", "content": text }));
-    Ok(Asked { content: Content::Messages(Value::Array(turns)), subjects })
+    let content = if args.raw { Content::Raw(text) } else { Content::turn(args.system.as_deref(), &text) };
+    Ok(Asked { content, subjects })
 }
 
 fn standard_input(session: &mut Session) -> Result<String> {
@@ -129,15 +132,21 @@ fn messages(path: &Path, text: &str) -> Result<Value> {
             excerpt: None,
         })
     })?;
-    let turns = value.as_array().ok_or_else(|| refuse("the conversation is no array of messages".into()))?;
+    check_turns(&value).map_err(refuse)?;
+    Ok(value)
+}
+
+/// Whether this is a conversation, or why not.
+pub(super) fn check_turns(value: &Value) -> std::result::Result<(), String> {
+    let turns = value.as_array().ok_or("the conversation is no array of messages")?;
     if turns.is_empty() {
-        return Err(refuse("the conversation has no message".into()));
+        return Err("the conversation has no message".into());
     }
     for (at, turn) in turns.iter().enumerate() {
         let known = turn.get("role").is_some_and(Value::is_string) && turn.get("content").is_some();
         if !known {
-            return Err(refuse(format!("message {at} is no object with `role` and `content`")));
+            return Err(format!("message {at} is no object with `role` and `content`"));
         }
     }
-    Ok(value)
+    Ok(())
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 use sha2::{Digest as _, Sha256};
 
 use super::InputArgs;
-use super::model::Loaded;
 use super::prompt::Content;
 use crate::cli::Session;
 use crate::error::{Error, Place, Result};
@@ -28,21 +27,30 @@ pub(in crate::cli) struct Rendered {
     pub(in crate::cli) clock: Option<Time>,
 }
 
+/// A chat template's source, and the file it came from where it was named.
+pub(in crate::cli) struct Template {
+    pub(in crate::cli) source: String,
+    place: Option<PathBuf>,
+}
+
 pub(in crate::cli) fn render(
     session: &Session,
-    loaded: &Loaded<'_>,
-    input: &InputArgs,
+    tokenizer: &Tokenizer,
+    template: Option<&Template>,
     content: &Content,
     clock: Time,
 ) -> Result<Rendered> {
-    let tokenizer = loaded.engine.tokenizer();
     match content {
         Content::Raw(text) => {
             Ok(Rendered { text: text.clone(), ids: encode_raw(tokenizer, text)?, template: None, clock: None })
         }
         Content::Messages(messages) => {
-            let (source, place) = template_source(session, loaded, input)?;
-            let refuse = |reason: String| match &place {
+            let Some(Template { source, place }) = template else {
+                return Err(Error::invalid("the model has no chat template")
+                    .hint("--raw sends the prompt as it is; --template FILE names a template"));
+            };
+            let source = source.clone();
+            let refuse = |reason: String| match place {
                 Some(path) => Error::invalid(reason).at(Place::file(path)),
                 None => Error::invalid(reason),
             };
@@ -96,19 +104,15 @@ fn encode(tokenizer: &Tokenizer, text: &str, opts: EncodeOpts) -> Result<Vec<u32
     tokenizer.encode(text, opts).map_err(|e| Error::invalid(e.to_string()))
 }
 
-fn template_source(session: &Session, loaded: &Loaded<'_>, input: &InputArgs) -> Result<(String, Option<PathBuf>)> {
-    if let Some(path) = &input.template {
-        let full = files::from(&session.env.cwd, path);
-        let bytes = files::read_at_most(&full, 4 << 20)?;
-        let source =
-            String::from_utf8(bytes).map_err(|_| Error::invalid("this is no valid UTF-8").at(Place::file(path)))?;
-        return Ok((source, Some(path.clone())));
-    }
-    match &loaded.template {
-        Some(source) => Ok((source.clone(), None)),
-        None => Err(Error::invalid("the model has no chat template")
-            .hint("--raw sends the prompt as it is; --template FILE names a template")),
-    }
+/// The template that was named, else the model's own, if it has one.
+pub(in crate::cli) fn template(session: &Session, own: Option<&str>, input: &InputArgs) -> Result<Option<Template>> {
+    let Some(path) = &input.template else {
+        return Ok(own.map(|source| Template { source: source.to_owned(), place: None }));
+    };
+    let bytes = files::read_at_most(&files::from(&session.env.cwd, path), 4 << 20)?;
+    let source =
+        String::from_utf8(bytes).map_err(|_| Error::invalid("this is no valid UTF-8").at(Place::file(path)))?;
+    Ok(Some(Template { source, place: Some(path.clone()) }))
 }
 
 /// Cuts the beginning of a prompt that leaves no room for an answer, where that was asked for.

@@ -6,16 +6,17 @@
 
 use bizra_kernels::{Level, default_threads};
 
-use super::InputArgs;
 use super::claim::{finish_of, output_text, token_bytes};
 use super::model::{Loaded, Setting, cell_of, load, refusal};
 use super::prompt::{self, Content};
-use super::render::{encode_raw, encode_rendered, render};
+use super::render::{encode_raw, encode_rendered, render, template};
+use super::{FormArgs, InputArgs};
 use super::{answer, model};
 use crate::about;
 use crate::cli::{Outcome, Session};
 use crate::error::{Error, Exit, Place, Result};
 use crate::infer::generate::{Control, Event, Finish, Generation, Limits};
+use crate::infer::grammar::Grammar;
 use crate::infer::sampler::Sampling;
 use crate::infer::text::Thinking;
 use crate::receipts::commitment::opens;
@@ -34,6 +35,7 @@ pub(in crate::cli) struct Again<'a> {
     pub(in crate::cli) model: Option<&'a str>,
     pub(in crate::cli) prompt: Option<&'a str>,
     pub(in crate::cli) input: &'a InputArgs,
+    pub(in crate::cli) form: &'a FormArgs,
 }
 
 impl Again<'_> {
@@ -85,7 +87,8 @@ fn run(session: &mut Session, id: &str, stamp: &Stamp, claim: &Inference, again:
     };
     let ids = prompt_ids(&loaded, claim, &prompt)?;
     let prompt_holds = opens(&claim.prompt.tokens_commitment, &secret.prompt_salt, &token_bytes(&ids));
-    let generation = generate(session, &opened, &mut loaded, claim, &prompt, &ids)?;
+    let grammar = grammar(session, &loaded, claim, again.form)?;
+    let generation = generate(session, &opened, &mut loaded, claim, grammar, &prompt, &ids)?;
     if !opened.unchanged() {
         return Err(Error::invalid("the model's file changed while it was in use, so the replay is void")
             .at(Place::file(&opened.path)));
@@ -220,7 +223,8 @@ fn given_again(
         (Content::Raw(text), _) => text.clone(),
         (_, clock) => {
             let clock = clock.ok_or_else(|| undecided("the prompt was sent as it was, and a conversation is given"))?;
-            let rendered = render(session, loaded, &input, &content, clock)?;
+            let template = template(session, loaded.template.as_deref(), &input)?;
+            let rendered = render(session, loaded.engine.tokenizer(), template.as_ref(), &content, clock)?;
             if rendered.template != claim.template {
                 return Err(undecided("the chat template is another than the receipt's")
                     .hint("--template FILE names the one that was used"));
@@ -247,11 +251,33 @@ fn prompt_ids(loaded: &Loaded<'_>, claim: &Inference, text: &str) -> Result<Vec<
     Ok(ids)
 }
 
+/// What the answer had to be, by a file that is given again.
+fn grammar(session: &Session, loaded: &Loaded<'_>, claim: &Inference, again: &FormArgs) -> Result<Option<Grammar>> {
+    let Some(form) = &claim.parameters.form else {
+        return match again.given() {
+            true => Err(undecided("the answer followed no schema or grammar, and one is given")),
+            false => Ok(None),
+        };
+    };
+    let kind = form.kind.name();
+    let given = again.read(session)?.ok_or_else(|| {
+        undecided(format!("the answer followed a {kind}, and the receipt holds its hash only"))
+            .because(format!("the file has SHA-256 {}", hex::encode(&form.sha256)))
+            .hint(format!("give it again: --{kind} FILE"))
+    })?;
+    if given.claim() != *form {
+        return Err(undecided(format!("the {} that is given is not the receipt's", given.claim().kind.name()))
+            .because(format!("the receipt's has SHA-256 {}", hex::encode(&form.sha256))));
+    }
+    given.grammar(loaded.engine.tokenizer()).map(Some)
+}
+
 fn generate(
     session: &mut Session,
     opened: &Opened,
     loaded: &mut Loaded<'_>,
     claim: &Inference,
+    grammar: Option<Grammar>,
     prompt: &str,
     ids: &[u32],
 ) -> Result<Generation> {
@@ -263,6 +289,8 @@ fn generate(
         ignore_end: false,
         thinking: claim.template.and_then(|_| Thinking::of(loaded.engine.tokenizer(), prompt)),
         logprobs: None,
+        lookup: false,
+        grammar,
     };
     let sampling = sampling(&claim.parameters)?;
     let interrupt = session.env.interrupt.clone();

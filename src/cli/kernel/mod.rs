@@ -1,6 +1,8 @@
 //! `bizra kernel`: whether kernels compute what they say.
 
 mod choose;
+mod compare;
+mod cpu;
 mod explain;
 mod list;
 mod receipt;
@@ -30,6 +32,7 @@ pub(super) struct Args {
 
 #[derive(clap::Subcommand)]
 enum Part {
+    Compare(compare::Args),
     Explain(explain::Args),
     List(list::Args),
     Selftest(selftest::Args),
@@ -38,6 +41,7 @@ enum Part {
 
 pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     match &args.part {
+        Part::Compare(args) => compare::run(args, session),
         Part::Explain(args) => explain::run(args, session),
         Part::List(args) => list::run(args, session),
         Part::Selftest(args) => selftest::run(args, session),

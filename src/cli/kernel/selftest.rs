@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::super::evidence::judge;
 use super::super::{Outcome, Session};
-use super::speed;
+use super::{cpu, speed};
 use crate::env::Clock;
 use crate::error::{Error, Exit, Result};
 use crate::kernel::plan::Effort;
@@ -195,7 +195,7 @@ fn tried(
             })
         };
         let own = Wanted { seed: seed.wrapping_add(number as u64), ..wanted.clone() };
-        let answer = super::verify::with_worker(program, None, PATIENCE, clock, |runner| {
+        let answer = cpu::with_patience(PATIENCE, program, None, clock, |runner| {
             selftest::one(runner, one, &own, &|| clock.monotonic(), &say_failure, &mut claim)
         })?;
         match answer {

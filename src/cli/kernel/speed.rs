@@ -9,6 +9,7 @@ use bizra_kernels::{Level, os};
 
 use super::super::Session;
 use super::choose::Known;
+use super::cpu;
 use crate::env::{Chance, Clock};
 use crate::error::{Error, Exit, Place, Result};
 use crate::kernel::promise::Promise;
@@ -176,7 +177,10 @@ pub(super) fn decided(
             goes_on: &goes_on,
         };
         let baselines: Vec<String> = known.manifest.baselines.iter().map(|one| one.id.value.0.clone()).collect();
-        let decided = claim(&bench, one, &Promise::of(&known.manifest), party(known)?, &baselines, &|_, _| None)
+        let subject = cpu::prepare(known, Some(&program))?.subject;
+        let name = known.manifest.id().to_owned();
+        let kernel = Party { name, target: subject.target, workspace: subject.workspace };
+        let decided = claim(&bench, one, &Promise::of(&known.manifest), kernel, &baselines, &|_, _| None)
             .map_err(|why| Error::cannot(format!("claim `{}` can't be measured: {why}", one.id)))?;
         found.push((known.manifest.id().to_owned(), decided));
         if interrupt.requested() {
@@ -193,24 +197,6 @@ pub(super) fn secrets(chance: &dyn Chance) -> impl Fn() -> std::result::Result<S
         chance.fill(&mut bytes).map_err(|error| format!("the operating system gives no random bytes: {error}"))?;
         Ok(Secret::new(bytes))
     }
-}
-
-/// The kernel's own code.
-fn party(known: &Known) -> Result<Party> {
-    let Some(cpu) = &known.manifest.targets.cpu else {
-        return Err(Error::invalid("the kernel has no code for the CPU"));
-    };
-    let target = match &cpu.library {
-        None => Target::Builtin(cpu.entry.value.clone()),
-        Some(named) => {
-            let path = known.folder.join(&named.value);
-            let path = path.canonicalize().map_err(|error| Error::reading(&path, &error))?;
-            let path = path.to_str().ok_or_else(|| Error::invalid("the library's path is no valid UTF-8"))?;
-            Target::Library { path: path.to_owned(), symbol: cpu.entry.value.clone() }
-        }
-    };
-    let workspace = cpu.workspace.as_ref().map_or(0, |bytes| bytes.value as usize);
-    Ok(Party { name: known.manifest.id().to_owned(), target, workspace })
 }
 
 /// What the verdicts mean for the answer.

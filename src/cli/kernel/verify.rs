@@ -9,21 +9,19 @@ use sha2::{Digest as _, Sha256};
 
 use super::super::{Outcome, Session};
 use super::choose::{BACKENDS, Choice, Known};
+use super::cpu::{self, Prepared};
 use super::{receipt, speed};
 use crate::env::Clock;
 use crate::error::{Error, Exit, Place, Result};
 use crate::kernel::case::Case;
 use crate::kernel::plan::Effort;
-use crate::kernel::report::{self, Report, Subject, Wanted};
-use crate::kernel::run::{Broken, Level, Runner, Target};
+use crate::kernel::report::{self, Report, Wanted};
+use crate::kernel::run::Level;
 use crate::plan::gate::glob;
 use crate::sys::files;
 use crate::sys::machine;
 use crate::ui::Unit;
 use crate::view::kernel::{Format, Verified, say};
-
-/// How long one call of a kernel may take, its repeats together.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Try kernels against references in f64
 ///
@@ -314,80 +312,16 @@ fn one(
 ) -> Result<(Report, Option<[u8; 32]>)> {
     let manifest = &job.known.manifest;
     let wanted = Wanted { only: job.only.clone(), ..wanted.clone() };
-    let Some(cpu) = manifest.targets.cpu.as_ref().filter(|_| job.backend == "cpu") else {
-        return Ok((
-            Report::skipped(manifest, job.backend, format!("this build runs no kernels on {}", job.backend)),
-            None,
-        ));
-    };
-    let library = match &cpu.library {
-        None => None,
-        Some(named) => {
-            let path = job.known.folder.join(&named.value);
-            let at = Place::in_text(&job.known.shown, &job.known.source.text, named.span.start as usize);
-            if !path.is_file() {
-                return Err(Error::invalid(format!("there is no library {}", path.display())).at(at));
-            }
-            let path = path.canonicalize().map_err(|e| Error::reading(&path, &e))?;
-            let Some(text) = path.to_str() else {
-                return Err(Error::invalid("the library's path is no valid UTF-8").at(at));
-            };
-            Some((text.to_owned(), files::sha256(&path)?))
-        }
-    };
-    let target = |entry: &str| match &library {
-        Some((path, _)) => Target::Library { path: path.clone(), symbol: entry.to_owned() },
-        None => Target::Builtin(entry.to_owned()),
-    };
-    let device = bizra_kernels::os::cpu_name().unwrap_or_else(|| std::env::consts::ARCH.to_owned());
-    let subject = Subject {
-        manifest,
-        backend: "cpu",
-        target: target(&cpu.entry.value),
-        same_bits: cpu.same_bits.iter().map(|entry| target(&entry.value)).collect(),
-        workspace: cpu.workspace.as_ref().map_or(0, |w| w.value as usize),
-        level: Level::RanOnDevice { device },
-    };
-    let digest = match &library {
-        Some((_, digest)) => Some(*digest),
-        None => program.map(files::sha256).transpose()?,
-    };
-    let tried = with_worker(program, library_path, PATIENCE, clock, |runner| {
+    if job.backend != "cpu" {
+        let reason = format!("this build runs no kernels on {}", job.backend);
+        return Ok((Report::skipped(manifest, job.backend, reason), None));
+    }
+    let Prepared { subject, code } = cpu::prepare(job.known, program)?;
+    let tried = cpu::with_worker(program, library_path, clock, |runner| {
         report::trial(runner, &subject, &wanted, &|| clock.monotonic(), step)
     })?;
     match tried {
-        Ok(report) => Ok((report, digest)),
-        Err(Broken::Load(why)) => {
-            let at = Place::in_text(&job.known.shown, &job.known.source.text, cpu.entry.span.start as usize);
-            Err(Error::invalid(why).at(at).hint("check `entry` and `library`"))
-        }
-        Err(broken) => Err(Error::cannot(broken.to_string())),
+        Ok(report) => Ok((report, code)),
+        Err(broken) => Err(cpu::refused(job.known, &broken)),
     }
-}
-
-#[cfg(unix)]
-pub(super) fn with_worker<T>(
-    program: Option<&Path>,
-    library_path: Option<std::ffi::OsString>,
-    limit: Duration,
-    clock: &dyn Clock,
-    work: impl FnOnce(&mut dyn Runner) -> T,
-) -> Result<T> {
-    use crate::sys::kernel_worker::{Conditions, Worker};
-    let Some(program) = program else {
-        return Err(Error::cannot("this program's own file can't be found, so kernels can't be given a process"));
-    };
-    let conditions = Conditions { program: program.to_owned(), library_path, limit, threads: None };
-    Ok(work(&mut Worker::new(conditions, clock)))
-}
-
-#[cfg(not(unix))]
-pub(super) fn with_worker<T>(
-    _: Option<&Path>,
-    _: Option<std::ffi::OsString>,
-    _: Duration,
-    _: &dyn Clock,
-    _: impl FnOnce(&mut dyn Runner) -> T,
-) -> Result<T> {
-    Err(Error::cannot("kernels are run on Linux only"))
 }

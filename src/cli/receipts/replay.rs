@@ -1,7 +1,7 @@
 //! `bizra receipts replay`: run again what a receipt says, and compare. Leaves no receipt of its own.
 
 use super::super::bench;
-use super::super::infer::{InputArgs, replay};
+use super::super::infer::{FormArgs, InputArgs, replay};
 use super::super::{Outcome, Session};
 use super::browse::find;
 use crate::error::{Error, Exit, Result};
@@ -34,6 +34,8 @@ pub(super) struct Args {
     prompt: Option<String>,
     #[command(flatten)]
     input: InputArgs,
+    #[command(flatten)]
+    form: FormArgs,
 }
 
 pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
@@ -42,7 +44,8 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     let statement = &content.statement;
     let undecided = |why: &str| Error::new(Exit::Undecided, format!("receipt {} can't be replayed: {why}", content.id));
     if let Some(claim) = statement.predicate::<Inference>() {
-        let again = replay::Again { model: args.model.as_deref(), prompt: args.prompt.as_deref(), input: &args.input };
+        let (model, prompt) = (args.model.as_deref(), args.prompt.as_deref());
+        let again = replay::Again { model, prompt, input: &args.input, form: &args.form };
         return replay::replay(session, &content.id.to_string(), &statement.stamp, &claim?, &again);
     }
     if let Some(benchmark) = statement.predicate::<Benchmark>() {

@@ -524,3 +524,29 @@ fn the_files_of_a_folder_name_their_ends() {
     insta::assert_snapshot!(ends(r#"{"eos_token_id": "</s>"}"#).unwrap_err(), @"model configuration: `eos_token_id` must be a token id or a list of them");
     insta::assert_snapshot!(ends("[").unwrap_err().split(':').next().unwrap(), @"config.json, byte 0");
 }
+
+#[test]
+fn a_session_put_away_and_taken_up_again_says_the_same() {
+    let file = LLAMA.gguf(&LLAMA.tensors());
+    for cell in [Cell::F32, Cell::F16, Cell::Q8] {
+        let mut engine = Engine::load(&file, &Options { cell, ..options() }).unwrap();
+        let mut session = engine.session().unwrap();
+        engine.pass(&mut [(&mut session, &TOKENS[..17], Wanted::None)]).unwrap();
+        let layers: Vec<Vec<u8>> = session.layers().map(|layer| layer.flatten().copied().collect()).collect();
+        assert_eq!(layers[0].len(), engine.layer_bytes(17).unwrap());
+        let layers: Vec<&[u8]> = layers.iter().map(Vec::as_slice).collect();
+        let mut other = Engine::load(&file, &Options { cell, context: Some(40), ..options() }).unwrap();
+        let mut again = other.session_of(&TOKENS[..17], &layers).unwrap();
+        assert_eq!(again.tokens(), &TOKENS[..17]);
+        let expected = engine.pass(&mut [(&mut session, &TOKENS[17..], Wanted::All)]).unwrap();
+        let found = other.pass(&mut [(&mut again, &TOKENS[17..], Wanted::All)]).unwrap();
+        assert_eq!(bits(&found), bits(&expected), "{cell:?}");
+        let small = Engine::load(&file, &Options { cell, context: Some(9), ..options() }).unwrap();
+        assert_eq!(small.session_of(&TOKENS[..17], &layers).unwrap().tokens(), &TOKENS[..9]);
+        assert!(small.session_of(&TOKENS[..16], &layers).is_err(), "the bytes are of other tokens");
+        assert!(small.session_of(&TOKENS[..17], &layers[1..]).is_err(), "a layer is missing");
+        assert_eq!(engine.arrangement(), small.arrangement());
+        let exact = Engine::load(&file, &options()).unwrap();
+        assert_eq!(exact.arrangement() == small.arrangement(), cell == Cell::F32);
+    }
+}

@@ -29,11 +29,12 @@ struct Script<'s> {
     fed: Vec<u32>,
     feeds: Vec<usize>,
     known: usize,
-    logits: Vec<f32>,
+    capacity: usize,
+    logits: Vec<Vec<f32>>,
 }
 
 fn script(says: &[u32]) -> Script<'_> {
-    Script { says, said: 0, fed: Vec::new(), feeds: Vec::new(), known: 0, logits: Vec::new() }
+    Script { says, said: 0, fed: Vec::new(), feeds: Vec::new(), known: 0, capacity: 12, logits: Vec::new() }
 }
 
 impl Steps for Script<'_> {
@@ -41,7 +42,7 @@ impl Steps for Script<'_> {
         self.known + self.fed.len()
     }
     fn capacity(&self) -> usize {
-        12
+        self.capacity
     }
     fn chunk(&self) -> usize {
         3
@@ -49,20 +50,32 @@ impl Steps for Script<'_> {
     fn vocab(&self) -> usize {
         VOCAB.len()
     }
-    fn feed(&mut self, tokens: &[u32], wanted: bool) -> Result<(), InferError> {
+    fn feed(&mut self, tokens: &[u32], wanted: Wanted) -> Result<(), InferError> {
         self.fed.extend_from_slice(tokens);
         self.feeds.push(tokens.len());
+        assert!(self.fed() <= self.capacity, "more was fed than there is room for");
         self.logits.clear();
-        if wanted {
-            self.logits.resize(VOCAB.len(), 0.0);
-            self.logits[0] = 1.0;
-            self.logits[self.says[self.said] as usize] = 3.0;
+        let wanted = match wanted {
+            Wanted::None => 0,
+            Wanted::Last => 1,
+            Wanted::All => tokens.len(),
+        };
+        for position in self.fed() - wanted..self.fed() {
+            let mut logits = vec![0.0; VOCAB.len()];
+            logits[0] = 1.0;
+            // What follows a guess that is wrong is not asked for.
+            let next = (position + 1).checked_sub(PROMPT.len()).and_then(|at| self.says.get(at));
+            logits[next.map_or(0, |id| *id as usize)] = 3.0;
             self.said += 1;
+            self.logits.push(logits);
         }
         Ok(())
     }
-    fn logits(&self) -> &[f32] {
-        &self.logits
+    fn forget(&mut self, tokens: usize) {
+        self.fed.truncate(self.fed.len() - tokens);
+    }
+    fn logits(&self) -> impl Iterator<Item = &[f32]> {
+        self.logits.iter().map(Vec::as_slice)
     }
 }
 
@@ -219,4 +232,94 @@ fn forbidding_every_token_is_an_error() {
     let request = Request { prompt: &PROMPT, sampling: &sampling, limits: &limits, tokenizer: &tokenizer };
     let result = generate(&mut script(&[7]), &request, &mut |_| Control::Continue, &|| Duration::ZERO);
     assert_eq!(result, Err(InferError::NothingToPick { position: 4 }));
+}
+
+#[test]
+fn guesses_change_the_passes_and_nothing_else() {
+    let says = [7, 8, 7, 8, 7, 11, 7, 8, 7, 8, 9, 10, 7, 8, 7, 2];
+    let limits = |lookup, tokens| Limits { lookup, tokens, logprobs: Some(1), ..Limits::default() };
+    let told = |lookup, tokens, capacity| {
+        let mut steps = Script { capacity, ..script(&says) };
+        let told = run(&mut steps, limits(lookup, tokens), "");
+        let done = told.generation.unwrap();
+        (done.token_ids, done.text, done.finish, done.logprobs, told.events, steps.fed, steps.feeds.len(), done.guesses)
+    };
+    for (tokens, capacity) in
+        [(None, 64), (Some(5), 64), (Some(1), 64), (Some(0), 64), (None, 12), (None, 5), (None, 4)]
+    {
+        let (plain, guessed) = (told(false, tokens, capacity), told(true, tokens, capacity));
+        assert_eq!((&plain.0, &plain.1, &plain.2, &plain.3), (&guessed.0, &guessed.1, &guessed.2, &guessed.3));
+        assert_eq!((&plain.4, &plain.5), (&guessed.4, &guessed.5), "{tokens:?} {capacity}");
+        assert_eq!(plain.7, None);
+    }
+    let (plain, guessed) = (told(false, None, 64), told(true, None, 64));
+    let guesses = guessed.7.unwrap();
+    assert!(guessed.6 < plain.6 && guesses.accepted > 3 && guesses.accepted < guesses.guessed, "{guesses:?}");
+    assert_eq!(guesses.passes + guesses.accepted, 15, "each pass brings one token of its own");
+}
+
+#[test]
+fn a_generation_that_guesses_stops_where_it_is_told_to() {
+    let says = [7, 8, 7, 8, 7, 8, 7, 8];
+    for at in ["token 8", "Answer \" no\"", "token 7"] {
+        let stopped = |lookup| {
+            let told = run(&mut script(&says), Limits { lookup, ..Limits::default() }, at);
+            let done = told.generation.unwrap();
+            (done.token_ids, done.text, done.finish, told.events)
+        };
+        assert_eq!(stopped(true), stopped(false));
+    }
+}
+
+/// What a model would say that likes only what it is told, under a grammar.
+fn shaped(says: &[u32], lark: &str, limits: Limits) -> Generation {
+    let grammar = Grammar::new(&tokenizer(), crate::infer::grammar::Form::Lark(lark)).unwrap();
+    run(&mut script(says), Limits { grammar: Some(grammar), ..limits }, "").generation.unwrap()
+}
+
+#[test]
+fn a_grammar_has_the_last_word() {
+    let free = Limits::default;
+    // The model would go on, and nothing can be added.
+    let done = shaped(&[7, 7, 7], "start: \" yes\"", free());
+    assert_eq!((done.text.as_str(), &done.finish, done.whole), (" yes", &Finish::Eos(2), Some(true)));
+    // The model says no, which is not allowed.
+    let done = shaped(&[8, 8, 8], "start: \" yes\"{2}", free());
+    assert_eq!((done.text.as_str(), done.whole), (" yes yes", Some(true)));
+    let cut = shaped(&[7, 7, 7], "start: \" yes\"{2}", Limits { tokens: Some(1), ..free() });
+    assert_eq!((cut.text.as_str(), &cut.finish, cut.whole), (" yes", &Finish::Length, Some(false)));
+    // It may end here, and was cut here.
+    let done = shaped(&[7, 7, 7], "start: \" yes\"+", Limits { tokens: Some(2), ..free() });
+    assert_eq!((done.text.as_str(), &done.finish, done.whole), (" yes yes", &Finish::Length, Some(true)));
+    let done = shaped(&[7, 2], "start: \" yes\"+", free());
+    assert_eq!((done.text.as_str(), &done.finish, done.whole), (" yes", &Finish::Eos(2), Some(true)));
+    // The end is not allowed yet.
+    let done = shaped(&[2, 2, 2], "start: \"é\" \" no\"", free());
+    assert_eq!((done.text.as_str(), done.token_ids.as_slice(), done.whole), ("é no", &[5, 6, 8][..], Some(true)));
+    assert_eq!(run(&mut script(&[7, 2]), free(), "").generation.unwrap().whole, None);
+}
+
+#[test]
+fn guesses_and_grammars_go_together() {
+    let says = [7, 8, 7, 8, 7, 8, 7, 8, 7, 8, 7, 8];
+    let done = |lookup| {
+        let mut steps = Script { capacity: 40, ..script(&says) };
+        let grammar =
+            Grammar::new(&tokenizer(), crate::infer::grammar::Form::Lark("start: (\" yes\" \" no\"){5}")).unwrap();
+        let done = run(&mut steps, Limits { lookup, grammar: Some(grammar), ..Limits::default() }, "");
+        let done = done.generation.unwrap();
+        (done.text, done.token_ids, done.finish, done.whole)
+    };
+    assert_eq!(done(true), done(false));
+    assert_eq!(done(true).0, " yes no".repeat(5));
+}
+
+#[test]
+fn thinking_is_free_and_the_answer_is_not() {
+    let thinking = Some(Thinking { begin: "<think>".into(), end: "</think>".into(), open: true });
+    let done =
+        shaped(&[8, 11, 4, 8, 8, 8], "start: \" yes\"", Limits { thinking: thinking.clone(), ..Limits::default() });
+    assert_eq!((done.thinking.as_str(), done.text.as_str(), done.whole), ("no hm", "yes", Some(true)));
+    let cut = shaped(&[8, 11, 4], "start: \" yes\"?", Limits { thinking, tokens: Some(2), ..Limits::default() });
+    assert_eq!((cut.text.as_str(), cut.whole), ("", Some(false)));
 }

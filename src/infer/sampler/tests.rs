@@ -168,3 +168,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn only_what_is_allowed_is_picked() {
+    let logits: Vec<f32> = (0..70).map(|i| i as f32 / 10.0).collect();
+    let sampling = Sampling { temperature: 2.0, ..Sampling::default() };
+    let mut sampler = Sampler::new(&sampling, 70).unwrap();
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..400 {
+        seen.insert(sampler.pick_among(&logits, Some(&[1 << 5, u32::MAX, 1 << 3])).unwrap());
+    }
+    assert!(seen.iter().all(|id| *id == 5 || (32..64).contains(id) || *id == 67), "{seen:?}");
+    assert!(seen.contains(&67) && seen.len() > 10);
+    let mut greedy = Sampler::new(&Sampling::default(), 70).unwrap();
+    assert_eq!(greedy.pick_among(&logits, Some(&[1 << 5])), Some(5), "what the mask doesn't reach is forbidden");
+    assert_eq!(greedy.pick_among(&logits, Some(&[])), None);
+    assert_eq!(greedy.pick_among(&logits, None), Some(69));
+}

@@ -10,7 +10,7 @@ use super::super::inputs::{self, Operand};
 use super::super::manifest::Cells;
 use super::super::op::{self, Shape};
 use super::super::promise::Promise;
-use super::{Numbers, function, rounded, stored};
+use super::{Numbers, function, rounded, slip, stored};
 
 /// Which keys a query sees.
 pub struct Sight {
@@ -83,9 +83,17 @@ pub(super) fn truth(case: &Case, promise: &Promise, inputs: &[Operand]) -> Numbe
                         size += (a * b).abs();
                         plain += *a as f32 * *b as f32;
                     }
-                    let capped = |score: f64| if cap > 0.0 { cap * (score / cap).tanh() } else { score };
-                    scores.push(capped(scale * dot));
-                    rough.push(capped(rounded(promise, scale * rounded(promise, f64::from(plain)))));
+                    let score = rounded(promise, scale * rounded(promise, f64::from(plain)));
+                    if cap > 0.0 {
+                        // By an exponential, as is usual: then its error is one of what is near one, however small
+                        // the score.
+                        let tanh = (score / cap).tanh();
+                        rough.push(rounded(promise, cap * (tanh + slip(promise, tanh, j))));
+                        scores.push(cap * (scale * dot / cap).tanh());
+                    } else {
+                        rough.push(score);
+                        scores.push(scale * dot);
+                    }
                     most_size = most_size.max(size);
                 }
                 let (p, total) = weights(&scores);

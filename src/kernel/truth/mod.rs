@@ -88,10 +88,15 @@ fn rounded(promise: &Promise, x: f64) -> f64 {
 /// A value of a function that is right within one and a half units in the last place: what is expected of good
 /// libraries, and no more.
 fn function(promise: &Promise, exact: f64, place: usize) -> f64 {
+    rounded(promise, exact * (1.0 + slip(promise, exact, place)))
+}
+
+/// Between minus three and three times the unit, from the number itself: the same in each run.
+fn slip(promise: &Promise, exact: f64, place: usize) -> f64 {
     let mut x = (place as u64).wrapping_add(exact.to_bits()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     x = (x ^ (x >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let lean = (x >> 11) as f64 / (1u64 << 52) as f64 - 1.0;
-    rounded(promise, exact * (1.0 + 3.0 * lean * promise.unit()))
+    3.0 * lean * promise.unit()
 }
 
 /// What storing in this type leaves of `x`; the verifier's own reading of the engine's bytes for keys and values.

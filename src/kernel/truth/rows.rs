@@ -91,6 +91,9 @@ pub(super) fn layer_norm(promise: &Promise, inputs: &[Operand]) -> Numbers {
     finish(promise, numbers)
 }
 
+/// What `x / (1 + exp(-x))` comes to, about, where the exponential overflows.
+const SMALL: f64 = 4e-37;
+
 pub(super) fn gated(case: &Case, promise: &Promise, inputs: &[Operand]) -> Numbers {
     let (mut numbers, _) = start(&inputs[0]);
     numbers.shared = 1;
@@ -108,7 +111,9 @@ pub(super) fn gated(case: &Case, promise: &Promise, inputs: &[Operand]) -> Numbe
         };
         let y = f * up;
         numbers.values.push(y);
-        numbers.bound.push(y.abs() * unit * (16.0 + slope));
+        // Where small numbers may be flushed, so may a small factor, before it meets a great one.
+        let flushed = if promise.flush { SMALL * up.abs() } else { 0.0 };
+        numbers.bound.push(y.abs() * unit * (16.0 + slope) + flushed);
         numbers.emulated.push(rounded(promise, function(promise, f, place) * up));
     }
     numbers.bound.iter_mut().filter(|b| b.is_nan()).for_each(|b| *b = 0.0);

@@ -64,6 +64,49 @@ pub struct Parameters {
     pub max_tokens: Option<u64>,
     pub stops: Vec<String>,
     pub context: u64,
+    /// What the answer had to be, where it had to be something.
+    pub form: Option<Form>,
+}
+
+/// A file that said what an answer may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Form {
+    pub kind: FormKind,
+    pub sha256: Hash,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FormKind {
+    /// A JSON Schema.
+    Schema,
+    /// A Lark grammar.
+    Grammar,
+}
+
+impl FormKind {
+    pub fn name(self) -> &'static str {
+        match self {
+            FormKind::Schema => "schema",
+            FormKind::Grammar => "grammar",
+        }
+    }
+}
+
+impl Form {
+    fn to_value(self) -> Object {
+        Object::new().with("kind", self.kind.name()).with("sha256", hex::encode(&self.sha256))
+    }
+
+    fn read(mut fields: Fields<'_>) -> Result<Self, ShapeError> {
+        let kind = |text: &str| match text {
+            "schema" => Ok(FormKind::Schema),
+            "grammar" => Ok(FormKind::Grammar),
+            _ => Err("expected schema or grammar"),
+        };
+        let form = Form { kind: fields.parsed("kind", kind)?, sha256: fields.hex("sha256")? };
+        fields.finish()?;
+        Ok(form)
+    }
 }
 
 /// What of the machine the bytes of an answer may depend on, and what they do not, for the record.
@@ -172,6 +215,10 @@ impl Parameters {
             .with("seed", self.seed.to_string())
             .with("stops", self.stops.clone())
             .with("topK", json::integer(self.top_k));
+        let object = match self.form {
+            Some(form) => object.with("form", form.to_value()),
+            None => object,
+        };
         self.decimals().into_iter().fold(object, |object, (name, value)| object.with(name, value.as_str()))
     }
 
@@ -205,6 +252,10 @@ impl Parameters {
             max_tokens: fields.nullable_count("maxTokens")?,
             stops: fields.strings("stops")?.into_iter().map(str::to_owned).collect(),
             context: fields.count("context")?,
+            form: match fields.optional("form") {
+                Some(_) => Some(Form::read(fields.object("form")?)?),
+                None => None,
+            },
         };
         fields.finish()?;
         Ok(parameters)

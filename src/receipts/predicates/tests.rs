@@ -229,6 +229,59 @@ fn entropy_scope() -> EntropyScope {
     EntropyScope { baseline: [6; 32], claim: "p/A".into(), into: vec!["p/A1".into()], reason: "split".into() }
 }
 
+fn inference(form: Option<Form>) -> Inference {
+    let decimal = |text: &str| text.parse().unwrap();
+    let text = |byte: u8| Text { commitment: [byte; 32], tokens_commitment: [byte + 1; 32], tokens: 3 };
+    Inference {
+        model: Model { name: "tiny.gguf".into(), sha256: [5; 32], bytes: 9, arch: "llama".into() },
+        tokenizer: [6; 32],
+        template: None,
+        clock: None,
+        prompt: text(1),
+        output: text(3),
+        parameters: Parameters {
+            temperature: decimal("0"),
+            top_k: 0,
+            top_p: decimal("1"),
+            min_p: decimal("0"),
+            typical: decimal("1"),
+            repetition: decimal("1"),
+            presence: decimal("0"),
+            frequency: decimal("0"),
+            lookback: 64,
+            bias: vec![],
+            seed: 7,
+            max_tokens: Some(9),
+            stops: vec![],
+            context: 512,
+            form,
+        },
+        engine: Engine { level: "avx2".into(), threads: 2, chunk: 9, kv: "f16".into() },
+        finish: Finish::Eos,
+        timings: Timings { prompt: decimal("1.5"), first_token: decimal("2"), decode: decimal("3") },
+    }
+}
+
+#[test]
+fn the_form_of_an_answer_is_told_where_it_had_one() {
+    for kind in [FormKind::Schema, FormKind::Grammar] {
+        let formed = inference(Some(Form { kind, sha256: [8; 32] }));
+        let payload = payload_of(&formed);
+        assert_eq!(schema_check::valid(&schema_of(&payload), predicate_in(&payload)), Ok(()));
+        assert_eq!(read::<Inference>(&formed.body()), Ok(formed));
+        let text = predicate_in(&payload).to_canonical();
+        let other = json::parse(text.replace(&format!("\"{}\"", kind.name()), "\"other\"").as_bytes()).unwrap();
+        assert!(schema_check::valid(&schema_of(&payload), &other).is_err(), "{}", other.to_canonical());
+        let Value::Object(other) = other else { panic!() };
+        assert!(read::<Inference>(&other).is_err());
+    }
+    let free = inference(None);
+    let payload = payload_of(&free);
+    assert_eq!(schema_check::valid(&schema_of(&payload), predicate_in(&payload)), Ok(()));
+    assert!(!predicate_in(&payload).to_canonical().contains("form\""), "receipts of free answers are as they were");
+    assert_eq!(read::<Inference>(&free.body()), Ok(free));
+}
+
 #[test]
 fn runs_of_tests_hold_together() {
     assert_eq!(read::<TestRun>(&test_run().body()), Ok(test_run()));

@@ -63,7 +63,7 @@ fn the_model_is_named_by_flag_variable_or_configuration() {
 #[test]
 fn names_of_repositories_are_looked_up_in_the_cache() {
     let env = scene().var("HF_HOME", "/nowhere");
-    refused(&env, 3, &["x", "-m", "a/b"], "hf download a/b");
+    refused(&env, 3, &["x", "-m", "a/b"], "bizra model pull a/b");
     let cache = env.work().join("hf");
     let env = env.var("HF_HOME", &cache.display().to_string());
     let put = |path: &str, bytes: &[u8]| env.write(&format!("hf/hub/models--a--b/{path}"), bytes);

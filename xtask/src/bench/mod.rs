@@ -6,6 +6,7 @@ mod aa;
 pub(crate) mod engine;
 mod gate;
 pub(crate) mod ledger;
+mod long;
 mod overhead;
 mod plans;
 mod report;
@@ -21,7 +22,8 @@ use crate::tools::{self, Outcome, Stopwatch};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Which benchmarks to run; all but `engine`, which runs alone, when none is named
+    /// Which benchmarks to run; when none is named, all but those that take minutes and a model of a real shape: `engine`,
+    /// which runs alone, `batch`, `session`, `lookup`, `form` and `kv`
     names: Vec<String>,
     /// Samples of each subject; of `engine` at most 5, with --full 10
     #[arg(long, default_value_t = 30)]
@@ -36,6 +38,9 @@ pub(crate) struct Args {
     /// The sizes that take seconds; this is the default
     #[arg(long)]
     quick: bool,
+    /// The model that `batch`, `session`, `lookup`, `form` and `kv` run [default: random weights in the shape of 1.1B]
+    #[arg(long, value_name = "PATH")]
+    model: Option<PathBuf>,
     #[command(flatten)]
     engine: engine::Args,
 }
@@ -68,6 +73,15 @@ const BENCHMARKS: &[Benchmark] = &[
     Benchmark { name: "plans", run: Run::Processes(plans::run) },
 ];
 
+/// Those that run only when they are named.
+const LONG: &[Benchmark] = &[
+    Benchmark { name: "batch", run: Run::Processes(long::batch) },
+    Benchmark { name: "session", run: Run::Processes(long::session) },
+    Benchmark { name: "lookup", run: Run::Processes(long::lookup) },
+    Benchmark { name: "form", run: Run::Processes(long::form) },
+    Benchmark { name: "kv", run: Run::Processes(long::kv) },
+];
+
 const ENGINE: &str = "engine";
 
 /// One line of a table: what was measured, beside what it must reach.
@@ -93,6 +107,8 @@ pub(crate) struct Setup {
     pub(crate) schedule: Schedule,
     /// The release binary of bizra.
     pub(crate) binary: PathBuf,
+    /// The model that was named.
+    pub(crate) model: Option<PathBuf>,
 }
 
 /// Subjects that did the same work in the same rounds.
@@ -172,7 +188,9 @@ fn race(args: &Args, benchmarks: Vec<&'static Benchmark>) -> Outcome {
         None => dist::build()?,
     };
     let schedule = Schedule { rounds: args.rounds, ..Schedule::default() };
-    let setup = Setup { clock: Stopwatch::start(), schedule, binary };
+    let model = args.model.as_ref().map(std::fs::canonicalize).transpose();
+    let model = model.map_err(|cause| format!("cannot find the model: {cause}"))?;
+    let setup = Setup { clock: Stopwatch::start(), schedule, binary, model };
     let mut results = Vec::new();
     for benchmark in benchmarks {
         eprintln!("{} …", benchmark.name);
@@ -203,8 +221,8 @@ fn chosen(names: &[String]) -> Outcome<Vec<&'static Benchmark>> {
         return Ok(BENCHMARKS.iter().collect());
     }
     let find = |name: &String| {
-        BENCHMARKS.iter().find(|benchmark| benchmark.name == *name).ok_or_else(|| {
-            let known: Vec<_> = BENCHMARKS.iter().map(|benchmark| benchmark.name).chain([ENGINE]).collect();
+        BENCHMARKS.iter().chain(LONG).find(|benchmark| benchmark.name == *name).ok_or_else(|| {
+            let known: Vec<_> = BENCHMARKS.iter().chain(LONG).map(|benchmark| benchmark.name).chain([ENGINE]).collect();
             format!("there is no benchmark {name}; there are: {}", known.join(", "))
         })
     };

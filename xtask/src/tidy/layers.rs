@@ -139,7 +139,7 @@ pub(crate) const HOMES: &[Home] = &[
         advice: "only src/sys/git and src/sys/ledger speak to git; declare a trait and implement it there",
     },
     Home {
-        names: &["hf_hub"],
+        names: &["hf_hub", "ureq"],
         allows: |_, path| path.starts_with("src/sys/hub"),
         advice: "only src/sys/hub downloads models",
     },

@@ -1,30 +1,11 @@
-//! `bizra model`: the model files of this machine, and what is kept of them.
+//! `bizra model cache`: packed weights that are kept.
 
-use super::infer::model::packed_folder;
-use super::{Outcome, Session};
+use crate::cli::infer::model::packed_folder;
+use crate::cli::{Outcome, Session};
 use crate::config::parse_size;
 use crate::error::{Error, Result};
 use crate::sys::packed::{self, PackedCache};
 use crate::view::model::{Cached, Entry};
-
-/// What this machine keeps of models
-#[derive(clap::Args)]
-#[command(
-    arg_required_else_help = true,
-    after_help = "\
-Examples:
-  bizra model cache list      What is kept, and how much room it takes
-  bizra model cache clear     Remove all of it"
-)]
-pub(super) struct Args {
-    #[command(subcommand)]
-    command: ModelCommand,
-}
-
-#[derive(clap::Subcommand)]
-enum ModelCommand {
-    Cache(CacheArgs),
-}
 
 /// Weights as they were packed for this processor's instructions, kept so that a model starts sooner
 ///
@@ -38,7 +19,7 @@ Examples:
   bizra model cache clear
   BIZRA_PACKED_CACHE=20GiB bizra infer -m model.gguf 'Name three primes.'"
 )]
-struct CacheArgs {
+pub(super) struct Args {
     #[command(subcommand)]
     command: CacheCommand,
 }
@@ -59,14 +40,13 @@ Examples:
     Clear,
 }
 
-pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
-    let ModelCommand::Cache(cache) = &args.command;
+pub(super) fn run(args: &Args, session: &Session) -> Result<Outcome> {
     let folder = packed_folder(&session.env).ok_or_else(|| {
         Error::cannot("no folder for what can be made again is known").hint("set HOME or XDG_CACHE_HOME")
     })?;
     let limit = session.config.get("packed-cache").and_then(parse_size).unwrap_or(0);
     let kept = PackedCache::at(folder, limit);
-    let (entries, cleared) = match cache.command {
+    let (entries, cleared) = match args.command {
         CacheCommand::List => (kept.list()?, false),
         CacheCommand::Clear => (kept.clear()?, true),
     };
