@@ -92,6 +92,13 @@ pub const SETTINGS: &[Setting] = &[
         about: "decide as if it were this time",
     },
     Setting {
+        key: "nvrtc",
+        kind: Kind::Path,
+        scope: Scope::NotByRepository("a clone must not decide what code is loaded"),
+        default: None,
+        about: "the file of NVIDIA's run-time compiler, where the system's loader doesn't find it",
+    },
+    Setting {
         key: "packed-cache",
         kind: Kind::Size,
         scope: Scope::NotByRepository("a clone must not decide what your disk is used for"),

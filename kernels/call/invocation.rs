@@ -19,7 +19,7 @@ pub struct View<'c> {
 impl<'c> Invocation<'c> {
     /// # Safety
     /// The call's pointers are valid for what the call says, and outputs overlap nothing else.
-    pub(super) unsafe fn new(call: &'c Call) -> Self {
+    pub(crate) unsafe fn new(call: &'c Call) -> Self {
         Invocation { call }
     }
 
@@ -127,6 +127,16 @@ impl<'c> View<'c> {
             return Err(Status::Unsupported);
         }
         Ok(std::array::from_fn(|i| self.tensor.strides[i]))
+    }
+
+    /// All sizes.
+    pub fn dims(&self) -> &'c [i64] {
+        self.tensor.shape.get(..self.tensor.rank as usize).unwrap_or_default()
+    }
+
+    /// All strides, in elements.
+    pub fn steps(&self) -> &'c [i64] {
+        self.tensor.strides.get(..self.tensor.rank as usize).unwrap_or_default()
     }
 
     pub fn address(&self) -> usize {

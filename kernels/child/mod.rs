@@ -7,7 +7,7 @@
 //!
 //! 1. The child confines itself ([`Containment`]): limits on memory, files and core dumps; a filter on system calls that
 //!    ends it when it starts programs, opens files to write or reaches for the network; Landlock where there is one.
-//! 2. [`Request::Load`] names a kernel, `builtin:NAME` or a library and a symbol. Several may be loaded, so that two can
+//! 2. [`Request::Load`] names a kernel, `builtin:NAME` or a library and a symbol, or has code for a GPU. Several may be loaded, so that two can
 //!    be timed in turn; each answer carries the kernel's number.
 //! 3. [`Request::Run`] has regions to map, each between two pages that nobody may touch, and calls in order. All is
 //!    mapped before the first call and unmapped after the last; the answer has each call's status and duration by the
@@ -26,6 +26,8 @@ mod memory;
 #[path = "elsewhere.rs"]
 mod memory;
 #[cfg(target_os = "linux")]
+mod place;
+#[cfg(target_os = "linux")]
 mod serve;
 #[cfg(not(target_os = "linux"))]
 use memory as serve;
@@ -34,7 +36,9 @@ pub use memory::{FORBIDDEN, Files, page_size};
 #[cfg(target_os = "linux")]
 pub(crate) use serve::now;
 pub use serve::serve;
-pub use wire::{Batch, CallSpec, File, ParamValue, Region, Reply, Request, Target, TensorSpec, Wire, read, write};
+pub use wire::{
+    Batch, CallSpec, File, ParamValue, Place, Region, Reply, Request, Target, TensorSpec, Wire, read, write,
+};
 
 /// Kernels run on Linux only, so nobody asks.
 #[cfg(not(target_os = "linux"))]

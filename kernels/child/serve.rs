@@ -1,10 +1,12 @@
 //! The child's side: confine, load, map, call, answer.
 
 use super::memory::receive;
+use super::place::{self, Loaded};
 use super::wire::{Batch, CallSpec, ParamValue, Region, Reply, Request, Target, TensorSpec};
 use super::{Containment, File, contain, page_size, read, write};
-use crate::call::abi::{ABI, Call, Function, MAX_RANK, Param, Tensor};
-use crate::call::{Entry, builtin};
+use crate::call::Entry;
+use crate::call::abi::{ABI, Call, MAX_RANK, Param, Tensor};
+use crate::gpu::Fault;
 use std::ffi::CString;
 use std::fs;
 use std::io;
@@ -24,8 +26,7 @@ fn run(lists: &[&[Entry]]) -> io::Result<()> {
     let mut socket = take_stdin()?;
     let [inputs, outputs] = receive(socket.as_fd())?;
     let last_word = map_last_word(&outputs)?;
-    let held = contain::confine(last_word);
-    let mut child = Child { lists, inputs, outputs, held, libraries: Vec::new(), kernels: Vec::new() };
+    let mut child = Child { lists, inputs, outputs, last_word, held: None, libraries: Vec::new(), kernels: Vec::new() };
     loop {
         let request = match read::<Request>(&mut socket) {
             Ok(request) => request,
@@ -65,43 +66,50 @@ struct Child<'l> {
     lists: &'l [&'l [Entry]],
     inputs: fs::File,
     outputs: fs::File,
-    held: Containment,
+    last_word: *mut u32,
+    /// None before anything was loaded that needs to be held.
+    held: Option<Containment>,
     libraries: Vec<libloading::Library>,
-    kernels: Vec<Function>,
+    kernels: Vec<Loaded>,
 }
 
 impl Child<'_> {
     fn load(&mut self, target: &Target) -> Result<Reply, String> {
-        let function = match target {
-            Target::Builtin(name) => builtin::find(self.lists, name).ok_or(format!("no kernel is named `{name}`"))?,
-            Target::Library { path, symbol } => {
-                // SAFETY: whatever the library does when it is loaded happens in this process, which is confined.
-                let library = unsafe { libloading::Library::new(path) }
-                    .map_err(|e| format!("the library can't be loaded: {e}"))?;
-                // SAFETY: the manifest says that the symbol is a kernel; if it isn't, this process pays for it.
-                let function = unsafe { library.get::<Function>(symbol.as_bytes()) }
-                    .map(|f| *f)
-                    .map_err(|_| format!("the library exports no `{symbol}`"))?;
-                self.libraries.push(library);
-                function
-            }
+        // A GPU's driver opens devices to write and asks for much else. What runs there is the kernel's machine code, on
+        // the device; the code of this process is the driver's and ours, so it is not confined for such kernels.
+        let on_device = matches!(target, Target::Cuda { .. } | Target::Wgsl { .. });
+        if self.held.is_none() && !on_device {
+            self.held = Some(contain::confine(self.last_word));
+        }
+        let (kernel, place) = match place::load(self.lists, &mut self.libraries, target) {
+            Ok(loaded) => loaded,
+            Err(Fault::Kernel(what)) => return Ok(Reply::Faulted(what)),
+            Err(Fault::Machine(why)) => return Err(why),
         };
-        self.kernels.push(function);
-        Ok(Reply::Loaded { kernel: self.kernels.len() as u32 - 1, held: self.held })
+        self.kernels.push(kernel);
+        let held = self.held.unwrap_or_default();
+        Ok(Reply::Loaded { kernel: self.kernels.len() as u32 - 1, held, place })
     }
 
-    fn batch(&self, batch: &Batch) -> Result<Reply, String> {
+    fn batch(&mut self, batch: &Batch) -> Result<Reply, String> {
         let regions = batch.regions.iter().map(|region| self.map(region)).collect::<Result<Vec<_>, _>>()?;
-        let calls =
-            batch.calls.iter().map(|call| Ready::new(call, &regions, &self.kernels)).collect::<Result<Vec<_>, _>>()?;
+        let calls = batch.calls.iter().map(|call| Ready::new(call, &regions)).collect::<Result<Vec<_>, _>>()?;
+        if calls.iter().any(|ready| ready.kernel >= self.kernels.len()) {
+            return Err("no such kernel is loaded".into());
+        }
         let mut results = Vec::with_capacity(calls.len());
         for ready in &calls {
             let call = ready.call();
             let before = now();
             // SAFETY: the call's pointers lie in regions that are mapped, as far as its sizes say; the rest is why this
             // happens in a process of its own.
-            let status = unsafe { (ready.function)(&raw const call) };
-            results.push((status, now().saturating_sub(before)));
+            let called = unsafe { self.kernels[ready.kernel].call(&call) };
+            let took = now().saturating_sub(before);
+            match called {
+                Ok((status, time)) => results.push((status, time.unwrap_or(took))),
+                Err(Fault::Kernel(what)) => return Ok(Reply::Faulted(what)),
+                Err(Fault::Machine(why)) => return Err(why),
+            }
         }
         Ok(Reply::Ran(results))
     }
@@ -160,7 +168,7 @@ impl Drop for Mapped {
 
 /// A call with all that it points to.
 struct Ready {
-    function: Function,
+    kernel: usize,
     op: u32,
     threads: u32,
     inputs: Vec<Tensor>,
@@ -171,7 +179,7 @@ struct Ready {
 }
 
 impl Ready {
-    fn new(spec: &CallSpec, regions: &[Mapped], kernels: &[Function]) -> Result<Ready, String> {
+    fn new(spec: &CallSpec, regions: &[Mapped]) -> Result<Ready, String> {
         let region = |n: u32| regions.get(n as usize).ok_or("a tensor names no region");
         let tensor = |t: &TensorSpec| -> Result<Tensor, String> {
             if t.shape.len() > MAX_RANK || t.shape.len() != t.strides.len() {
@@ -201,7 +209,7 @@ impl Ready {
             Param { key: key.as_ptr(), kind, reserved: 0, i, f }
         };
         Ok(Ready {
-            function: *kernels.get(spec.kernel as usize).ok_or("no such kernel is loaded")?,
+            kernel: spec.kernel as usize,
             op: spec.op,
             threads: spec.threads,
             inputs: spec.inputs.iter().map(tensor).collect::<Result<_, _>>()?,

@@ -1,6 +1,8 @@
 //! What parent and child say to each other: little-endian numbers, each message with its length before it.
 
 use super::Containment;
+use crate::gpu::Source;
+use crate::gpu::plan::Rule;
 use std::io::{self, Read, Write};
 
 /// No message is longer; whoever sends more is broken.
@@ -9,7 +11,37 @@ const LONGEST: usize = 64 << 20;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
     Builtin(String),
-    Library { path: String, symbol: String },
+    Library {
+        path: String,
+        symbol: String,
+    },
+    /// CUDA C++ that a C++ compiler has made a library of: see [`crate::gpu::emulator`].
+    Emulated {
+        library: String,
+        rule: Rule,
+    },
+    /// Machine code for an NVIDIA GPU.
+    Cuda {
+        code: Vec<u8>,
+        entry: String,
+        rule: Rule,
+    },
+    /// WGSL, for what Vulkan finds; the number is that of the operation.
+    Wgsl {
+        source: Source,
+        entry: String,
+        op: u32,
+        rule: Rule,
+    },
+}
+
+/// What a kernel runs on, where that is not the process itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    pub device: String,
+    pub driver: String,
+    /// A driver that has the CPU do it.
+    pub software: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,9 +105,12 @@ pub enum Reply {
     Loaded {
         kernel: u32,
         held: Containment,
+        place: Option<Place>,
     },
     /// Each call's status and nanoseconds.
     Ran(Vec<(i32, u64)>),
+    /// A kernel did what none may, and was seen doing it.
+    Faulted(String),
     Refused(String),
 }
 
@@ -205,6 +240,9 @@ records! {
     CallSpec { kernel, op, threads, inputs, outputs, params, workspace }
     Batch { regions, calls }
     Containment { limits, system_calls, landlock }
+    Rule { block, tile }
+    Source { name, text, headers }
+    Place { device, driver, software }
 }
 
 impl Wire for (u32, u64, u64) {
@@ -265,12 +303,36 @@ impl Wire for Target {
                 path.put(to);
                 symbol.put(to);
             }
+            Target::Emulated { library, rule } => {
+                2u8.put(to);
+                library.put(to);
+                rule.put(to);
+            }
+            Target::Cuda { code, entry, rule } => {
+                3u8.put(to);
+                code.put(to);
+                entry.put(to);
+                rule.put(to);
+            }
+            Target::Wgsl { source, entry, op, rule } => {
+                4u8.put(to);
+                source.put(to);
+                entry.put(to);
+                op.put(to);
+                rule.put(to);
+            }
         }
     }
     fn take(from: &mut &[u8]) -> Option<Self> {
         match u8::take(from)? {
             0 => String::take(from).map(Target::Builtin),
             1 => Some(Target::Library { path: String::take(from)?, symbol: String::take(from)? }),
+            2 => Some(Target::Emulated { library: Wire::take(from)?, rule: Wire::take(from)? }),
+            3 => Some(Target::Cuda { code: Wire::take(from)?, entry: Wire::take(from)?, rule: Wire::take(from)? }),
+            4 => {
+                let (source, entry) = (Wire::take(from)?, Wire::take(from)?);
+                Some(Target::Wgsl { source, entry, op: Wire::take(from)?, rule: Wire::take(from)? })
+            }
             _ => None,
         }
     }
@@ -301,10 +363,11 @@ impl Wire for Request {
 impl Wire for Reply {
     fn put(&self, to: &mut Vec<u8>) {
         match self {
-            Reply::Loaded { kernel, held } => {
+            Reply::Loaded { kernel, held, place } => {
                 0u8.put(to);
                 kernel.put(to);
                 held.put(to);
+                place.put(to);
             }
             Reply::Ran(results) => {
                 1u8.put(to);
@@ -314,13 +377,18 @@ impl Wire for Reply {
                 2u8.put(to);
                 why.put(to);
             }
+            Reply::Faulted(what) => {
+                3u8.put(to);
+                what.put(to);
+            }
         }
     }
     fn take(from: &mut &[u8]) -> Option<Self> {
         match u8::take(from)? {
-            0 => Some(Reply::Loaded { kernel: u32::take(from)?, held: Wire::take(from)? }),
+            0 => Some(Reply::Loaded { kernel: Wire::take(from)?, held: Wire::take(from)?, place: Wire::take(from)? }),
             1 => Vec::take(from).map(Reply::Ran),
             2 => String::take(from).map(Reply::Refused),
+            3 => String::take(from).map(Reply::Faulted),
             _ => None,
         }
     }

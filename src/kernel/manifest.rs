@@ -194,7 +194,14 @@ record! {
 
 record! {
     /// A source file, from the manifest's folder, and the function in it
-    Source_ { source: Text, entry: Text, launch: Named<Values> }
+    Source_ {
+        source: Text,
+        entry: Text,
+        /// Files that it includes; in WGSL, which are put before it
+        with: Vec<Text>,
+        /// `block`, the threads of a block, and `tile`, what of the output a block computes
+        launch: Named<Values>,
+    }
 }
 
 record! {
@@ -369,6 +376,7 @@ impl Manifest {
                 Some("add `cpu: {entry: …}`".into()),
             );
         }
+        super::gpu::check(self, reader);
         if !self.contract.mutates.is_empty() {
             let span = self.contract.mutates[0].span;
             reader.refuse(span, "kernels here may not change their inputs", Some("write `mutates: []`".into()));

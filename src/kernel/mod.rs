@@ -6,6 +6,7 @@
 //! is one case from seed to verdict, [`report`] a kernel's whole trial, [`selftest`] the verifier's trial of itself.
 //! What is claimed of speed: [`claims`] has the grammar, [`timing`] the sessions, [`speed`] joins them.
 //! [`explain`] tells of a case without any kernel, and [`builtin`] has the manifests of the engine's own.
+//! [`gpu`] makes sources for GPUs ready to run, or says how far they got.
 //! [`compare`] holds two kernels against each other.
 
 pub mod builtin;
@@ -15,6 +16,7 @@ pub mod compare;
 pub mod explain;
 pub mod float;
 pub mod gates;
+pub mod gpu;
 pub mod inputs;
 pub mod manifest;
 pub mod op;

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use sha2::{Digest as _, Sha256};
+
 use super::case::{Case, Data};
+use super::gpu::Ready;
 use super::manifest::Manifest;
 use super::op;
 use super::plan::{Coverage, Effort, plan};
@@ -49,6 +52,14 @@ pub struct Failed {
     pub failure: Failure,
 }
 
+/// Something that was made of a source, by its digest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Made {
+    pub what: String,
+    pub by: String,
+    pub sha256: [u8; 32],
+}
+
 #[derive(Clone, Debug)]
 pub struct Report {
     pub id: String,
@@ -68,6 +79,10 @@ pub struct Report {
     pub worst_case: Option<Case>,
     pub against_plain: f64,
     pub containment: Containment,
+    /// What was made of a source on the way.
+    pub made: Vec<Made>,
+    /// Steps that were left out, and why.
+    pub left_out: Vec<String>,
     /// Whether all that was planned was run.
     pub complete: bool,
     pub seconds: f64,
@@ -121,9 +136,40 @@ impl Report {
             worst_case: None,
             against_plain: 0.0,
             containment: Containment::default(),
+            made: Vec::new(),
+            left_out: Vec::new(),
             complete: true,
             seconds: 0.0,
         }
+    }
+}
+
+impl Report {
+    /// A report of what was made ready, before anything has run.
+    pub fn ready(manifest: &Manifest, backend: &'static str, ready: &Ready) -> Report {
+        let race = |(case, said): &(Case, String)| {
+            let failure = Failure::Broken(Broken::Faulted(format!("the thread sanitizer saw a race: {said}")));
+            Failed { case: case.clone(), stage: "races", failure }
+        };
+        let made = |artefact: &super::gpu::Artefact| Made {
+            what: artefact.what.clone(),
+            by: artefact.by.clone(),
+            sha256: Sha256::digest(&artefact.bytes).into(),
+        };
+        Report {
+            level: ready.level.clone(),
+            made: ready.artefacts.iter().map(made).collect(),
+            left_out: ready.left_out.clone(),
+            failures: ready.races.iter().take(ENOUGH_FAILURES).map(race).collect(),
+            ..Report::skipped(manifest, backend, String::new())
+        }
+    }
+
+    /// With what came of its making.
+    #[must_use]
+    pub fn made(self, ready: Report) -> Report {
+        let Report { made, left_out, .. } = ready;
+        Report { made, left_out, ..self }
     }
 }
 

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bizra_kernels::call::DType;
-pub use bizra_kernels::child::{Containment, ParamValue, Target};
+pub use bizra_kernels::child::{Containment, ParamValue, Place, Target};
 
 use super::op::Op;
 
@@ -128,6 +128,8 @@ pub enum Broken {
     TimedOut(u64),
     /// It did what kernels may not.
     Forbidden(String),
+    /// What runs it, a device or what stands for one, saw it go wrong.
+    Faulted(String),
     /// It wrote more to its streams than is kept.
     TooMuchOutput(u64),
     /// The machine can't run kernels at all.
@@ -140,6 +142,7 @@ impl fmt::Display for Broken {
             Broken::Load(why) | Broken::Machine(why) => f.write_str(why),
             Broken::Crashed(how) => write!(f, "the kernel's process ended: {how}"),
             Broken::TimedOut(seconds) => write!(f, "the kernel did not return within {seconds} s and was ended"),
+            Broken::Faulted(what) => write!(f, "the kernel went wrong: {what}"),
             Broken::Forbidden(what) => write!(f, "the kernel was ended: {what}"),
             Broken::TooMuchOutput(bytes) => write!(f, "the kernel was ended: it printed more than {bytes} bytes"),
         }
@@ -155,4 +158,9 @@ pub trait Runner {
 
     /// What holds the kernels.
     fn containment(&self) -> Containment;
+
+    /// What the kernel that was loaded last runs on, where that is a device.
+    fn place(&self) -> Option<&Place> {
+        None
+    }
 }

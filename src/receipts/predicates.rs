@@ -29,7 +29,8 @@ pub use inference::{
 };
 pub use kernel_selftest::{KernelTrial, Tried as TriedKernel};
 pub use kernel_verification::{
-    Failure as KernelFailure, KernelVerification, SelfTest as KernelSelfTest, Verified as VerifiedKernel,
+    Failure as KernelFailure, KernelVerification, Made as KernelArtefact, SelfTest as KernelSelfTest,
+    Verified as VerifiedKernel,
 };
 pub use key_event::KeyEvent;
 pub use policy_event::{PolicyAction, PolicyEvent};

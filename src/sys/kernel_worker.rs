@@ -21,7 +21,7 @@ use bizra_kernels::child::{
 use bizra_kernels::os;
 
 use crate::env::Clock;
-use crate::kernel::run::{Batch, Blank, Broken, Containment, Done, Edge, Invoke, Runner, Target, Tensor};
+use crate::kernel::run::{Batch, Blank, Broken, Containment, Done, Edge, Invoke, Place, Runner, Target, Tensor};
 
 /// What a kernel may print before it is ended.
 const MOST_OUTPUT: u64 = 1 << 20;
@@ -35,10 +35,10 @@ pub struct Conditions {
     pub program: PathBuf,
     /// The folder that libraries are found from, as programs are started with it.
     pub library_path: Option<std::ffi::OsString>,
+    /// Variables that say which GPU or driver to take, such as `CUDA_VISIBLE_DEVICES` and `VK_DRIVER_FILES`.
+    pub drivers: Vec<(std::ffi::OsString, std::ffi::OsString)>,
     /// For one batch.
     pub limit: Duration,
-    /// What libraries with threads of their own are told to use, where it matters.
-    pub threads: Option<u32>,
 }
 
 pub struct Worker<'c> {
@@ -46,6 +46,9 @@ pub struct Worker<'c> {
     clock: &'c dyn Clock,
     running: Option<Running>,
     held: Containment,
+    place: Option<Place>,
+    /// Whether the kernels of the running process are those of a device, which is not confined.
+    on_device: bool,
 }
 
 struct Running {
@@ -64,7 +67,7 @@ struct Said {
 
 impl<'c> Worker<'c> {
     pub fn new(conditions: Conditions, clock: &'c dyn Clock) -> Self {
-        Worker { conditions, clock, running: None, held: Containment::default() }
+        Worker { conditions, clock, running: None, held: Containment::default(), place: None, on_device: false }
     }
 
     fn start(&mut self) -> Result<&mut Running, Broken> {
@@ -86,9 +89,9 @@ impl<'c> Worker<'c> {
         if let Some(path) = &self.conditions.library_path {
             command.env("LD_LIBRARY_PATH", path);
         }
-        if let Some(threads) = self.conditions.threads {
-            command.env("RAYON_NUM_THREADS", threads.to_string());
-        }
+        // A driver in software keeps compiled kernels in files, and one looks for windows; neither is wanted.
+        command.env("MESA_SHADER_CACHE_DISABLE", "true").env("NODEVICE_SELECT", "1");
+        command.envs(self.conditions.drivers.iter().map(|(name, value)| (name, value)));
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).current_dir("/");
         let mut child = os::own_group(&mut command).spawn()?;
         // What the command holds of the child's end has to close, or its death is never noticed.
@@ -242,13 +245,21 @@ fn spec(placed: Placed, dtype: u32, shape: &[i64], strides: &[i64]) -> TensorSpe
 }
 
 impl Runner for Worker<'_> {
+    /// Kernels of a device and others don't share a process: the first of the other kind ends it.
     fn load(&mut self, target: &Target) -> Result<u32, Broken> {
+        let on_device = matches!(target, Target::Cuda { .. } | Target::Wgsl { .. });
+        if on_device != self.on_device {
+            self.running = None;
+        }
+        self.on_device = on_device;
         match self.ask(&Request::Load(target.clone()))? {
-            Reply::Loaded { kernel, held } => {
+            Reply::Loaded { kernel, held, place } => {
                 self.held = held;
+                self.place = place;
                 Ok(kernel)
             }
             Reply::Refused(why) => Err(Broken::Load(why)),
+            Reply::Faulted(what) => Err(Broken::Faulted(what)),
             Reply::Ran(_) => Err(Broken::Crashed("it answered another question".into())),
         }
     }
@@ -310,6 +321,7 @@ impl Runner for Worker<'_> {
         let results = match reply {
             Reply::Ran(results) if results.len() == calls.len() => results,
             Reply::Refused(why) => return Err(Broken::Machine(why)),
+            Reply::Faulted(what) => return Err(Broken::Faulted(what)),
             _ => return Err(Broken::Crashed("it answered another question".into())),
         };
         let files = &self.start()?.files;
@@ -346,5 +358,9 @@ impl Runner for Worker<'_> {
 
     fn containment(&self) -> Containment {
         self.held
+    }
+
+    fn place(&self) -> Option<&Place> {
+        self.place.as_ref()
     }
 }

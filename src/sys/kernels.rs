@@ -23,6 +23,8 @@ pub struct Known {
     pub source: Source,
     pub sha256: [u8; 32],
     pub manifest: Manifest,
+    /// Whether it came with the program, and the files that it names too.
+    pub own: bool,
 }
 
 /// `kernels/*/kernel.yaml` and `kernels/*/NAME.kernel.yaml` below a root.
@@ -68,6 +70,7 @@ pub fn read(bytes: &[u8], shown: &Path, folder: &Path) -> Result<Known, Vec<Erro
             source,
             sha256: Sha256::digest(bytes).into(),
             manifest,
+            own: false,
         }),
         Err(problems) if problems.is_empty() => Err(vec![
             Error::invalid("this is no kernel's manifest").at(Place::file(shown)).hint("begin with `bizra: kernel/v1`"),
@@ -76,11 +79,30 @@ pub fn read(bytes: &[u8], shown: &Path, folder: &Path) -> Result<Known, Vec<Erro
     }
 }
 
+/// The text of a file that a manifest names, of those that come with the program if the manifest does.
+pub fn text(known: &Known, path: &str) -> Result<String> {
+    if known.own {
+        let mut full: Vec<&str> = known.folder.to_str().unwrap_or_default().split('/').collect();
+        for part in path.split('/') {
+            if part == ".." { full.truncate(full.len().saturating_sub(1)) } else { full.push(part) }
+        }
+        let full = full.join("/");
+        let text = builtin::SOURCES.iter().find(|(name, _)| *name == full).map(|(_, text)| (*text).to_owned());
+        return text.ok_or_else(|| Error::invalid(format!("there is no {full} among what comes with this program")));
+    }
+    let path = known.folder.join(path);
+    let bytes = files::read_at_most(&path, MOST_BYTES)?;
+    String::from_utf8(bytes).map_err(|_| Error::invalid("this is no text in UTF-8").at(Place::file(&path)))
+}
+
 /// The manifests of the engine's own kernels.
 pub fn own() -> Result<Vec<Known>, Vec<Error>> {
     builtin::MANIFESTS
         .iter()
-        .map(|(path, text)| read(text.as_bytes(), Path::new(path), Path::new(path).parent().unwrap_or(Path::new("."))))
+        .map(|(path, text)| {
+            let (path, folder) = (Path::new(path), Path::new(path).parent().unwrap_or(Path::new(".")));
+            read(text.as_bytes(), path, folder).map(|known| Known { own: true, ..known })
+        })
         .collect()
 }
 
@@ -125,6 +147,16 @@ domain: {R: 1..8, N: [1, 7]}
     fn the_engines_own_manifests_are_valid_and_distinct() {
         let all = own().unwrap();
         assert!(all.len() >= 14);
+        // Everything that they name is there, the same from the files as from within.
+        for known in &all {
+            for target in [&known.manifest.targets.cuda, &known.manifest.targets.wgpu].into_iter().flatten() {
+                for path in [&target.source].into_iter().chain(&target.with) {
+                    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(&known.folder);
+                    let file = text(&Known { own: false, folder, ..known.clone() }, &path.value).unwrap();
+                    assert_eq!(text(known, &path.value).unwrap(), file, "{}", path.value);
+                }
+            }
+        }
         assert!(distinct(&all).is_empty());
         let twice: Vec<Known> = all.iter().chain(&all[..1]).cloned().collect();
         assert_eq!(distinct(&twice).len(), 1);

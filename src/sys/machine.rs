@@ -290,6 +290,7 @@ fn models(vars: &Vars) -> Check {
     let shown = folder.display().to_string();
     let Ok(entries) = std::fs::read_dir(&folder) else {
         return Check::new(Subject::Models, State::Missing, format!("{shown} is not there yet"))
+            .hint("bizra model pull REPO:QUANT")
             .fact("path", Fact::Text(shown));
     };
     let count = entries.flatten().filter(|e| e.file_name().to_string_lossy().starts_with("models--")).count();

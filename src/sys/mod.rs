@@ -1,6 +1,7 @@
 //! The world outside, one thing a file. The only code that touches the file system, git, devices and processes.
 
 pub mod confined;
+pub mod cxx;
 pub mod exchange;
 pub mod files;
 pub mod folders;
@@ -9,6 +10,7 @@ pub mod git_code;
 pub mod git_files;
 pub mod git_history;
 pub mod git_units;
+pub mod gpu;
 pub mod hub;
 pub mod index;
 #[cfg(unix)]

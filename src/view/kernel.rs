@@ -146,6 +146,20 @@ impl Verified {
                 .text(format!("{}: {told}", report.level.word()))
                 .hanging(10);
             page.line(line);
+            let on = match &report.level {
+                Level::RanEmulated { emulator } => Some(emulator),
+                Level::RanOnDevice { device } if report.backend != "cpu" => Some(device),
+                _ => None,
+            };
+            on.iter().for_each(|on| page.line(Line::new().toned(Tone::Dim, format!("  on {on}")).hanging(4)));
+            for made in &report.made {
+                let digest = &hex::encode(&made.sha256)[..16];
+                page.line(Line::new().toned(Tone::Dim, format!("  {}, {}: {digest}…", made.what, made.by)).hanging(4));
+            }
+            // A reason for having skipped all was told already.
+            for what in report.left_out.iter().filter(|_| outcome != Outcome::Skipped) {
+                page.line(Line::new().toned(Tone::Dim, format!("  {what}")).hanging(4));
+            }
             for failed in &report.failures {
                 page.line(Line::new().text("  ").toned(Tone::Bad, say(failed)).hanging(4));
                 page.line(Line::new().toned(Tone::Dim, format!("  {}", failed.case)).hanging(4));
@@ -251,6 +265,7 @@ impl Verified {
                     "rules": [
                         rule("correctness", "A kernel's answer is the truth, within its bounds"),
                         rule("determinism", "A kernel gives the same bits again"),
+                        rule("races", "No two threads of a block meet at an address without a barrier"),
                     ],
                 } },
                 "results": results,
@@ -346,6 +361,8 @@ impl View for Verified {
                     "worst_of_bound": value(report.worst),
                     "worst_case": report.worst_case.as_ref().map(ToString::to_string),
                     "errors_against_plain": value(report.against_plain),
+                    "made": report.made.iter().map(|m| json!({ "what": m.what, "by": m.by, "sha256": hex::encode(&m.sha256) })).collect::<Vec<_>>(),
+                    "left_out": report.left_out,
                     "not_contained": report.containment.missing(),
                     "complete": report.complete,
                     "failures": report.failures.iter().map(failure_json).collect::<Vec<_>>(),

@@ -25,7 +25,7 @@ impl Clock for Still {
 fn worker(seconds: u64) -> Worker<'static> {
     let limit = Duration::from_secs(seconds);
     let conditions =
-        Conditions { program: env!("CARGO_BIN_EXE_bizra").into(), library_path: None, limit, threads: None };
+        Conditions { program: env!("CARGO_BIN_EXE_bizra").into(), library_path: None, drivers: Vec::new(), limit };
     Worker::new(conditions, &Still)
 }
 

@@ -15,6 +15,8 @@ mod infer;
 mod init;
 #[cfg(target_os = "linux")]
 mod kernel;
+#[cfg(target_os = "linux")]
+mod kernel_gpu;
 mod kernel_pipeline;
 #[cfg(target_os = "linux")]
 mod kernel_worker;

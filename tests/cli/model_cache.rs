@@ -71,6 +71,12 @@ fn what_was_reviewed_is_written_down_and_taken_again() {
     "#);
     let again = env.run(&["model", "pull", "a/b:Q4_0", "--lock"]);
     assert!(again.stderr.contains("says so already"), "{again}");
+    // One lock for the repository, wherever in it one stands; other files of the commit join it.
+    env.write("deep/er/x", "");
+    let ran = env.run_in(env.work().join("deep/er"), &["model", "pull", "a/b:Q8_0", "--lock"]);
+    assert_eq!(ran.code, 0, "{ran}");
+    assert!(lock_of(&env).contains("b-Q8_0.gguf") && lock_of(&env).contains("b-Q4_0.gguf"), "{}", lock_of(&env));
+    refused(&env.run(&["model", "pull", "a/b", "--locked"]), 2, "name one: b-Q4_0.gguf, b-Q8_0.gguf");
     // Elsewhere, from nothing but the lock.
     let other = at(&hub);
     other.git(&["init", "-q"]);
@@ -78,7 +84,7 @@ fn what_was_reviewed_is_written_down_and_taken_again() {
     let ran = other.run(&["model", "pull", "--locked"]);
     assert_eq!(ran.code, 0, "{ran}");
     assert_eq!(other.run(&["infer", "-m", "a/b:Q4_0", "-n", "1", "x"]).code, 0, "the name means the locked commit");
-    for more in [&["a/b:Q4_0"][..], &["a/b"], &["a/b", "--offline"]] {
+    for more in [&["a/b:Q4_0"][..], &["a/b:Q8_0"], &["a/b:Q4_0", "--offline"], &["--offline"]] {
         let ran = other.run(&[&["model", "pull", "--locked"], more].concat());
         assert_eq!(ran.code, 0, "{ran}");
     }

@@ -164,6 +164,18 @@ fn what_is_not_clear_is_not_guessed() {
 }
 
 #[test]
+fn files_in_folders_keep_their_places() {
+    let hub = Hub::of(repository().file("F16/b-F16.gguf", tiny()));
+    let env = at(&hub);
+    for name in ["a/b:F16", "a/b:F16/b-F16.gguf"] {
+        assert_eq!(env.run(&["model", "pull", name]).code, 0, "{name}");
+        assert_eq!(env.run(&["tokens", "-m", name, "x"]).code, 0, "{name}");
+    }
+    let at = home(&env).join("snapshots").join(COMMIT).join("F16/b-F16.gguf");
+    assert_eq!(std::fs::read(&at).expect("the link leads to it"), tiny());
+}
+
+#[test]
 fn a_safetensors_folder_comes_whole() {
     let index = r#"{"weight_map": {"x": "model-00001-of-00002.safetensors", "y": "model-00002-of-00002.safetensors"}}"#;
     let shards = Repository::new("a/b")

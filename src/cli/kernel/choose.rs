@@ -20,7 +20,7 @@ pub(super) struct Choice {
     /// Only kernels of this operation
     #[arg(long, value_name = "OP", value_parser = op)]
     pub(super) op: Option<Op>,
-    /// Only on these backends
+    /// On these backends [default for verify: cpu]
     #[arg(long, value_name = "BACKEND", value_delimiter = ',', value_parser = BACKENDS)]
     pub(super) backend: Vec<String>,
 }
@@ -61,6 +61,14 @@ fn all_told(session: &mut Session, mut problems: Vec<Error>) -> Error {
 }
 
 impl Choice {
+    /// The same choice, with these backends where none was asked for.
+    pub(super) fn on(&self, backends: &[String]) -> Choice {
+        let default = || if backends.is_empty() { vec!["cpu".to_owned()] } else { backends.to_vec() };
+        let mut backend = if self.backend.is_empty() { default() } else { self.backend.clone() };
+        backend.extend(backends.iter().filter(|b| !self.backend.is_empty() && !self.backend.contains(b)).cloned());
+        Choice { glob: self.glob.clone(), op: self.op, backend }
+    }
+
     /// The kernels that were asked for; never none.
     pub(super) fn pick(&self, session: &mut Session) -> Result<Vec<Known>> {
         let (mut all, name) = match &self.glob {
@@ -78,6 +86,7 @@ impl Choice {
         if let Some(op) = self.op {
             all.retain(|k| k.manifest.op() == op);
         }
+        let elsewhere = all.first().map(|k| BACKENDS.into_iter().filter(|b| has(k, b)).collect::<Vec<_>>());
         if !self.backend.is_empty() {
             all.retain(|k| self.backend.iter().any(|b| has(k, b)));
         }
@@ -85,6 +94,11 @@ impl Choice {
             // Nothing that was looked at is no yes.
             let error = Error::invalid("no kernel fits what was asked for");
             let near = name.and_then(|n| crate::error::nearest(n, ids.iter().map(String::as_str)));
+            if let Some(backends) = elsewhere {
+                let asked = self.backend.join(", ");
+                return Err(Error::invalid(format!("no kernel that was asked for has a target for {asked}"))
+                    .hint(format!("try --backend {}", backends.join(","))));
+            }
             return Err(match near {
                 Some(near) => error.hint(format!("did you mean `{near}`?")),
                 None => error.hint("`bizra kernel list` names them all"),

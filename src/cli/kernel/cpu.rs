@@ -1,5 +1,6 @@
 //! Kernels on the processor: of the engine, or of a shared library.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
@@ -80,19 +81,40 @@ pub(super) fn refused(known: &Known, broken: &Broken) -> Error {
 /// Work with a process that runs kernels.
 pub(super) fn with_worker<T>(
     program: Option<&Path>,
-    library_path: Option<std::ffi::OsString>,
+    library_path: Option<OsString>,
     clock: &dyn Clock,
     work: impl FnOnce(&mut dyn Runner) -> T,
 ) -> Result<T> {
-    with_patience(PATIENCE, program, library_path, clock, work)
+    with_process(program, library_path, Vec::new(), clock, work)
 }
 
 /// The same with another limit for a batch of calls.
-#[cfg(unix)]
 pub(super) fn with_patience<T>(
     limit: Duration,
     program: Option<&Path>,
-    library_path: Option<std::ffi::OsString>,
+    clock: &dyn Clock,
+    work: impl FnOnce(&mut dyn Runner) -> T,
+) -> Result<T> {
+    started(limit, program, None, Vec::new(), clock, work)
+}
+
+/// The same with variables that drivers go by.
+pub(super) fn with_process<T>(
+    program: Option<&Path>,
+    library_path: Option<OsString>,
+    drivers: Vec<(OsString, OsString)>,
+    clock: &dyn Clock,
+    work: impl FnOnce(&mut dyn Runner) -> T,
+) -> Result<T> {
+    started(PATIENCE, program, library_path, drivers, clock, work)
+}
+
+#[cfg(unix)]
+fn started<T>(
+    limit: Duration,
+    program: Option<&Path>,
+    library_path: Option<OsString>,
+    drivers: Vec<(OsString, OsString)>,
     clock: &dyn Clock,
     work: impl FnOnce(&mut dyn Runner) -> T,
 ) -> Result<T> {
@@ -100,15 +122,16 @@ pub(super) fn with_patience<T>(
     let Some(program) = program else {
         return Err(Error::cannot("this program's own file can't be found, so kernels can't be given a process"));
     };
-    let conditions = Conditions { program: program.to_owned(), library_path, limit, threads: None };
+    let conditions = Conditions { program: program.to_owned(), library_path, drivers, limit };
     Ok(work(&mut Worker::new(conditions, clock)))
 }
 
 #[cfg(not(unix))]
-pub(super) fn with_patience<T>(
+fn started<T>(
     _: Duration,
     _: Option<&Path>,
-    _: Option<std::ffi::OsString>,
+    _: Option<OsString>,
+    _: Vec<(OsString, OsString)>,
     _: &dyn Clock,
     _: impl FnOnce(&mut dyn Runner) -> T,
 ) -> Result<T> {

@@ -4,6 +4,7 @@ mod choose;
 mod compare;
 mod cpu;
 mod explain;
+mod gpu;
 mod list;
 mod receipt;
 mod selftest;

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::kernel::plan::Effort;
 use crate::kernel::report::Report;
 use crate::kernel::run::Level;
-use crate::receipts::predicates::{KernelFailure, KernelSelfTest, KernelVerification, VerifiedKernel};
+use crate::receipts::predicates::{KernelArtefact, KernelFailure, KernelSelfTest, KernelVerification, VerifiedKernel};
 use crate::receipts::statement::{Draft, Subject};
 use crate::view::kernel::say;
 
@@ -62,6 +62,11 @@ pub(super) fn draft(told: &Told<'_>, self_test: KernelSelfTest) -> Result<Draft>
             },
             manifest: known.sha256,
             code: *code,
+            made: report
+                .made
+                .iter()
+                .map(|m| KernelArtefact { what: cut(&m.what, 64), by: cut(&m.by, 64), sha256: m.sha256 })
+                .collect(),
             cases: report.ran as u64,
             counted: report.counted as u64,
             repeated: report.repeated as u64,

@@ -195,7 +195,7 @@ fn tried(
             })
         };
         let own = Wanted { seed: seed.wrapping_add(number as u64), ..wanted.clone() };
-        let answer = cpu::with_patience(PATIENCE, program, None, clock, |runner| {
+        let answer = cpu::with_patience(PATIENCE, program, clock, |runner| {
             selftest::one(runner, one, &own, &|| clock.monotonic(), &say_failure, &mut claim)
         })?;
         match answer {

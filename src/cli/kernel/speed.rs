@@ -73,8 +73,8 @@ pub(super) fn claim(
     let conditions = Conditions {
         program: bench.program.to_owned(),
         library_path: bench.library_path.clone(),
+        drivers: Vec::new(),
         limit: bench.limit,
-        threads: Some(bench.threads),
     };
     let start = || -> Box<dyn Runner + '_> { Box::new(Worker::new(conditions.clone(), bench.clock)) };
     let party = |name: &String| Party { name: name.clone(), target: Target::Builtin(name.clone()), workspace: 0 };

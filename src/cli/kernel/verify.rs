@@ -10,16 +10,16 @@ use sha2::{Digest as _, Sha256};
 use super::super::{Outcome, Session};
 use super::choose::{BACKENDS, Choice, Known};
 use super::cpu::{self, Prepared};
+use super::gpu::{self, Around};
 use super::{receipt, speed};
-use crate::env::Clock;
 use crate::error::{Error, Exit, Place, Result};
 use crate::kernel::case::Case;
+use crate::kernel::gpu::Backend;
 use crate::kernel::plan::Effort;
 use crate::kernel::report::{self, Report, Wanted};
 use crate::kernel::run::Level;
 use crate::plan::gate::glob;
-use crate::sys::files;
-use crate::sys::machine;
+use crate::sys::{files, machine};
 use crate::ui::Unit;
 use crate::view::kernel::{Format, Verified, say};
 
@@ -36,6 +36,7 @@ Examples:
   bizra kernel verify 'attention-*' --only correctness
   bizra kernel verify attention-f32 --quick --claim all
   bizra kernel verify mine.kernel.yaml --format junit
+  bizra kernel verify '*-gpu' --backend cuda,wgpu --quick
   bizra kernel verify matmul-float --case 'matmul/M=3,N=17,K=64/f32/normal/plain/t1/000000000000002a'")]
 pub(super) struct Args {
     #[command(flatten)]
@@ -95,12 +96,13 @@ struct Job<'k> {
 }
 
 pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
-    let kernels = args.choice.pick(session)?;
+    let choice = args.choice.on(&args.require);
+    let kernels = choice.pick(session)?;
     let replayed = replayed(args, session, &kernels)?;
     let seed: [u8; 8] = session.random()?;
     let jobs: Vec<Job<'_>> = kernels
         .iter()
-        .flat_map(|known| args.choice.backends(known).into_iter().map(move |backend| (known, backend)))
+        .flat_map(|known| choice.backends(known).into_iter().map(move |backend| (known, backend)))
         .flat_map(|(known, backend)| match &replayed {
             None => vec![Job { known, backend, only: None }],
             Some(cases) => {
@@ -187,7 +189,8 @@ fn refusals(job: &Job<'_>, report: &Report, args: &Args) -> Vec<Error> {
             id.to_owned()
         };
         let error = Error::new(Exit::No, format!("{id} on {}: {}", job.backend, say(failed)));
-        all.push(error.hint(format!("bizra kernel verify {file} --case '{}'", failed.case)));
+        let on = if job.backend == "cpu" { String::new() } else { format!(" --backend {}", job.backend) };
+        all.push(error.hint(format!("bizra kernel verify {file}{on} --case '{}'", failed.case)));
     }
     match &report.level {
         Level::Skipped { reason } if all.is_empty() => {
@@ -197,6 +200,11 @@ fn refusals(job: &Job<'_>, report: &Report, args: &Args) -> Vec<Error> {
         _ if all.is_empty() && !report.complete => {
             let error = Error::new(Exit::Undecided, format!("{id} on {}: time ran out", job.backend));
             all.push(error.hint("give it a larger --budget, or --quick"));
+        }
+        Level::Parsed | Level::Compiled if all.is_empty() => {
+            let exit = if args.require.iter().any(|b| b == job.backend) { Exit::Cannot } else { Exit::Undecided };
+            let (level, why) = (report.level.word(), report.left_out.join("; "));
+            all.push(Error::new(exit, format!("{id} on {}: {level} and no more: {why}", job.backend)));
         }
         _ if all.is_empty() && report.counted + report.repeated == 0 => {
             let about = "no case that was run could have refused it";
@@ -262,9 +270,14 @@ enum Event {
 /// Tries all, two at a time where there are two processors; the reports in order, each with its code's digest.
 fn all(session: &mut Session, jobs: &[Job<'_>], wanted: &Wanted) -> Result<Vec<(Report, Option<[u8; 32]>)>> {
     let clock = &*session.env.clock;
-    let (program, library_path) =
-        (session.env.program.clone(), session.env.vars.get_os("LD_LIBRARY_PATH").map(ToOwned::to_owned));
     let interrupt = &session.env.interrupt;
+    let around = Around {
+        clock,
+        vars: &session.env.vars,
+        interrupt,
+        program: session.env.program.as_deref(),
+        nvrtc: session.config.get("nvrtc").map(|path| files::from(&session.env.cwd, Path::new(path))),
+    };
     let _held = interrupt.defer();
     let next = Mutex::new(0..jobs.len());
     let (tell, told) = mpsc::channel();
@@ -272,13 +285,13 @@ fn all(session: &mut Session, jobs: &[Job<'_>], wanted: &Wanted) -> Result<Vec<(
     let mut results: Vec<Option<Result<(Report, Option<[u8; 32]>)>>> = jobs.iter().map(|_| None).collect();
     std::thread::scope(|scope| {
         for _ in 0..bizra_kernels::default_threads().clamp(1, 4).min(jobs.len()) {
-            let (tell, next, program, library_path) = (tell.clone(), &next, &program, &library_path);
+            let (tell, next, around) = (tell.clone(), &next, &around);
             scope.spawn(move || {
                 loop {
                     let taken = next.lock().unwrap_or_else(std::sync::PoisonError::into_inner).next();
                     let Some(number) = taken.filter(|_| !interrupt.requested()) else { return };
                     let mut step = |done, all| drop(tell.send(Event::Step(number, done, all)));
-                    let result = one(&jobs[number], wanted, clock, program.as_deref(), library_path.clone(), &mut step);
+                    let result = one(&jobs[number], wanted, around, &mut step);
                     drop(tell.send(Event::Done(number, Box::new(result))));
                 }
             });
@@ -305,18 +318,21 @@ fn all(session: &mut Session, jobs: &[Job<'_>], wanted: &Wanted) -> Result<Vec<(
 fn one(
     job: &Job<'_>,
     wanted: &Wanted,
-    clock: &dyn Clock,
-    program: Option<&Path>,
-    library_path: Option<std::ffi::OsString>,
+    around: &Around<'_>,
     step: &mut dyn FnMut(usize, usize),
 ) -> Result<(Report, Option<[u8; 32]>)> {
     let manifest = &job.known.manifest;
     let wanted = Wanted { only: job.only.clone(), ..wanted.clone() };
+    if let Some(backend) = Backend::ALL.into_iter().find(|b| b.word() == job.backend) {
+        return gpu::run(job.known, backend, &wanted, around, step);
+    }
     if job.backend != "cpu" {
         let reason = format!("this build runs no kernels on {}", job.backend);
         return Ok((Report::skipped(manifest, job.backend, reason), None));
     }
+    let Around { clock, program, vars, .. } = *around;
     let Prepared { subject, code } = cpu::prepare(job.known, program)?;
+    let library_path = vars.get_os("LD_LIBRARY_PATH").map(ToOwned::to_owned);
     let tried = cpu::with_worker(program, library_path, clock, |runner| {
         report::trial(runner, &subject, &wanted, &|| clock.monotonic(), step)
     })?;

@@ -60,8 +60,10 @@ pub struct Verified {
     /// The device, the emulator, or why it was skipped.
     pub on: Option<String>,
     pub manifest: Hash,
-    /// Of the library, or of the program whose own kernel it is.
+    /// Of the library, of the source with what it includes, or of the program whose own kernel it is.
     pub code: Option<Hash>,
+    /// What compilers and translators made of the source.
+    pub made: Vec<Made>,
     pub cases: u64,
     pub counted: u64,
     pub repeated: u64,
@@ -74,6 +76,16 @@ pub struct Verified {
     /// Errors over those of a plain kernel with the same contract, at worst.
     pub against_plain: Decimal,
     pub failures: Vec<Failure>,
+}
+
+/// Something that was made of a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    /// Such as `cubin for sm_90` or `MSL`.
+    pub what: String,
+    /// By what program, with its version.
+    pub by: String,
+    pub sha256: Hash,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -142,6 +154,9 @@ impl Predicate for KernelVerification {
             if kernel.outcome == "verified" && (kernel.level == "skipped" || kernel.counted + kernel.repeated == 0) {
                 return refuse("kernels", "nothing was run that could have refused it");
             }
+            if kernel.made.len() > MAX_LIST || !kernel.made.iter().all(|m| word(&m.what, 64) && word(&m.by, 64)) {
+                return refuse("kernels", "at most 16 things that were made, with their names");
+            }
             let short = |f: &Failure| word(&f.case, 512) && word(&f.stage, 32) && word(&f.message, 1024);
             if !kernel.failures.iter().all(short) {
                 return refuse("kernels", "failures have a case, a stage and a message");
@@ -159,6 +174,13 @@ impl Predicate for KernelVerification {
                 .with("stage", f.stage.as_str())
                 .into()
         };
+        let made = |m: &Made| {
+            Object::new()
+                .with("by", m.by.as_str())
+                .with("sha256", hex::encode(&m.sha256))
+                .with("what", m.what.as_str())
+                .into()
+        };
         let kernel = |k: &Verified| {
             Object::new()
                 .with("againstPlain", k.against_plain.as_str())
@@ -170,6 +192,7 @@ impl Predicate for KernelVerification {
                 .with("failures", Value::Array(k.failures.iter().map(failure).collect()))
                 .with("id", k.id.as_str())
                 .with("level", k.level.as_str())
+                .with("made", Value::Array(k.made.iter().map(made).collect()))
                 .with("manifest", hex::encode(&k.manifest))
                 .with("on", k.on.clone())
                 .with("op", k.op.as_str())
@@ -223,6 +246,16 @@ impl Predicate for KernelVerification {
                 });
                 fields.finish()?;
             }
+            let mut made = Vec::new();
+            for (path, value) in fields.array("made")? {
+                let mut fields = Fields::of(path, value)?;
+                made.push(Made {
+                    what: fields.string("what")?.into(),
+                    by: fields.string("by")?.into(),
+                    sha256: fields.hex("sha256")?,
+                });
+                fields.finish()?;
+            }
             kernels.push(Verified {
                 id: fields.string("id")?.into(),
                 op: fields.string("op")?.into(),
@@ -232,6 +265,7 @@ impl Predicate for KernelVerification {
                 on: fields.nullable_string("on")?.map(str::to_owned),
                 manifest: fields.hex("manifest")?,
                 code: optional(&mut fields, "code")?,
+                made,
                 cases: fields.count("cases")?,
                 counted: fields.count("counted")?,
                 repeated: fields.count("repeated")?,

@@ -108,6 +108,7 @@ fn kernels() -> KernelVerification {
         on: Some("some processor".into()),
         manifest: [1; 32],
         code: Some([2; 32]),
+        made: vec![KernelArtefact { what: "MSL".into(), by: "naga 30".into(), sha256: [5; 32] }],
         cases: 120,
         counted: 110,
         repeated: 2,

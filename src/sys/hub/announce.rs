@@ -58,7 +58,8 @@ impl Address {
     /// Whether what is sent there can be read by nobody on the way.
     pub(super) fn is_private(&self) -> bool {
         let host = self.origin.split_once("://").map_or("", |(_, host)| host);
-        let host = host.rsplit_once(':').map_or(host, |(host, port)| if port.ends_with(']') { host } else { host });
+        // The colons of a numbered address stand in brackets; the one before a port does not.
+        let host = host.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')).map_or(host, |(host, _)| host);
         self.is_encrypted() || matches!(host, "localhost" | "127.0.0.1" | "[::1]")
     }
 
@@ -173,6 +174,8 @@ mod tests {
             ("http://localhost:80/", true),
             ("http://127.0.0.1:8080/", true),
             ("http://[::1]:8080/", true),
+            ("http://[::1]/", true),
+            ("http://[::2]/", false),
             ("http://127.0.0.1.evil.example/", false),
         ] {
             assert_eq!(address(text).is_private(), private, "{text}");

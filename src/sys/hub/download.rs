@@ -18,6 +18,7 @@ use crate::model::Digest;
 use crate::receipts::{Hash, hex};
 use crate::sys::{files, git};
 
+const GO_ON: &str = "run the command again: it goes on where this one stopped";
 const BUFFER: usize = 1 << 18;
 /// Files with a git hash are small: larger ones lie in LFS and have a SHA-256.
 const LARGEST_GIT_BLOB: u64 = 64 << 20;
@@ -231,7 +232,7 @@ fn fetch(hub: &Hub, wanted: &Wanted<'_>, part: &mut Part<'_>, tell: &mut Tell<'_
             Ok(0) => break,
             Ok(read) => read,
             Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-            Err(e) => return Err(Failure::passing(cut(&reply.from, &e))),
+            Err(e) => return Err(Failure::passing(cut(&reply.from, &e).hint(GO_ON))),
         };
         if size.is_some_and(|size| part.have + read as u64 > size) {
             part.empty().map_err(Failure::Final)?;
@@ -246,7 +247,8 @@ fn fetch(hub: &Hub, wanted: &Wanted<'_>, part: &mut Part<'_>, tell: &mut Tell<'_
     match size {
         Some(size) if part.have < size => Err(Failure::passing(
             Error::cannot(format!("the connection to {} was cut", reply.from))
-                .because(format!("{} of {size} bytes came", part.have)),
+                .because(format!("{} of {size} bytes came", part.have))
+                .hint(GO_ON),
         )),
         _ => Ok(()),
     }

@@ -2,6 +2,7 @@
 //! (`.locks/REPO/BLOB.lock`, `flock`), so that each waits for the other.
 
 use std::fs::{File, Metadata, OpenOptions, TryLockError};
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
@@ -31,6 +32,8 @@ impl DownloadLock {
                 // Some tools remove the file when they are done: a lock on a file without a name is none.
                 Ok(()) if is_at(&lock, path) => return Ok(DownloadLock(lock)),
                 Ok(()) => continue,
+                // Some network file systems know no locks: better none than no models.
+                Err(TryLockError::Error(e)) if e.kind() == ErrorKind::Unsupported => return Ok(DownloadLock(lock)),
                 Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(e)) => return Err(writing(&e)),
             }

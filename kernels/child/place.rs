@@ -1,0 +1,106 @@
+//! What a loaded kernel runs on, from the child's side: this process, or a device.
+//!
+//! A device is opened once and kept for the life of the process. CUDA C++ that is emulated runs in this process, between
+//! the same guard pages as any library's kernel.
+
+use std::path::Path;
+use std::sync::OnceLock;
+
+use super::wire::{Place, Target};
+use crate::call::abi::{Call, Function, OpCode, Status};
+use crate::call::{Entry, Invocation, builtin};
+use crate::gpu::emulator::Emulated;
+use crate::gpu::plan::{self, Rule};
+use crate::gpu::{Fault, cuda, wgsl};
+
+/// A kernel that can be called.
+pub(super) enum Loaded {
+    Function(Function),
+    Emulated(Emulated, Rule),
+    Cuda(cuda::Kernel<'static>, Rule),
+    Wgsl(wgsl::Kernel<'static>, Rule),
+}
+
+/// Libraries stay for the life of the process, as the functions of theirs do.
+pub(super) fn load(
+    lists: &[&[Entry]],
+    libraries: &mut Vec<libloading::Library>,
+    target: &Target,
+) -> Result<(Loaded, Option<Place>), Fault> {
+    match target {
+        Target::Builtin(name) => {
+            let function = builtin::find(lists, name).ok_or_else(|| missing(format!("no kernel is named `{name}`")))?;
+            Ok((Loaded::Function(function), None))
+        }
+        Target::Library { path, symbol } => {
+            // SAFETY: whatever the library does when it is loaded happens in this process, which is confined.
+            let library = unsafe { libloading::Library::new(path) }
+                .map_err(|e| missing(format!("the library can't be loaded: {e}")))?;
+            // SAFETY: the manifest says that the symbol is a kernel; if it isn't, this process pays for it.
+            let function = unsafe { library.get::<Function>(symbol.as_bytes()) }
+                .map(|f| *f)
+                .map_err(|_| missing(format!("the library exports no `{symbol}`")))?;
+            libraries.push(library);
+            Ok((Loaded::Function(function), None))
+        }
+        Target::Emulated { library, rule } => {
+            let kernel = Emulated::load(Path::new(library))?;
+            Ok((Loaded::Emulated(kernel, rule.clone()), None))
+        }
+        Target::Cuda { code, entry, rule } => {
+            let gpu = opened_cuda().map_err(missing)?;
+            let place = Place { device: gpu.name().to_owned(), driver: gpu.driver(), software: false };
+            let kernel = gpu.load(code, entry)?;
+            Ok((Loaded::Cuda(kernel, rule.clone()), Some(place)))
+        }
+        Target::Wgsl { source, entry, op, rule } => {
+            let gpu = opened_vulkan().map_err(missing)?;
+            let place = Place { device: gpu.name(), driver: gpu.driver(), software: gpu.is_software() };
+            let op = OpCode::from_number(*op).ok_or_else(|| missing("no operation has that number".into()))?;
+            let kernel = gpu.load(source, entry, plan::outputs(op))?;
+            Ok((Loaded::Wgsl(kernel, rule.clone()), Some(place)))
+        }
+    }
+}
+
+fn missing(what: String) -> Fault {
+    Fault::Machine(what)
+}
+
+fn opened_cuda() -> Result<&'static cuda::Cuda, String> {
+    static GPU: OnceLock<Result<cuda::Cuda, String>> = OnceLock::new();
+    GPU.get_or_init(cuda::Cuda::open).as_ref().map_err(Clone::clone)
+}
+
+fn opened_vulkan() -> Result<&'static wgsl::Gpu, String> {
+    static GPU: OnceLock<Result<wgsl::Gpu, String>> = OnceLock::new();
+    GPU.get_or_init(wgsl::Gpu::open).as_ref().map_err(Clone::clone)
+}
+
+impl Loaded {
+    /// The call's status and, where the device has a clock of its own, its time by that.
+    ///
+    /// # Safety
+    /// The call's pointers hold what the call says.
+    pub(super) unsafe fn call(&mut self, call: &Call) -> Result<(i32, Option<u64>), Fault> {
+        // SAFETY: the caller's promise.
+        let mut seen = unsafe { Invocation::new(call) };
+        let outcome = match self {
+            // SAFETY: as above; what the function does is why this happens in a process of its own.
+            Loaded::Function(function) => return Ok((unsafe { function(&raw const *call) }, None)),
+            Loaded::Emulated(kernel, rule) => {
+                plan::planned(&mut seen, rule, |buffers, launch| kernel.launch(buffers, launch).map(|()| None))
+            }
+            Loaded::Cuda(kernel, rule) => {
+                plan::planned(&mut seen, rule, |buffers, launch| kernel.launch(buffers, launch).map(Some))
+            }
+            Loaded::Wgsl(kernel, rule) => {
+                plan::planned(&mut seen, rule, |buffers, launch| kernel.launch(buffers, launch).map(|()| None))
+            }
+        };
+        match outcome {
+            Ok(ran) => ran.map(|time| (Status::Ok.code(), time)),
+            Err(status) => Ok((status.code(), None)),
+        }
+    }
+}
