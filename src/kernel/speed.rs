@@ -8,7 +8,6 @@ use std::fmt;
 use super::claims::{Claim, Known, Shapes, Sign, What};
 use super::manifest::Manifest;
 use super::op::{Shape, dims};
-use super::promise::Promise;
 use super::timing::controls::{Controls, Roof, Trick, Work, controls, tricks};
 use super::timing::session::{Answer, Process, Question, SessionError, Spent, Subject, decide as measure};
 use super::timing::stand::{About, Fault, Processes, least_work};

@@ -10,7 +10,6 @@ use sha2::{Digest as _, Sha256};
 use super::super::evidence::judge;
 use super::super::{Outcome, Session};
 use super::{cpu, speed};
-use crate::env::Clock;
 use crate::error::{Error, Exit, Result};
 use crate::kernel::plan::Effort;
 use crate::kernel::report::Wanted;
