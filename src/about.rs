@@ -8,7 +8,12 @@ const COMMIT: &str = env!("BIZRA_BUILD_COMMIT");
 pub const TARGET: &str = env!("BIZRA_BUILD_TARGET");
 
 /// Optional parts compiled in.
-pub const FEATURES: &[&str] = &[];
+pub const FEATURES: &[&str] = match (cfg!(feature = "embedded-model"), cfg!(feature = "wgpu")) {
+    (true, true) => &["embedded-model", "wgpu"],
+    (true, false) => &["embedded-model"],
+    (false, true) => &["wgpu"],
+    (false, false) => &[],
+};
 
 /// Instruction sets that the kernels have code for; which of them run is decided at run time.
 pub fn instruction_sets() -> Vec<&'static str> {

@@ -27,6 +27,8 @@ pub struct Limits {
     pub tokens: Option<usize>,
     /// Any of these ends the answer and is not part of it. Thinking is not searched.
     pub stops: Vec<String>,
+    /// End where the answer has come to go in circles: see [`super::repetition`].
+    pub cut_repetition: bool,
     /// Go on after tokens that end a generation, which become part of the answer's ids.
     pub ignore_end: bool,
     /// Keep thinking apart; none leaves the text as it is.
@@ -97,6 +99,8 @@ pub enum Finish {
     Stop(String),
     /// The limit or the context is reached.
     Length,
+    /// The same tokens came over and over.
+    Repetition,
     Interrupted,
 }
 
@@ -106,6 +110,7 @@ impl Finish {
             Finish::Eos(_) => "eos",
             Finish::Stop(_) => "stop",
             Finish::Length => "length",
+            Finish::Repetition => "repetition",
             Finish::Interrupted => "interrupted",
         }
     }

@@ -16,6 +16,8 @@ mod json;
 pub mod kv;
 pub mod memory;
 pub mod model;
+pub mod repetition;
+pub mod requantize;
 pub mod rope;
 pub mod safetensors;
 pub mod sampler;

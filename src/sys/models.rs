@@ -1,6 +1,7 @@
 //! Model files: found by path or in the Hugging Face cache, mapped, and told apart by their bytes.
 
 use std::fs::{File, Metadata};
+use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -8,8 +9,8 @@ use bizra_kernels::os::{self, Mapped};
 use sha2::{Digest as _, Sha256};
 
 use super::files::{self, Access};
-use super::folders;
 use super::hub::Cache;
+use super::{embedded, folders};
 use crate::env::Env;
 use crate::error::{Error, Place, Result};
 use crate::infer::config::ModelConfig;
@@ -40,8 +41,34 @@ pub struct Opened {
 struct MappedFile {
     name: String,
     path: PathBuf,
-    bytes: Mapped,
+    bytes: Bytes,
     seen: Seen,
+}
+
+/// Where a file's bytes are.
+enum Bytes {
+    Mapped(Mapped),
+    /// In the program itself: no file to change or to be read again.
+    Held(&'static [u8]),
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Bytes::Mapped(map) => map,
+            Bytes::Held(bytes) => bytes,
+        }
+    }
+}
+
+impl Bytes {
+    fn release(&self, range: Range<usize>) {
+        if let Bytes::Mapped(map) = self {
+            map.release(range);
+        }
+    }
 }
 
 enum Kind {
@@ -108,7 +135,11 @@ pub struct Sketch {
 }
 
 impl Opened {
+    /// A path, or [`embedded::NAME`] alone.
     pub fn open(path: &Path) -> Result<Self> {
+        if path.as_os_str() == embedded::NAME {
+            return Self::open_embedded();
+        }
         let metadata = std::fs::metadata(path).map_err(|e| Error::reading(path, &e))?;
         let whole = path.canonicalize().ok();
         // A cache's blob has its hash for a name; the link that leads to it has the file's.
@@ -120,6 +151,22 @@ impl Opened {
         }
         let file = MappedFile::open(path, &name)?;
         Ok(Opened { path: path.to_owned(), name, weights: vec![file], kind: Kind::Gguf })
+    }
+
+    fn open_embedded() -> Result<Self> {
+        let bytes = embedded::bytes().ok_or_else(|| {
+            Error::cannot("this bizra was built without a model inside")
+                .hint("name one: -m FILE.gguf; or build with --features embedded-model")
+        })?;
+        let seen = Seen { bytes: bytes.len() as u64, changed: None, inode: 0 };
+        let (path, name) = (PathBuf::from(embedded::NAME), embedded::NAME.to_owned());
+        let file = MappedFile { name: name.clone(), path: path.clone(), bytes: Bytes::Held(bytes), seen };
+        Ok(Opened { path, name, weights: vec![file], kind: Kind::Gguf })
+    }
+
+    /// Whether it is the model inside the binary.
+    pub fn is_embedded(&self) -> bool {
+        self.weights.iter().any(|file| matches!(file.bytes, Bytes::Held(_)))
     }
 
     fn open_folder(path: &Path, name: String) -> Result<Self> {
@@ -168,7 +215,7 @@ impl Opened {
     }
 
     /// Gives back the pages of a single file's range, which is not read again.
-    pub fn release(&self, range: std::ops::Range<u64>) {
+    pub fn release(&self, range: Range<u64>) {
         if let [file] = self.weights.as_slice()
             && let (Ok(start), Ok(end)) = (usize::try_from(range.start), usize::try_from(range.end))
         {
@@ -179,6 +226,9 @@ impl Opened {
     /// Asks the system to forget the weights' pages, here and in its cache, so that they are read from disk again.
     pub fn forget_pages(&self) -> std::io::Result<()> {
         for file in &self.weights {
+            if let Bytes::Held(_) = file.bytes {
+                return Err(std::io::Error::new(std::io::ErrorKind::Unsupported, "the model is part of the program"));
+            }
             file.bytes.release(0..usize::MAX);
             os::forget_pages(&File::open(&file.path)?)?;
         }
@@ -252,12 +302,16 @@ impl Opened {
     pub fn unchanged(&self) -> bool {
         self.weights
             .iter()
+            .filter(|file| matches!(file.bytes, Bytes::Mapped(_)))
             .all(|file| std::fs::metadata(&file.path).is_ok_and(|metadata| Seen::of(&metadata) == file.seen))
     }
 
     /// The SHA-256 of a single file that was hashed before and has not changed since; nothing is hashed for it.
     pub fn known_digest(&self, memory: &Path) -> Option<Hash> {
         let (Kind::Gguf, [file]) = (&self.kind, self.weights.as_slice()) else { return None };
+        if let Bytes::Held(bytes) = file.bytes {
+            return Some(Sha256::digest(bytes).into());
+        }
         Remembered::read(memory).known(file)
     }
 
@@ -311,6 +365,7 @@ impl MappedFile {
             std::io::ErrorKind::InvalidInput => no_file(),
             _ => Error::reading(path, &e),
         })?;
+        let bytes = Bytes::Mapped(bytes);
         Ok(MappedFile { name: name.to_owned(), path: path.to_owned(), bytes, seen: Seen::of(&metadata) })
     }
 }
@@ -395,7 +450,10 @@ impl Remembered {
     }
 
     fn known(&self, file: &MappedFile) -> Option<Hash> {
-        self.get(&Self::name(&file.path), &file.seen)
+        match file.bytes {
+            Bytes::Held(_) => None,
+            Bytes::Mapped(_) => self.get(&Self::name(&file.path), &file.seen),
+        }
     }
 
     fn digest(&mut self, file: &MappedFile) -> Hash {
@@ -403,7 +461,9 @@ impl Remembered {
             return hash;
         }
         let hash: Hash = Sha256::digest(&*file.bytes).into();
-        self.put(Self::name(&file.path), file.seen, hash);
+        if let Bytes::Mapped(_) = file.bytes {
+            self.put(Self::name(&file.path), file.seen, hash);
+        }
         hash
     }
 
@@ -426,8 +486,11 @@ impl Remembered {
     }
 }
 
-/// What lies at that path, where anything does.
+/// What lies at that path, where anything does; [`embedded::NAME`] alone is the model inside the binary.
 pub fn at_path(env: &Env, name: &str) -> Option<PathBuf> {
+    if name == embedded::NAME {
+        return Some(name.into());
+    }
     let path = env.cwd.join(name);
     // Where it can't be told, opening it says why.
     path.try_exists().unwrap_or(true).then_some(path)
@@ -517,6 +580,9 @@ pub fn candidates(env: &Env, memory: Option<&Path>, model: &Wanted<'_>) -> Vec<P
     };
     found.retain(has_size);
     found.dedup();
+    if embedded::bytes().is_some_and(|bytes| bytes.len() as u64 == model.bytes) {
+        found.push(embedded::NAME.into());
+    }
     found
 }
 

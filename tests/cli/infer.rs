@@ -5,6 +5,8 @@ use serde_json::Value;
 use crate::harness::{Ran, TestEnv};
 
 mod batch;
+#[cfg(feature = "embedded-model")]
+mod embedded;
 mod files;
 mod forms;
 mod process;

@@ -11,19 +11,32 @@ fn examples(readme: &str) -> Vec<(Vec<String>, i32)> {
             shell = language == "sh";
             continue;
         }
-        let (command, comment) = line.split_once('#').unwrap_or((line, ""));
+        let (command, comment) = line.split_once(" #").unwrap_or((line, ""));
         let command = command
             .trim()
             .strip_prefix("cargo run --release -- ")
             .map(|a| format!("bizra {a}"))
             .unwrap_or(command.trim().to_owned());
-        let words: Vec<String> = command.split_whitespace().map(str::to_owned).collect();
+        let words = words(&command);
         if shell && words.first().is_some_and(|w| w == "bizra") {
             let code = comment.split("exit ").nth(1).and_then(|n| n.split_whitespace().next()?.parse().ok());
             examples.push((words[1..].to_vec(), code.unwrap_or(0)));
         }
     }
     examples
+}
+
+/// As a shell takes a line apart: by blanks, but for those between double quotes.
+fn words(command: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for (number, part) in command.split('"').enumerate() {
+        if number % 2 == 1 {
+            words.push(part.to_owned());
+        } else {
+            words.extend(part.split_whitespace().map(str::to_owned));
+        }
+    }
+    words
 }
 
 #[test]

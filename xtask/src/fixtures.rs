@@ -1,4 +1,5 @@
-//! Fixtures that are built, not written: each comes from a seed, and `fixtures/SHA256SUMS` lists what came out.
+//! Fixtures that are built, not written: each comes from a seed, and `fixtures/SHA256SUMS` lists what came out. The model
+//! inside the binary takes an hour, so it and what was found out about it are only compared with the list.
 
 mod tiny;
 
@@ -23,6 +24,9 @@ pub(crate) struct Fixture {
 
 const REGISTRY: &[Fixture] = &[Fixture { path: "fixtures/tiny.gguf", seed: 1, build: tiny::build }];
 
+/// Made by `cargo xtask train` and `cargo xtask eval --keep`, which put them on the list.
+const KEPT: &[&str] = &[];
+
 const NONE: &str = "no fixtures registered";
 
 const LIST: &str = "fixtures/SHA256SUMS";
@@ -32,7 +36,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         println!("{NONE}");
         return Ok(());
     }
-    if args.check { compare(&tools::root(), REGISTRY) } else { write(&tools::root(), REGISTRY) }
+    if args.check { compare(&tools::root(), REGISTRY, KEPT) } else { write(&tools::root(), REGISTRY, KEPT) }
 }
 
 /// For `ci`: compares, and returns what there was nothing to compare for.
@@ -40,26 +44,61 @@ pub(crate) fn check() -> Outcome<Vec<String>> {
     if REGISTRY.is_empty() {
         return Ok(vec![NONE.into()]);
     }
-    compare(&tools::root(), REGISTRY).map(|()| vec![])
+    compare(&tools::root(), REGISTRY, KEPT).map(|()| vec![])
 }
 
-fn write(root: &Path, registry: &[Fixture]) -> Outcome {
+/// Puts a file that is kept on the list, as it lies there now.
+pub(crate) fn keep(root: &Path, path: &str) -> Outcome {
+    let digest = tools::sha256(&tools::read_file(&root.join(path))?);
+    let mut list = known(root)?;
+    list.insert(path.to_owned(), digest);
+    tools::write_file(&root.join(LIST), listed(&list).as_bytes())
+}
+
+/// What the list says now, by path.
+fn known(root: &Path) -> Outcome<BTreeMap<String, String>> {
+    let text = String::from_utf8_lossy(&tools::read_file(&root.join(LIST))?).into_owned();
+    let entries = text.lines().filter_map(|line| line.split_once("  "));
+    Ok(entries.map(|(digest, name)| (format!("fixtures/{name}"), digest.to_owned())).collect())
+}
+
+/// Files that are kept are those on the list.
+fn check_kept(root: &Path, kept: &[&str]) -> Outcome<BTreeMap<String, String>> {
+    if kept.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let known = known(root)?;
     let mut list = BTreeMap::new();
+    for path in kept {
+        let digest = tools::sha256(&tools::read_file(&root.join(path))?);
+        if known.get(*path) != Some(&digest) {
+            return Err(format!(
+                "{path} is not the file on the list; if it is meant to be another: cargo xtask train, cargo xtask eval --keep"
+            ));
+        }
+        println!("{path} is the file on the list");
+        list.insert((*path).to_owned(), digest);
+    }
+    Ok(list)
+}
+
+fn write(root: &Path, registry: &[Fixture], kept: &[&str]) -> Outcome {
+    let mut list = check_kept(root, kept)?;
     for fixture in registry {
         let bytes = build(fixture)?;
         tools::write_file(&root.join(fixture.path), &bytes)?;
         println!("{} {} bytes", fixture.path, bytes.len());
-        list.insert(fixture.path, tools::sha256(&bytes));
+        list.insert(fixture.path.to_owned(), tools::sha256(&bytes));
     }
     tools::write_file(&root.join(LIST), listed(&list).as_bytes())
 }
 
-fn compare(root: &Path, registry: &[Fixture]) -> Outcome {
+fn compare(root: &Path, registry: &[Fixture], kept: &[&str]) -> Outcome {
     let mut faults = Vec::new();
-    let mut list = BTreeMap::new();
+    let mut list = check_kept(root, kept)?;
     for fixture in registry {
         let bytes = build(fixture)?;
-        list.insert(fixture.path, tools::sha256(&bytes));
+        list.insert(fixture.path.to_owned(), tools::sha256(&bytes));
         match tools::read_file(&root.join(fixture.path)) {
             Err(message) => faults.push(message),
             Ok(stored) if stored != bytes => {
@@ -85,7 +124,7 @@ fn build(fixture: &Fixture) -> Outcome<Vec<u8>> {
 }
 
 /// The format of `sha256sum`, so that it can be checked without this tool.
-fn listed(list: &BTreeMap<&str, String>) -> String {
+fn listed(list: &BTreeMap<String, String>) -> String {
     list.iter().map(|(path, digest)| format!("{digest}  {}\n", path.trim_start_matches("fixtures/"))).collect()
 }
 
@@ -111,8 +150,8 @@ mod tests {
     #[test]
     fn what_was_written_compares_equal() {
         let root = folder("fixtures-equal");
-        write(&root, COUNTING).unwrap();
-        compare(&root, COUNTING).unwrap();
+        write(&root, COUNTING, &[]).unwrap();
+        compare(&root, COUNTING, &[]).unwrap();
         let list = fs::read_to_string(root.join(LIST)).unwrap();
         assert_eq!(list, format!("{}  counting.bin\n", tools::sha256(&(7..23).collect::<Vec<u8>>())));
     }
@@ -120,12 +159,12 @@ mod tests {
     #[test]
     fn a_changed_byte_is_named() {
         let root = folder("fixtures-changed");
-        write(&root, COUNTING).unwrap();
+        write(&root, COUNTING, &[]).unwrap();
         let path = root.join(COUNTING[0].path);
         let mut bytes = fs::read(&path).unwrap();
         bytes[5] ^= 1;
         fs::write(&path, bytes).unwrap();
-        insta::assert_snapshot!(compare(&root, COUNTING).unwrap_err(), @r"
+        insta::assert_snapshot!(compare(&root, COUNTING, &[]).unwrap_err(), @r"
         fixtures/counting.bin is not what its seed builds, from byte 5 on
         If the change is meant: cargo xtask fixtures
         ");
@@ -134,10 +173,24 @@ mod tests {
     #[test]
     fn a_stale_list_and_missing_files_are_faults() {
         let root = folder("fixtures-missing");
-        write(&root, COUNTING).unwrap();
+        write(&root, COUNTING, &[]).unwrap();
         fs::write(root.join(LIST), "").unwrap();
-        assert!(compare(&root, COUNTING).unwrap_err().contains("lists other digests"));
+        assert!(compare(&root, COUNTING, &[]).unwrap_err().contains("lists other digests"));
         fs::remove_dir_all(&root).unwrap();
-        assert_eq!(compare(&root, COUNTING).unwrap_err().matches("cannot read").count(), 2);
+        assert_eq!(compare(&root, COUNTING, &[]).unwrap_err().matches("cannot read").count(), 2);
+    }
+
+    #[test]
+    fn a_kept_file_is_only_compared_with_the_list() {
+        const KEPT: &[&str] = &["fixtures/kept.bin"];
+        let root = folder("fixtures-kept");
+        write(&root, COUNTING, &[]).unwrap();
+        fs::write(root.join(KEPT[0]), "one").unwrap();
+        assert!(write(&root, COUNTING, KEPT).unwrap_err().starts_with("fixtures/kept.bin is not the file on the list"));
+        keep(&root, KEPT[0]).unwrap();
+        write(&root, COUNTING, KEPT).unwrap();
+        compare(&root, COUNTING, KEPT).unwrap();
+        fs::write(root.join(KEPT[0]), "two").unwrap();
+        assert!(compare(&root, COUNTING, KEPT).unwrap_err().starts_with("fixtures/kept.bin is not"));
     }
 }

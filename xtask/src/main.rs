@@ -9,6 +9,7 @@ mod crash;
 mod dist;
 mod fixtures;
 mod fuzz;
+mod guide;
 mod models;
 mod outside;
 mod reference;
@@ -38,6 +39,10 @@ enum Task {
     Tidy,
     /// Rebuild the fixtures from their seeds
     Fixtures(fixtures::Args),
+    /// Train the model inside the binary
+    Train(guide::TrainArgs),
+    /// Examine the model inside the binary with questions that it never saw
+    Eval(guide::EvalArgs),
     /// Run the cases of a folder of known answers
     Conformance(conformance::Args),
     /// Write the reference of all commands from the program's definitions
@@ -76,6 +81,8 @@ fn main() -> ExitCode {
         Task::Ci(args) => ci::run(&args),
         Task::Tidy => tidy::run(),
         Task::Fixtures(args) => fixtures::run(&args),
+        Task::Train(args) => guide::train(&args),
+        Task::Eval(args) => guide::eval(&args),
         Task::Conformance(args) => conformance::run(&args),
         Task::Reference(args) => reference::run(&args),
         Task::Screen(args) => screen::run(&args),

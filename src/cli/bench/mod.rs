@@ -209,7 +209,7 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
         let configured = session.config.get("model").map(str::to_owned);
         args.models = vec![configured.ok_or_else(|| {
             Error::invalid("no model is named")
-                .hint("bizra bench FILE.gguf, or set BIZRA_MODEL, or `model` in bizra.toml")
+                .hint("bizra bench FILE.gguf, or set BIZRA_MODEL, or `model` in bizra.toml; `bizra bench embedded` needs no file")
         })?];
     }
     let peer = match &args.against {

@@ -48,7 +48,8 @@ pub(super) fn answer(session: &mut Session, name: &str, args: &Args, mut asked: 
     {
         asked.subjects.push(subject);
     }
-    let ends = Ends { stops: &args.output.stops, max_tokens: args.output.max_tokens, form: form.as_ref() };
+    let limits = Limits { grammar, ..args.output.limits(opened.is_embedded()) };
+    let ends = Ends { stops: &args.output.stops, max_tokens: limits.tokens, form: form.as_ref() };
     let claim = Basis::of(&opened, &loaded.engine).begin(&sampling, ends, &rendered, &asked.subjects)?;
     let receipt = prepared.map(|prepared| Receipt { prepared, claim, files: asked.subjects });
     let (keeper, sequence, digest) = match &args.session {
@@ -60,7 +61,6 @@ pub(super) fn answer(session: &mut Session, name: &str, args: &Args, mut asked: 
             (Some(keeper), sequence, Some(digest))
         }
     };
-    let limits = Limits { grammar, ..args.output.limits() };
     let run = Run { opened: &opened, sampling, output: &args.output, limits, receipt, vault, keeper, sequence, digest };
     run.finish(session, &mut loaded, &rendered)
 }
@@ -155,6 +155,9 @@ impl Run<'_> {
             model::keep(session, self.opened, loaded, digest);
         }
         let interrupted = generation.finish == Finish::Interrupted;
+        if generation.finish == Finish::Repetition {
+            session.ui.note("the answer went in circles and was cut");
+        }
         let cut = cut(&generation);
         let mut outcome = Outcome::yes(Answer {
             generation,

@@ -136,6 +136,7 @@ pub(in crate::cli) fn finish_of(generation: &Generation) -> predicates::Finish {
         Finish::Eos(_) => predicates::Finish::Eos,
         Finish::Stop(_) => predicates::Finish::Stop,
         Finish::Length => predicates::Finish::Length,
+        Finish::Repetition => predicates::Finish::Repetition,
         Finish::Interrupted => predicates::Finish::Interrupted,
     }
 }

@@ -21,6 +21,7 @@ use crate::error::{Error, Result};
 use crate::infer::fault::InferError;
 use crate::infer::generate::Limits;
 use crate::infer::sampler::Sampling;
+use crate::sys::embedded;
 pub(super) use form::FormArgs;
 
 /// Answer a prompt with a model on this machine, and leave a receipt
@@ -63,7 +64,8 @@ pub(super) struct Args {
 #[derive(clap::Args)]
 #[command(next_help_heading = "Model")]
 pub(super) struct ModelArgs {
-    /// The model: a .gguf file, a folder with safetensors, or REPO[:QUANT][@REVISION] in the Hugging Face cache
+    /// The model: a .gguf file, a folder with safetensors, REPO[:QUANT][@REVISION] in the Hugging Face cache, or
+    /// `embedded` [default: the configuration's, else the small model inside the binary]
     #[arg(short, long, value_name = "MODEL", value_hint = clap::ValueHint::AnyPath)]
     pub(super) model: Option<String>,
     /// Tokens that prompt and answer may have together [default: the model's own, at most 8192]
@@ -106,9 +108,12 @@ pub(super) struct InputArgs {
 #[derive(clap::Args)]
 #[command(next_help_heading = "Output")]
 struct OutputArgs {
-    /// At most so many tokens [default: as many as the context takes]
+    /// At most so many tokens [default: as many as the context takes; 96 for the model inside the binary]
     #[arg(short = 'n', long = "max-tokens", value_name = "TOKENS")]
     max_tokens: Option<usize>,
+    /// End an answer that goes in circles: the same tokens, over and over [default: for the model inside the binary]
+    #[arg(long)]
+    cut_repetition: bool,
     /// End the answer before this text; may be given several times
     #[arg(long = "stop", value_name = "TEXT")]
     stops: Vec<String>,
@@ -193,10 +198,15 @@ impl SamplingArgs {
     }
 }
 
+/// No answer that the model inside the binary has learnt is as long.
+const EMBEDDED_TOKENS: usize = 96;
+
 impl OutputArgs {
-    fn limits(&self) -> Limits {
+    /// `embedded` is whether the model inside the binary answers.
+    fn limits(&self, embedded: bool) -> Limits {
         Limits {
-            tokens: self.max_tokens,
+            tokens: self.max_tokens.or(embedded.then_some(EMBEDDED_TOKENS)),
+            cut_repetition: self.cut_repetition || embedded,
             stops: self.stops.clone(),
             ignore_end: false,
             thinking: None,
@@ -207,14 +217,19 @@ impl OutputArgs {
     }
 }
 
-/// The model that was named, by flag, variable or configuration.
-pub(super) fn model_name(args: &ModelArgs, session: &Session) -> Result<String> {
-    let named = args.model.as_deref().or_else(|| session.config.get("model"));
-    named.map(str::to_owned).ok_or_else(|| {
-        Error::invalid("no model is named")
+/// The model that was named, by flag, variable or configuration; else the one inside the binary, which says what it is.
+pub(super) fn model_name(args: &ModelArgs, session: &mut Session) -> Result<String> {
+    if let Some(name) = args.model.as_deref().or_else(|| session.config.get("model")) {
+        return Ok(name.to_owned());
+    }
+    if embedded::bytes().is_none() {
+        return Err(Error::cannot("no model is named, and this bizra was built without one inside")
             .hint("bizra infer -m FILE.gguf, or set BIZRA_MODEL, or `model` in bizra.toml")
-            .hint("to get one: bizra model pull REPO:QUANT, then bizra infer -m REPO:QUANT")
-    })
+            .hint("to get one: bizra model pull REPO:QUANT, then bizra infer -m REPO:QUANT"));
+    }
+    session.ui.note("the small model inside the binary answers: it knows bizra and nothing else");
+    session.ui.note("a larger one: bizra model pull REPO:QUANT, then bizra infer -m REPO:QUANT");
+    Ok(embedded::NAME.to_owned())
 }
 
 pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {

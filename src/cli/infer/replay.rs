@@ -286,6 +286,8 @@ fn generate(
     let limits = Limits {
         tokens: if cut { Some(count(claim.output.tokens)) } else { claim.parameters.max_tokens.map(count) },
         stops: claim.parameters.stops.clone(),
+        // A run that it didn't end went through all the same without it.
+        cut_repetition: claim.finish == predicates::Finish::Repetition,
         ignore_end: false,
         thinking: claim.template.and_then(|_| Thinking::of(loaded.engine.tokenizer(), prompt)),
         logprobs: None,

@@ -12,6 +12,7 @@ use super::{Control, Event, Finish, Generation, Request, Room, Timings, TokenLog
 use crate::infer::fault::InferError;
 use crate::infer::forward::Wanted;
 use crate::infer::grammar::{Constraint, Grammar};
+use crate::infer::repetition::in_circles;
 use crate::infer::sampler::{Sampler, logprobs};
 use crate::infer::tokenizer::Tokenizer;
 
@@ -25,6 +26,7 @@ pub struct Writer<'t> {
     room: Room,
     most: usize,
     ignore_end: bool,
+    cut_repetition: bool,
     alternatives: Option<usize>,
     /// Tokens that the model knows.
     fed: usize,
@@ -64,6 +66,7 @@ impl<'t> Writer<'t> {
             room,
             most: limits.tokens.unwrap_or(usize::MAX),
             ignore_end: limits.ignore_end,
+            cut_repetition: limits.cut_repetition,
             alternatives: limits.logprobs,
             fed: room.known,
             next: Vec::new(),
@@ -165,6 +168,9 @@ impl<'t> Writer<'t> {
         }
         let told = on(Event::Token { id, logprobs: self.logprobs.last() });
         self.finish = self.speech.say(id, on)?.or((told == Control::Stop).then_some(Finish::Interrupted));
+        if self.finish.is_none() && self.cut_repetition && in_circles(&self.ids) {
+            self.finish = Some(Finish::Repetition);
+        }
         if let Some(constraint) = &mut self.constraint {
             if !thought {
                 constraint.take(id).map_err(InferError::Grammar)?;

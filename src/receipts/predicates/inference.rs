@@ -124,11 +124,17 @@ pub enum Finish {
     Eos,
     Stop,
     Length,
+    Repetition,
     Interrupted,
 }
 
-const FINISHES: [(Finish, &str); 4] =
-    [(Finish::Eos, "eos"), (Finish::Stop, "stop"), (Finish::Length, "length"), (Finish::Interrupted, "interrupted")];
+const FINISHES: [(Finish, &str); 5] = [
+    (Finish::Eos, "eos"),
+    (Finish::Stop, "stop"),
+    (Finish::Length, "length"),
+    (Finish::Repetition, "repetition"),
+    (Finish::Interrupted, "interrupted"),
+];
 
 impl Finish {
     pub fn name(self) -> &'static str {

@@ -38,12 +38,17 @@ fn refused_file(bytes: &[u8], code: i32, told: &str) {
 }
 
 #[test]
-fn without_a_model_there_is_a_hint() {
+fn a_model_that_is_not_there_is_refused() {
     let env = TestEnv::new();
-    let ran = infer(&env, &["x"]);
-    assert_eq!(ran.code, 3);
-    insta::assert_snapshot!(ran.stderr);
     refused(&env, 3, &["x", "-m", "none.gguf"], "there is no file none.gguf");
+}
+
+#[cfg(not(feature = "embedded-model"))]
+#[test]
+fn without_a_model_inside_one_has_to_be_named() {
+    let env = TestEnv::new();
+    refused(&env, 6, &["x"], "no model is named, and this bizra was built without one inside");
+    refused(&env, 6, &["x", "-m", "embedded"], "--features embedded-model");
 }
 
 #[test]
@@ -51,7 +56,6 @@ fn the_model_is_named_by_flag_variable_or_configuration() {
     let env = TestEnv::new();
     env.git(&["init", "-q"]);
     env.fixture("tiny.gguf");
-    refused(&env, 3, &["x"], "no model is named");
     env.write("bizra.toml", "model = \"tiny.gguf\"\n");
     let by_file = infer(&env, &["x"]);
     assert_eq!(by_file.code, 0, "{by_file}");

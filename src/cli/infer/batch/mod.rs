@@ -326,7 +326,7 @@ impl Clerk<'_, '_> {
         let clock = self.session.time()?;
         let mut rendered = render(self.session, tokenizer, self.template, &content, clock)?;
         fit(&mut rendered, self.context, input.truncate)?;
-        let mut limits = self.args.output.limits();
+        let mut limits = self.args.output.limits(self.opened.is_embedded());
         limits.tokens = wish.max_tokens.or(limits.tokens);
         limits.stops = wish.stop.unwrap_or(limits.stops);
         if limits.stops.iter().any(String::is_empty) {
