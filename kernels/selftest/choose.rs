@@ -98,8 +98,8 @@ pub(super) const SPECIMENS: &[Specimen] = declare! {
     wrong Argmax "argmax-nan" "stops at a NaN that comes first" => |call| greatest(call, |x| {
         (0..x.len()).reduce(|best, i| if x[i] > x[best] { i } else { best })
     });
-    wrong Argmax "argmax-above-zero" "finds nothing below zero but the first" => |call| greatest(call, |x| {
-        let (mut best, mut most) = (x.iter().position(|v| !v.is_nan())?, 0.0);
+    wrong Argmax "argmax-above-one" "finds nothing below one but the first" => |call| greatest(call, |x| {
+        let (mut best, mut most) = (x.iter().position(|v| !v.is_nan())?, 1.0);
         for (i, v) in x.iter().enumerate() {
             if *v > most {
                 (best, most) = (i, *v);

@@ -10,7 +10,8 @@ fn greatest(x: &[f32]) -> f32 {
 
 fn softmax(x: &[f32], out: &mut [f32], most: f32, exp: fn(f32) -> f32) {
     out.iter_mut().zip(x).for_each(|(y, x)| *y = exp(x - most));
-    let sum: f32 = out.iter().sum();
+    // In chunks: one sum after another leans where all terms are alike.
+    let sum: f32 = out.chunks(32).map(|part| part.iter().sum::<f32>()).sum();
     out.iter_mut().for_each(|y| *y /= sum);
 }
 
@@ -45,17 +46,19 @@ fn rough_exp(x: f32) -> f32 {
     if x.is_nan() { x } else { f32::from_bits(bits as u32) }
 }
 
-/// With a running maximum, one pass over the row for it and the sum.
+/// With a running maximum, one pass over the row for it and the sum, 32 values at a time.
 fn online_softmax(x: &[f32], out: &mut [f32]) {
     let (mut most, mut sum) = (f32::NEG_INFINITY, 0f32);
-    for x in x.iter().filter(|x| **x != f32::NEG_INFINITY) {
-        if *x > most {
-            // An infinity less itself is no number, and makes the row none.
-            sum = sum * (most - x).exp() + (x - x).exp();
-            most = *x;
-        } else {
-            sum += (x - most).exp();
+    for part in x.chunks(32) {
+        let greater = greatest(part);
+        if greater == f32::NEG_INFINITY {
+            continue;
         }
+        let next = if greater.is_nan() || greater > most { greater } else { most };
+        let kept = if most == f32::NEG_INFINITY { 0.0 } else { sum * (most - next).exp() };
+        // An infinity less itself is no number, and makes the row none.
+        sum = kept + part.iter().map(|x| (x - next).exp()).sum::<f32>();
+        most = next;
     }
     out.iter_mut().zip(x).for_each(|(y, x)| *y = (x - most).exp() / sum);
 }
@@ -121,20 +124,21 @@ fn gated(call: &mut Invocation<'_>, own: fn(i64, f32, f32) -> f32) -> Result<(),
     })
 }
 
-fn activation(kind: i64, x: f32) -> f32 {
+fn activation(kind: i64, x: f32) -> f64 {
+    let x = f64::from(x);
     match kind {
-        0 => {
-            let x = f64::from(x);
-            (x / (1.0 + (-x).exp())) as f32
-        }
+        0 => x / (1.0 + (-x).exp()),
         1 => {
-            let x = f64::from(x);
             let inner = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x.powi(3));
             // (1 + tanh z)/2 is the logistic function of 2z, without the difference of near numbers.
-            (x / (1.0 + (-2.0 * inner).exp())) as f32
+            x / (1.0 + (-2.0 * inner).exp())
         }
-        _ => crate::swiglu::gelu_erf(x),
+        _ => x * 0.5 * crate::swiglu::erfc(-x * std::f64::consts::FRAC_1_SQRT_2),
     }
+}
+
+fn times(activated: f64, up: f32) -> f32 {
+    (activated * f64::from(up)) as f32
 }
 
 pub(super) const SPECIMENS: &[Specimen] = declare! {
@@ -217,20 +221,25 @@ pub(super) const SPECIMENS: &[Specimen] = declare! {
         let half: Vec<f32> = x.iter().copied().step_by(2).collect();
         two_passes(&half, eps)
     });
-    honest Gated "gated-double" "works in f64" => |call| gated(call, |kind, gate, up| activation(kind, gate) * up);
-    honest Gated "gated-by-sign" "has its logistic function from the power that can't overflow, in f32" =>
+    honest Gated "gated-double" "works in f64" => |call| gated(call, |kind, gate, up| times(activation(kind, gate), up));
+    honest Gated "gated-by-sign" "has its logistic function from the power that can't overflow" =>
         |call| gated(call, |kind, gate, up| match kind {
-            0 if gate < 0.0 => gate * (gate.exp() / (1.0 + gate.exp())) * up,
-            0 => gate / (1.0 + (-gate).exp()) * up,
-            kind => activation(kind, gate) * up,
+            0 => {
+                let small = (-f64::from(gate).abs()).exp();
+                let logistic = if gate < 0.0 { small / (1.0 + small) } else { 1.0 / (1.0 + small) };
+                times(f64::from(gate) * logistic, up)
+            }
+            kind => times(activation(kind, gate), up),
         });
-    wrong Gated "gated-swapped" "gates with the other input" => |call| gated(call, |kind, gate, up| activation(kind, up) * gate);
+    wrong Gated "gated-swapped" "gates with the other input" =>
+        |call| gated(call, |kind, gate, up| times(activation(kind, up), gate));
     wrong Gated "gated-one-gelu" "takes one approximation of GELU for the other" =>
-        |call| gated(call, |kind, gate, up| activation(if kind == 2 { 1 } else { kind }, gate) * up);
+        |call| gated(call, |kind, gate, up| times(activation(if kind == 2 { 1 } else { kind }, gate), up));
     wrong Gated "gated-quick" "takes x·logistic(1.702 x) for GELU" => |call| gated(call, |kind, gate, up| match kind {
-        0 => activation(0, gate) * up,
+        0 => times(activation(0, gate), up),
         _ => gate / (1.0 + (-1.702 * gate).exp()) * up,
     });
-    wrong Gated "gated-clamped" "takes gates beyond 10 for 10" =>
-        |call| gated(call, |kind, gate, up| activation(kind, if gate.is_nan() { gate } else { gate.clamp(-10.0, 10.0) }) * up);
+    wrong Gated "gated-clamped" "takes gates beyond 10 for 10" => |call| gated(call, |kind, gate, up| {
+        times(activation(kind, if gate.is_nan() { gate } else { gate.clamp(-10.0, 10.0) }), up)
+    });
 };

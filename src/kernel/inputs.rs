@@ -301,7 +301,8 @@ pub fn with_one_changed(inputs: &[Operand], seed: u64) -> Option<Vec<Operand>> {
         return None;
     }
     let at = count / 2 + Dice::new(seed).below(count - count / 2);
-    let value = first.values[at] as f32 + 1.0;
+    // Another one of these numbers, so that the data stay of their kind.
+    let value = *first.values.iter().find(|other| **other != first.values[at])? as f32;
     let place = *places(&first.slot.shape, &first.tensor.strides).get(at)? * 4;
     let mut tensor = Tensor::clone(&first.tensor);
     tensor.bytes.get_mut(place..place + 4)?.copy_from_slice(&value.to_le_bytes());

@@ -44,7 +44,7 @@ pub fn manifest_of(specimen: &Specimen) -> String {
         None => String::new(),
         Some(grammar) => format!(
             "baselines: [{{id: product-plain}}]\nclaims: [{{id: speed, text: \"what it says of its speed\", grammar: \
-             \"{grammar}\", on: \"M=64,N=128,K=1024\"}}]\n"
+             \"{grammar}\", on: \"M=16,N=64,K=512\"}}]\n"
         ),
     };
     let workspace = specimen.workspace;
