@@ -161,8 +161,10 @@ fn schema(text: &str) -> Result<Json, GrammarError> {
     }
 }
 
+/// Without what it says to those who call it as a library.
 fn first_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().trim().to_owned()
+    let line = text.lines().next().unwrap_or_default().trim();
+    line.split(" Enable '").next().unwrap_or(line).to_owned()
 }
 
 /// llguidance puts `LINE(COLUMN): ` before what it says of a grammar, with `at ` before it or without.

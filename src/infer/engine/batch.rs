@@ -295,7 +295,7 @@ mod tests {
             assert_eq!(said(&pile.answers), expected, "{most} at a time, {chunk:?}, {lookup}");
             if most == 1 {
                 assert_eq!(pile.order, [0, 1, 2, 3, 4, 5, 6]);
-            } else {
+            } else if chunk.is_none() {
                 assert!(pile.passes < 200, "passes are shared: {}", pile.passes);
             }
         }
@@ -307,7 +307,7 @@ mod tests {
     fn what_an_earlier_prompt_had_in_common_is_not_read_again() {
         let mut engine = engine(None);
         let mut all = jobs(&engine, false);
-        all.truncate(5);
+        all.remove(1);
         let mut pile = Pile { jobs: all, ..Pile::default() };
         engine.answer_all(1, &mut pile).unwrap();
         let reused = |number: usize| pile.answers[&number].as_ref().unwrap().usage.reused;

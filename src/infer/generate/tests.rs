@@ -254,7 +254,7 @@ fn guesses_change_the_passes_and_nothing_else() {
     }
     let (plain, guessed) = (told(false, None, 64), told(true, None, 64));
     let guesses = guessed.7.unwrap();
-    assert!(guessed.6 < plain.6 && guesses.accepted > 3 && guesses.accepted < guesses.guessed, "{guesses:?}");
+    assert!(guessed.6 < plain.6 && guesses.accepted >= 3 && guesses.accepted < guesses.guessed, "{guesses:?}");
     assert_eq!(guesses.passes + guesses.accepted, 15, "each pass brings one token of its own");
 }
 

@@ -124,6 +124,6 @@ mod tests {
         assert!(refused(r#"{"messages": []}"#).1.contains("no message"));
         assert!(refused(r#"["x"]"#).1.contains("invalid"), "{:?}", refused(r#"["x"]"#));
         assert!(refused(r#"{"messages": [{"role": "user", "content": "x"}], "system": "s"}"#).1.contains("`system`"));
-        assert_eq!(Wish::read(b"{\"prompt\": \"\xff\"}").expect_err("no UTF-8").column, 14);
+        assert_eq!(Wish::read(b"{\"prompt\": \"\xff\"}").expect_err("no UTF-8").column, 13);
     }
 }
