@@ -19,6 +19,7 @@
 
 mod amx;
 pub mod attention;
+pub mod baselines;
 pub mod call;
 pub mod child;
 mod error;
@@ -34,6 +35,7 @@ pub mod quant;
 pub mod rmsnorm;
 pub mod rope;
 pub mod select;
+pub mod selftest;
 pub mod softmax;
 pub mod swiglu;
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 use std::ops::Range;
 
 /// Positions met at a time.
-const CHUNK: usize = 128;
+pub(super) const CHUNK: usize = 128;
 /// Query rows that share a task's chunks, at most one position's beyond.
 const ROWS: usize = 48;
 /// From so many rows on, a chunk is made f32 once for all of them.
@@ -85,15 +85,15 @@ impl Job<'_> {
     }
 }
 
-struct Row<'a> {
-    q: &'a [f32],
-    seen: Range<usize>,
-    most: f32,
-    sum: f32,
+pub(super) struct Row<'a> {
+    pub(super) q: &'a [f32],
+    pub(super) seen: Range<usize>,
+    pub(super) most: f32,
+    pub(super) sum: f32,
 }
 
 /// A part of a cache as vectors that can be loaded.
-trait Source {
+pub(super) trait Source {
     type Cell: Stored;
     /// Keys of blocks of 16 positions.
     fn keys<'b, S: Lanes>(
@@ -113,7 +113,7 @@ trait Source {
 }
 
 /// Where they lie.
-struct Plain<C>(PhantomData<C>);
+pub(super) struct Plain<C>(PhantomData<C>);
 
 impl<C: Stored> Source for Plain<C> {
     type Cell = C;
@@ -267,23 +267,7 @@ impl<F: Source> Op for Flash<'_, '_, F> {
         for start in (begin..end).step_by(CHUNK) {
             let stop = (start + CHUNK).min(end);
             let keys = F::keys(s, cache, head, start / N..stop.div_ceil(N), &mut key_scratch);
-            let mut r = 0;
-            macro_rules! score {
-                ($R:literal) => {
-                    while let (Some(rows), Some(scores)) =
-                        (rows[r..].first_chunk::<$R>(), scores[r..].first_chunk_mut::<$R>())
-                    {
-                        score_tile::<S, F::Cell, $R>(s, rows, keys, dim, scores);
-                        r += $R;
-                    }
-                };
-            }
-            if S::WIDE {
-                score!(6);
-                score!(4);
-            }
-            score!(2);
-            score!(1);
+            score_rows::<S, F::Cell>(s, rows, keys, dim, scores);
             for ((row, scores), sums) in rows.iter_mut().zip(scores.iter_mut()).zip(sums.chunks_exact_mut(vectors * N))
             {
                 let seen = overlap(&row.seen, start, stop);
@@ -292,28 +276,7 @@ impl<F: Source> Op for Flash<'_, '_, F> {
                 }
             }
             let values = F::values(s, cache, head, start..stop, &mut value_scratch);
-            let mut r = 0;
-            macro_rules! gather {
-                ($R:literal, $V:literal) => {
-                    while let (Some(rows), Some(scores)) =
-                        (rows[r..].first_chunk::<$R>(), scores[r..].first_chunk::<$R>())
-                    {
-                        let sums = &mut sums[r * vectors * N..(r + $R) * vectors * N];
-                        let seen = rows.each_ref().map(|row| {
-                            let seen = overlap(&row.seen, start, stop);
-                            seen.start - start..seen.end - start
-                        });
-                        gather_rows::<S, F::Cell, $R, $V>(s, seen, scores, values, vectors, sums);
-                        r += $R;
-                    }
-                };
-            }
-            if S::WIDE {
-                gather!(6, 4);
-                gather!(4, 4);
-            }
-            gather!(2, 2);
-            gather!(1, 4);
+            gather_all::<S, F::Cell>(s, rows, scores, values, start..stop, sums);
         }
     }
 }
@@ -323,6 +286,66 @@ impl<F: Source> Op for Flash<'_, '_, F> {
 fn overlap(seen: &Range<usize>, start: usize, stop: usize) -> Range<usize> {
     let (a, b) = (seen.start.max(start), seen.end.min(stop));
     if a < b { a..b } else { start..start }
+}
+
+/// Products of all queries with the keys of a chunk, as many at a time as there are registers for.
+#[inline(always)]
+pub(super) fn score_rows<S: Lanes, C: Stored>(
+    s: S,
+    rows: &[Row],
+    keys: &[C::Vector],
+    dim: usize,
+    scores: &mut [[f32; CHUNK]],
+) {
+    let mut r = 0;
+    macro_rules! score {
+        ($R:literal) => {
+            while let (Some(rows), Some(scores)) = (rows[r..].first_chunk::<$R>(), scores[r..].first_chunk_mut::<$R>())
+            {
+                score_tile::<S, C, $R>(s, rows, keys, dim, scores);
+                r += $R;
+            }
+        };
+    }
+    if S::WIDE {
+        score!(6);
+        score!(4);
+    }
+    score!(2);
+    score!(1);
+}
+
+/// Adds the values of a chunk to all rows that see some of it.
+#[inline(always)]
+pub(super) fn gather_all<S: Lanes, C: Stored>(
+    s: S,
+    rows: &[Row],
+    weights: &[[f32; CHUNK]],
+    values: &[C::Vector],
+    chunk: Range<usize>,
+    sums: &mut [f32],
+) {
+    let vectors = values.len() / chunk.len();
+    let mut r = 0;
+    macro_rules! gather {
+        ($R:literal, $V:literal) => {
+            while let (Some(rows), Some(weights)) = (rows[r..].first_chunk::<$R>(), weights[r..].first_chunk::<$R>()) {
+                let sums = &mut sums[r * vectors * N..(r + $R) * vectors * N];
+                let seen = rows.each_ref().map(|row| {
+                    let seen = overlap(&row.seen, chunk.start, chunk.end);
+                    seen.start - chunk.start..seen.end - chunk.start
+                });
+                gather_rows::<S, C, $R, $V>(s, seen, weights, values, vectors, sums);
+                r += $R;
+            }
+        };
+    }
+    if S::WIDE {
+        gather!(6, 4);
+        gather!(4, 4);
+    }
+    gather!(2, 2);
+    gather!(1, 4);
 }
 
 /// Products of `R` queries with the keys of a chunk.

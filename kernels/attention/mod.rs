@@ -6,10 +6,12 @@
 
 mod cache;
 mod flash;
+mod naive;
 #[cfg(test)]
 mod tests;
 
 pub use cache::{Cache, Cell};
+pub use naive::naive;
 
 use crate::error::{Error, length, product, rows};
 use crate::pool::Disjoint;

@@ -239,6 +239,31 @@ fn shapes_that_do_not_fit_are_refused() {
 }
 
 #[test]
+fn the_naive_way_says_the_same() {
+    let (heads, groups, dim) = (4, 2, 40);
+    for (total, first, causal, softcap) in
+        [(1, 0, true, None), (130, 0, true, None), (300, 43, true, Some(3.0)), (257, 9, false, None)]
+    {
+        let (keys, values) = (noise(total * groups * dim, 1), noise(total * groups * dim, 2));
+        let mut cache = Cache::new(Cell::F32, groups, dim, total + 3).unwrap();
+        cache.push(&keys, &values).unwrap();
+        let q = noise((total - first) * heads * dim, 3);
+        let shape = Attention { heads, scale: 0.7, window: None, softcap, causal };
+        let pool = Pool::new(3);
+        let mut flash = vec![f32::NAN; q.len()];
+        attention(&pool, Level::best(), &shape, &cache, first, &q, &mut flash).unwrap();
+        let naive = each_level(|level| {
+            let mut out = vec![f32::NAN; q.len()];
+            naive(&pool, level, &shape, &cache, first, &q, &mut out).unwrap();
+            out
+        });
+        for (at, (a, b)) in flash.iter().zip(&naive).enumerate() {
+            assert!((a - b).abs() <= 2e-6 * a.abs().max(0.1), "{total} {first} {causal}: {a} and {b} at {at}");
+        }
+    }
+}
+
+#[test]
 fn what_was_filled_can_be_put_into_a_cache_of_another_capacity() {
     for cell in [Cell::F32, Cell::F16, Cell::Q8] {
         for (heads, dim, len) in [(1, 16, 1), (3, 40, 37), (2, 64, 48)] {

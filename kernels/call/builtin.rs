@@ -11,6 +11,7 @@ use crate::Level;
 mod engine;
 
 pub use engine::ENGINE;
+pub(crate) use engine::pool;
 
 /// A kernel written in safe Rust.
 pub trait Kernel {

@@ -133,7 +133,7 @@ impl Child<'_> {
             }
             let mapped = Mapped { start: start.cast(), whole, len };
             if len > 0 {
-                let (to, flags) = (mapped.start.add(page), libc::MAP_SHARED | libc::MAP_FIXED);
+                let (to, flags) = (mapped.start.add(page), libc::MAP_SHARED | libc::MAP_FIXED | libc::MAP_POPULATE);
                 let data = libc::mmap(to.cast(), len, access, flags, file.as_raw_fd(), region.offset as libc::off_t);
                 if data == libc::MAP_FAILED {
                     return Err(why());
@@ -241,7 +241,7 @@ impl Ready {
 }
 
 /// Nanoseconds of the child's clock, which counts for durations within it and for nothing else.
-fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: fills in one struct.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };

@@ -61,7 +61,7 @@ pub fn gelu_erf(x: f32) -> f32 {
 }
 
 /// 1 - erf(x): the all-positive series near zero, Lentz's continued fraction in the tail.
-fn erfc(x: f64) -> f64 {
+pub(crate) fn erfc(x: f64) -> f64 {
     let z = x.abs();
     if z.is_nan() {
         return x;

@@ -335,7 +335,11 @@ pub fn run(mut env: Env, argv: impl IntoIterator<Item = OsString>) -> Exit {
 
 /// This process as the one that runs kernels for another: see [`bizra_kernels::child`].
 fn kernel_child() -> Exit {
-    match bizra_kernels::child::serve(&[bizra_kernels::call::builtin::ENGINE]) {
+    match bizra_kernels::child::serve(&[
+        bizra_kernels::call::builtin::ENGINE,
+        bizra_kernels::baselines::BASELINES,
+        &bizra_kernels::selftest::ENTRIES,
+    ]) {
         0 => Exit::Yes,
         _ => Exit::Cannot,
     }

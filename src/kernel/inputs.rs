@@ -292,6 +292,25 @@ pub fn strides(shape: &[usize], layout: Layout) -> Vec<i64> {
     strides
 }
 
+/// The same tensors, but for one number in the second half of the first; none where that is no plain f32.
+pub fn with_one_changed(inputs: &[Operand], seed: u64) -> Option<Vec<Operand>> {
+    let mut changed = inputs.to_vec();
+    let first = changed.first_mut()?;
+    let count = first.values.len();
+    if first.slot.dtype != DType::F32 || count < 2 {
+        return None;
+    }
+    let at = count / 2 + Dice::new(seed).below(count - count / 2);
+    // Another one of these numbers, so that the data stay of their kind.
+    let value = *first.values.iter().find(|other| **other != first.values[at])? as f32;
+    let place = *places(&first.slot.shape, &first.tensor.strides).get(at)? * 4;
+    let mut tensor = Tensor::clone(&first.tensor);
+    tensor.bytes.get_mut(place..place + 4)?.copy_from_slice(&value.to_le_bytes());
+    first.values[at] = f64::from(value);
+    first.tensor = Arc::new(tensor);
+    Some(changed)
+}
+
 /// Elements from the first to the last, gaps included.
 pub fn extent(shape: &[usize], strides: &[i64]) -> usize {
     if shape.contains(&0) {

@@ -4,10 +4,10 @@
 //! comes to; [`plan`] chooses the [`case`]s, [`inputs`] makes their tensors; [`run`] is how kernels are called and how far
 //! evidence goes; [`truth`] has references, bounds and plain kernels, [`gates`] what an answer has to pass; [`verify`]
 //! is one case from seed to verdict, [`report`] a kernel's whole trial, [`selftest`] the verifier's trial of itself.
+//! What is claimed of speed: [`claims`] has the grammar, [`timing`] the sessions, [`speed`] joins them.
 //! [`explain`] tells of a case without any kernel, and [`builtin`] has the manifests of the engine's own.
 //! [`gpu`] makes sources for GPUs ready to run, or says how far they got.
 //! [`compare`] holds two kernels against each other.
-//! [`claims`] is the grammar of claims about speed, [`timing`] how they are decided.
 
 pub mod builtin;
 pub mod case;
@@ -26,6 +26,7 @@ pub mod quant;
 pub mod report;
 pub mod run;
 pub mod selftest;
+pub mod speed;
 pub mod timing;
 pub mod truth;
 pub mod verify;

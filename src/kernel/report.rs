@@ -28,6 +28,8 @@ pub struct Wanted {
     pub most_threads: u32,
     /// By the clock that is handed in.
     pub until: Option<Duration>,
+    /// After so many failures nothing more is tried.
+    pub enough: usize,
 }
 
 /// A kernel on one backend.
@@ -172,7 +174,7 @@ impl Report {
 }
 
 /// More failures of one kernel than this tell nothing new.
-const ENOUGH_FAILURES: usize = 3;
+pub const ENOUGH_FAILURES: usize = 3;
 
 /// Tries a kernel. `said` hears how many cases are done, of how many.
 pub fn trial(
@@ -206,7 +208,7 @@ pub fn trial(
     let mut step = |report: &mut Report| {
         done += 1;
         said(done, all);
-        report.failures.len() < ENOUGH_FAILURES
+        report.failures.len() < wanted.enough
     };
     let late = |report: &mut Report| {
         let late = wanted.until.is_some_and(|until| clock() >= until);
@@ -228,7 +230,7 @@ pub fn trial(
         }
     }
     for case in &repeated {
-        if report.failures.len() >= ENOUGH_FAILURES || late(&mut report) {
+        if report.failures.len() >= wanted.enough || late(&mut report) {
             break;
         }
         let (own, others) = load(runner, subject, &promise, &mut loaded)?;

@@ -6,11 +6,12 @@
 //! and each look at it spends a part of the 5% ([`LOOKS`]). What shows that the stand itself measures stands in
 //! [`controls`]; the order, the inputs and the calls that are checked are drawn in [`draw`].
 //!
-//! Leaves out processes and clocks: they are handed in as a [`session::Stand`].
+//! Leaves out clocks and how processes are made: [`stand`] has what it asks of them.
 
 pub mod controls;
 pub mod draw;
 pub mod session;
+pub mod stand;
 mod student;
 
 use std::fmt;

@@ -11,6 +11,7 @@ mod embedding;
 mod entropy;
 mod gate_decision;
 mod inference;
+mod kernel_selftest;
 mod kernel_verification;
 mod key_event;
 mod policy_event;
@@ -29,6 +30,7 @@ pub use gate_decision::{DecidedCriterion, GO_NO_GO, GateDecision};
 pub use inference::{
     Engine, Finish, Form, FormKind, Inference, Model, Parameters, Text, Timings, digest_of_vocabulary,
 };
+pub use kernel_selftest::{KernelTrial, Tried as TriedKernel};
 pub use kernel_verification::{
     Failure as KernelFailure, KernelVerification, Made as KernelArtefact, SelfTest as KernelSelfTest,
     Verified as VerifiedKernel,
@@ -66,6 +68,7 @@ pub const KINDS: &[Kind] = &[
     kind::<EntropyScope>(),
     kind::<GateDecision>(),
     kind::<Inference>(),
+    kind::<KernelTrial>(),
     kind::<KernelVerification>(),
     kind::<KeyEvent>(),
     kind::<PolicyEvent>(),

@@ -65,6 +65,7 @@ pub(crate) enum Format {
 
 pub(crate) struct Verified {
     pub(crate) reports: Vec<Report>,
+    pub(crate) claims: Vec<super::kernel_claims::Claimed>,
     /// The manifest of each.
     pub(crate) paths: Vec<String>,
     pub(crate) effort: Effort,
@@ -80,7 +81,12 @@ fn number(x: f64) -> String {
 
 /// Why a kernel was refused in a case, in one line.
 pub(crate) fn say(failed: &Failed) -> String {
-    match &failed.failure {
+    say_failure(&failed.failure)
+}
+
+/// The same of a failure alone.
+pub(crate) fn say_failure(failure: &Failure) -> String {
+    match failure {
         Failure::Broken(broken) => broken.to_string(),
         Failure::Status(1) => "it returned 1: not implemented, although its domain has this shape".into(),
         Failure::Status(code) => format!("it returned {code}"),
@@ -160,6 +166,10 @@ impl Verified {
             }
         }
         let sum = |of: fn(&Report) -> usize| self.reports.iter().map(of).sum::<usize>();
+        super::kernel_claims::add(&mut page, &self.claims);
+        if self.reports.is_empty() {
+            return page;
+        }
         page.blank();
         page.line(
             Line::new()
@@ -281,28 +291,29 @@ fn value(x: f64) -> Value {
 }
 
 fn failure_json(failed: &Failed) -> Value {
-    let mut told = json!({ "case": failed.case.to_string(), "stage": failed.stage, "message": say(failed) });
+    let mut told = json!({
+        "case": failed.case.to_string(),
+        "stage": failed.stage,
+        "message": say(failed),
+        "check": failed.failure.check(),
+    });
     match &failed.failure {
         Failure::Miss(miss) => {
-            told["check"] = miss.check.into();
             told["index"] = json!(miss.index);
             told["got"] = value(miss.got);
             told["want"] = value(miss.want);
             told["bound"] = value(miss.bound);
         }
         Failure::Differs { index, first, second, .. } => {
-            told["check"] = "bits".into();
             told["index"] = json!(index);
             told["got"] = value(*second);
             told["want"] = value(*first);
             told["bound"] = json!(0.0);
         }
-        Failure::Broken(_) => told["check"] = "isolation".into(),
+        Failure::Broken(_) | Failure::Damage(_) => {}
         Failure::Status(code) => {
-            told["check"] = "status".into();
             told["got"] = json!(code);
         }
-        Failure::Damage(_) => told["check"] = "margins".into(),
     }
     told
 }
@@ -362,6 +373,7 @@ impl View for Verified {
             "effort": self.effort.word(),
             "seed": { "committed": hex::encode(&self.commitment), "revealed": hex::encode(&self.seed) },
             "kernels": kernels,
+            "claims": super::kernel_claims::json(&self.claims),
         })
     }
 }

@@ -22,6 +22,8 @@ pub(crate) mod entropy_report;
 pub(crate) mod infer;
 pub(crate) mod init;
 pub(crate) mod kernel;
+pub(crate) mod kernel_claims;
+pub(crate) mod kernel_selftest;
 pub(crate) mod keys;
 pub(crate) mod model;
 pub(crate) mod quantize;

@@ -42,6 +42,22 @@ fn a_kernel_of_the_engine_is_verified() {
     assert!(kernel["counted"].as_u64().is_some_and(|n| n > 20), "{kernel:#}");
 }
 
+#[test]
+fn the_verifier_tries_itself_and_signs_nothing_before() {
+    let env = TestEnv::new();
+    let ran = env.run(&["kernel", "selftest", "argmax-*", "--json"]);
+    assert_eq!(ran.code, 0, "{ran}");
+    let document = json(&ran.stdout);
+    let score = &document["result"]["score"];
+    assert_eq!(*score, serde_json::json!({ "wrong": 3, "refused": 3, "honest": 1, "accepted": 1 }), "{document:#}");
+    assert!(document["receipt"].is_null(), "a part of the trial proves nothing");
+    let ran = env.run(&["kernel", "verify", "argmax", "--quick", "--json"]);
+    assert!(ran.code == 0 && json(&ran.stdout)["receipt"].is_null(), "{ran}");
+    assert!(ran.stderr.contains("bizra kernel selftest"), "{ran}");
+    assert_eq!(env.run(&["kernel", "selftest", "nothing-*"]).code, 2);
+    assert_eq!(env.run(&["kernel", "verify", "argmax", "--only", "timing"]).code, 3, "it claims nothing");
+}
+
 const WRONG: &str = r#"
 #include <math.h>
 #include "bizra_kernel.h"

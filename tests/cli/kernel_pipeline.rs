@@ -72,6 +72,7 @@ fn tried(seed: u64, row: impl FnMut(&[f32], usize, &mut [f32])) -> Report {
         seed,
         most_threads: 3,
         until: None,
+        enough: 3,
     };
     trial(&mut Here(row), &subject, &wanted, &|| Duration::ZERO, &mut |_, _| {}).expect("it runs")
 }

@@ -88,9 +88,30 @@ pub(super) fn with_worker<T>(
     with_process(program, library_path, Vec::new(), clock, work)
 }
 
+/// The same with another limit for a batch of calls.
+pub(super) fn with_patience<T>(
+    limit: Duration,
+    program: Option<&Path>,
+    clock: &dyn Clock,
+    work: impl FnOnce(&mut dyn Runner) -> T,
+) -> Result<T> {
+    started(limit, program, None, Vec::new(), clock, work)
+}
+
 /// The same with variables that drivers go by.
-#[cfg(unix)]
 pub(super) fn with_process<T>(
+    program: Option<&Path>,
+    library_path: Option<OsString>,
+    drivers: Vec<(OsString, OsString)>,
+    clock: &dyn Clock,
+    work: impl FnOnce(&mut dyn Runner) -> T,
+) -> Result<T> {
+    started(PATIENCE, program, library_path, drivers, clock, work)
+}
+
+#[cfg(unix)]
+fn started<T>(
+    limit: Duration,
     program: Option<&Path>,
     library_path: Option<OsString>,
     drivers: Vec<(OsString, OsString)>,
@@ -101,12 +122,13 @@ pub(super) fn with_process<T>(
     let Some(program) = program else {
         return Err(Error::cannot("this program's own file can't be found, so kernels can't be given a process"));
     };
-    let conditions = Conditions { program: program.to_owned(), library_path, drivers, limit: PATIENCE };
+    let conditions = Conditions { program: program.to_owned(), library_path, drivers, limit };
     Ok(work(&mut Worker::new(conditions, clock)))
 }
 
 #[cfg(not(unix))]
-pub(super) fn with_process<T>(
+fn started<T>(
+    _: Duration,
     _: Option<&Path>,
     _: Option<OsString>,
     _: Vec<(OsString, OsString)>,

@@ -7,6 +7,8 @@ mod explain;
 mod gpu;
 mod list;
 mod receipt;
+mod selftest;
+mod speed;
 mod verify;
 
 use super::{Outcome, Session};
@@ -22,7 +24,8 @@ Examples:
   bizra kernel list                        Which kernels are there?
   bizra kernel verify --quick              Are they right, as far as 30 seconds tell?
   bizra kernel verify 'matmul-*'           Some of them, in full
-  bizra kernel verify mine.kernel.yaml     Your own, from a shared library")]
+  bizra kernel verify mine.kernel.yaml     Your own, from a shared library
+  bizra kernel selftest                    Would the verifier notice?")]
 pub(super) struct Args {
     #[command(subcommand)]
     part: Part,
@@ -33,6 +36,7 @@ enum Part {
     Compare(compare::Args),
     Explain(explain::Args),
     List(list::Args),
+    Selftest(selftest::Args),
     Verify(verify::Args),
 }
 
@@ -41,6 +45,7 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
         Part::Compare(args) => compare::run(args, session),
         Part::Explain(args) => explain::run(args, session),
         Part::List(args) => list::run(args, session),
+        Part::Selftest(args) => selftest::run(args, session),
         Part::Verify(args) => verify::run(args, session),
     }
 }

@@ -2,7 +2,6 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::super::Session;
 use super::super::bench::receipt::decimal;
 use super::choose::Known;
 use crate::bench::result::Machine;
@@ -23,11 +22,6 @@ pub(super) struct Told<'a> {
     /// Correctness, determinism.
     pub(super) stages: (bool, bool),
     pub(super) seed: [u8; 8],
-}
-
-/// The verifier's last trial of itself by this very program on this host, where it is younger than a day.
-pub(super) fn self_test(_: &mut Session) -> Result<Option<KernelSelfTest>> {
-    Ok(None)
 }
 
 fn cut(text: &str, most: usize) -> String {

@@ -11,13 +11,14 @@ use super::super::{Outcome, Session};
 use super::choose::{BACKENDS, Choice, Known};
 use super::cpu::{self, Prepared};
 use super::gpu::{self, Around};
-use super::receipt;
+use super::{receipt, speed};
 use crate::error::{Error, Exit, Place, Result};
 use crate::kernel::case::Case;
 use crate::kernel::gpu::Backend;
 use crate::kernel::plan::Effort;
 use crate::kernel::report::{self, Report, Wanted};
 use crate::kernel::run::Level;
+use crate::plan::gate::glob;
 use crate::sys::{files, machine};
 use crate::ui::Unit;
 use crate::view::kernel::{Format, Verified, say};
@@ -33,6 +34,7 @@ use crate::view::kernel::{Format, Verified, say};
 Examples:
   bizra kernel verify --quick
   bizra kernel verify 'attention-*' --only correctness
+  bizra kernel verify attention-f32 --quick --claim all
   bizra kernel verify mine.kernel.yaml --format junit
   bizra kernel verify '*-gpu' --backend cuda,wgpu --quick
   bizra kernel verify matmul-float --case 'matmul/M=3,N=17,K=64/f32/normal/plain/t1/000000000000002a'")]
@@ -57,6 +59,12 @@ pub(super) struct Args {
     /// Fail with 6 where one of these backends can't run here
     #[arg(long, value_name = "BACKENDS", value_delimiter = ',', value_parser = BACKENDS)]
     require: Vec<String>,
+    /// Decide this claim of a kernel's speed too, or `all` of them; takes minutes
+    #[arg(long, value_name = "CLAIM", conflicts_with_all = ["case", "repro"])]
+    claim: Option<String>,
+    /// Threads that kernel and baselines are timed with
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    threads: u32,
     /// End in time, undecided if need be: 90s, 5m
     #[arg(long, value_name = "TIME", value_parser = super::super::bench::time)]
     budget: Option<Duration>,
@@ -69,6 +77,8 @@ pub(super) struct Args {
 enum Stage {
     Correctness,
     Determinism,
+    /// Claims of speed, without a receipt
+    Timing,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -105,22 +115,35 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
         return Err(Error::invalid("nothing is left to try").hint("check the names in the file given with --repro"));
     }
     let clock = &*session.env.clock;
+    let until = args.budget.map(|budget| clock.monotonic() + budget);
     let wanted = Wanted {
         effort: if args.quick { Effort::Quick } else { Effort::Full },
-        correctness: args.only != Some(Stage::Determinism),
-        determinism: args.only != Some(Stage::Correctness),
+        correctness: matches!(args.only, None | Some(Stage::Correctness)),
+        determinism: matches!(args.only, None | Some(Stage::Determinism)),
         only: None,
         shape: args.shape.clone(),
         seed: u64::from_le_bytes(seed),
         most_threads: u32::try_from(bizra_kernels::default_threads().max(3)).unwrap_or(3),
-        until: args.budget.map(|budget| clock.monotonic() + budget),
+        until,
+        enough: report::ENOUGH_FAILURES,
     };
-    let reports = all(session, &jobs, &wanted)?;
+    let timed_only = args.only == Some(Stage::Timing);
+    let claims = args.claim.as_deref().or(timed_only.then_some("all"));
+    let reports = if timed_only { Vec::new() } else { all(session, &jobs, &wanted)? };
     let (reports, digests): (Vec<Report>, Vec<Option<[u8; 32]>>) = reports.into_iter().unzip();
     let mut reasons: Vec<Error> = Vec::new();
     for (job, report) in jobs.iter().zip(&reports) {
         reasons.extend(refusals(job, report, args));
     }
+    // What computes the wrong thing has no speed.
+    let claims = match claims {
+        Some(named) if reasons.is_empty() => {
+            let wanted = |id: &str| named == "all" || glob::fits(named, id);
+            speed::decided(&kernels, &wanted, args.threads, until, session)?
+        }
+        _ => Vec::new(),
+    };
+    reasons.extend(speed::reasons(&claims));
     let machine = machine::facts(bizra_kernels::Level::best());
     let told = receipt::Told {
         jobs: &jobs.iter().zip(&digests).map(|(job, digest)| (job.known, *digest)).collect::<Vec<_>>(),
@@ -131,13 +154,15 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
         seed,
     };
     // Replays of single cases are for looking, not for claiming.
-    let signed = if replayed.is_some() || args.shape.is_some() || session.config.switch("no-receipt") {
+    let signed = if timed_only || replayed.is_some() || args.shape.is_some() || session.config.switch("no-receipt") {
         None
     } else {
-        match receipt::self_test(session)? {
+        match super::selftest::last(session)? {
             Some(score) => session.record(&receipt::draft(&told, score)?)?.map(|id| id.to_string()),
             None => {
-                session.ui.note("no receipt: nothing is signed before the verifier was tried on wrong kernels");
+                session.ui.note(
+                    "no receipt: nothing is signed before the verifier was tried on wrong kernels: `bizra kernel selftest`",
+                );
                 None
             }
         }
@@ -149,7 +174,7 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     };
     let commitment: [u8; 32] = Sha256::digest(seed).into();
     let paths = jobs.iter().map(|job| job.known.shown.display().to_string()).collect();
-    let answer = Verified { reports, paths, effort: wanted.effort, seed, commitment, format };
+    let answer = Verified { reports, claims, paths, effort: wanted.effort, seed, commitment, format };
     Ok(Outcome { receipt: signed, ..Outcome::because(answer, reasons) })
 }
 

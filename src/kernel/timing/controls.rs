@@ -134,6 +134,17 @@ pub enum Trick {
     Clock { own: f64, hidden: f64 },
 }
 
+impl Trick {
+    /// The check that finds it.
+    pub fn check(&self) -> &'static str {
+        match self {
+            Trick::Impossible { .. } => "roofline",
+            Trick::HeldBack { .. } => "baseline",
+            Trick::Clock { .. } => "clock",
+        }
+    }
+}
+
 impl fmt::Display for Trick {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ms = |seconds: f64| seconds * 1e3;

@@ -67,23 +67,6 @@ impl Secret {
         reversed.into_iter().map(&mut order).collect()
     }
 
-    /// The ring's set of inputs for each pair: no set comes twice in a row, so that nothing can be kept from the last
-    /// call, and none is rare.
-    pub fn sets(&self, shape: usize, process: usize, pairs: usize, ring: usize) -> Vec<usize> {
-        let mut random = self.stream("sets", &[shape as u64, process as u64]);
-        let mut sets = Vec::with_capacity(pairs + ring);
-        while sets.len() < pairs {
-            let mut turn: Vec<usize> = (0..ring).collect();
-            shuffle(&mut turn, &mut random);
-            if ring > 1 && sets.last() == turn.first() {
-                turn.rotate_left(1);
-            }
-            sets.extend(turn);
-        }
-        sets.truncate(pairs);
-        sets
-    }
-
     /// The calls whose outputs are checked, in order: a tenth, at least one.
     pub fn checked(&self, shape: usize, process: usize, calls: usize) -> Vec<usize> {
         let mut random = self.stream("checked", &[shape as u64, process as u64]);
@@ -156,18 +139,6 @@ mod tests {
             for place in 0..30 {
                 let count = orders.iter().filter(|process| reversed(&process[place])).count();
                 assert!((10..=40).contains(&count), "pair {place} is reversed in {count} of 50 processes");
-            }
-        }
-    }
-
-    #[test]
-    fn no_set_of_inputs_comes_twice_in_a_row_and_none_is_rare() {
-        for process in 0..50 {
-            let sets = secret(3).sets(2, process, 30, 8);
-            assert_eq!(sets.len(), 30);
-            assert!(sets.windows(2).all(|pair| pair[0] != pair[1]), "{sets:?}");
-            for set in 0..8 {
-                assert!((3..=4).contains(&sets.iter().filter(|one| **one == set).count()), "{sets:?}");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! A session: for each shape, fresh processes; in each, pairs of calls over a ring of inputs; after ten processes a look.
+//! A session: for each shape, fresh processes; in each, pairs of calls on inputs of their own; after ten processes a look.
 //!
 //! Every subject has a process of its own, so that a kernel can't reach what it is compared with. All of them are called
 //! once a pair, in an order drawn beforehand: the claimed baseline, the kernel, and every other baseline there is, for the
@@ -12,8 +12,6 @@ use super::{LOOKS, Look, Statistic, StatisticError, Verdict, median};
 
 /// Fewer pairs in a process say nothing about it.
 pub const PAIRS: usize = 30;
-/// Sets of inputs that the calls go round.
-pub const RING: usize = 8;
 /// Calls that aren't counted.
 const WARM_UP: usize = 3;
 /// Calls of the claimed baseline before the kernel's process exists.
@@ -40,11 +38,12 @@ pub struct Call {
 pub trait Stand {
     type Fault;
 
-    /// A fresh process for the subject, with the ring's inputs for this shape.
+    /// A fresh process for the subject.
     fn start(&mut self, subject: Subject, shape: usize, process: usize) -> Result<(), Self::Fault>;
 
-    /// One call of the process that was started at this place, on inputs that it has not seen: the set says where they lie.
-    fn call(&mut self, side: usize, set: usize) -> Result<Call, Self::Fault>;
+    /// One call of the process that was started at this place. Each number has inputs of its own, the same for all
+    /// subjects, which no process has seen: nothing that was kept of an earlier call helps.
+    fn call(&mut self, side: usize, number: usize) -> Result<Call, Self::Fault>;
 
     /// What this machine can do at best, for as many threads as the subjects have.
     fn roof(&mut self) -> Result<Roof, Self::Fault>;
@@ -132,25 +131,23 @@ pub fn process<S: Stand>(
     let Some(first) = subjects.first() else { return Err(SessionError::Nobody) };
     let mut run = || -> Result<Process, S::Fault> {
         let roof = stand.roof()?;
-        let sets = secret.sets(shape, number, WARM_UP + ALONE + PAIRS, RING);
-        let (warm_up, rest) = sets.split_at(WARM_UP);
-        let (before, rest) = rest.split_at(ALONE);
         stand.start(*first, shape, number)?;
-        for set in warm_up {
-            stand.call(0, *set)?;
+        for number in 0..WARM_UP {
+            stand.call(0, number)?;
         }
-        let alone = before.iter().map(|set| Ok(stand.call(0, *set)?.own)).collect::<Result<Vec<_>, _>>()?;
+        let alone = WARM_UP..WARM_UP + ALONE;
+        let alone = alone.map(|number| Ok(stand.call(0, number)?.own)).collect::<Result<Vec<_>, _>>()?;
         for (side, subject) in subjects.iter().enumerate().skip(1) {
             stand.start(*subject, shape, number)?;
-            for set in warm_up {
-                stand.call(side, *set)?;
+            for number in 0..WARM_UP {
+                stand.call(side, number)?;
             }
         }
         let mut rounds = Vec::with_capacity(PAIRS);
-        for (order, set) in secret.orders(shape, number, PAIRS, subjects.len()).iter().zip(rest) {
+        for (pair, order) in secret.orders(shape, number, PAIRS, subjects.len()).iter().enumerate() {
             let mut round = vec![Call { own: f64::NAN, asked: f64::NAN }; subjects.len()];
             for side in order {
-                round[*side] = stand.call(*side, *set)?;
+                round[*side] = stand.call(*side, WARM_UP + ALONE + pair)?;
             }
             rounds.push(round);
         }

@@ -137,6 +137,61 @@ fn kernels() -> KernelVerification {
     }
 }
 
+fn kernel_trial() -> KernelTrial {
+    let one = |name: &str, honest: bool, outcome: &str, check: Option<&str>| TriedKernel {
+        name: name.into(),
+        op: "matmul".into(),
+        honest,
+        outcome: outcome.into(),
+        check: check.map(str::to_owned),
+    };
+    KernelTrial {
+        runs: 2,
+        committed: [3; 32],
+        seed: [4; 8],
+        wrong: 2,
+        refused: 2,
+        honest: 2,
+        accepted: 2,
+        machine: "0f".repeat(16),
+        cpu: "some processor".into(),
+        kernels: vec![
+            one("product-double", true, "verified", None),
+            one("product-zeros", false, "refused", Some("g1")),
+        ],
+    }
+}
+
+#[test]
+fn a_trial_of_the_verifier_holds_together() {
+    assert_eq!(read::<KernelTrial>(&kernel_trial().body()), Ok(kernel_trial()));
+    let with = |change: &dyn Fn(&mut KernelTrial)| {
+        let mut changed = kernel_trial();
+        change(&mut changed);
+        changed
+    };
+    let missed = with(&|t| {
+        t.refused = 1;
+        t.kernels[1].outcome = "verified".into();
+        t.kernels[1].check = None;
+    });
+    assert!(missed.validate().is_ok() && !missed.passed(), "what was missed is told too");
+    for bad in [
+        with(&|t| t.runs = 0),
+        with(&|t| t.refused = 3),
+        with(&|t| t.refused = 1),
+        with(&|t| t.accepted = 1),
+        with(&|t| t.kernels[1].outcome = "verified".into()),
+        with(&|t| t.kernels[0].outcome = "undecided".into()),
+        with(&|t| t.kernels[0].outcome = "fine".into()),
+        with(&|t| t.kernels.clear()),
+        with(&|t| t.kernels[0].name = " ".into()),
+        with(&|t| t.machine = "a\u{1b}".into()),
+    ] {
+        assert!(bad.validate().is_err(), "{bad:?}");
+    }
+}
+
 #[test]
 fn verified_kernels_hold_together() {
     assert_eq!(read::<KernelVerification>(&kernels().body()), Ok(kernels()));
@@ -375,6 +430,8 @@ fn samples() -> Vec<Value> {
         payload_of(&policy_event()),
         payload_of(&benchmark()),
         payload_of(&kernels()),
+        payload_of(&kernel_trial()),
+        payload_of(&KernelTrial { kernels: vec![kernel_trial().kernels.remove(0)], ..kernel_trial() }),
         payload_of(&Benchmark { against: None, claims: vec![], verdict: None, ..benchmark() }),
         payload_of(&decision()),
         payload_of(&GateDecision { rev: None, trust: None, ..decision() }),
@@ -423,7 +480,15 @@ fn what_is_altered_is_refused_by_schema_and_reader_alike() {
     for payload in samples() {
         let schema = schema_of(&payload);
         for (path, payload) in alterations(&payload) {
-            let booleans = ["commands", "nowGiven", "against.sameOutput", "against.sameSession", "normalised"];
+            let booleans = [
+                "commands",
+                "nowGiven",
+                "against.sameOutput",
+                "against.sameSession",
+                "normalised",
+                "correctness",
+                "determinism",
+            ];
             if booleans.iter().any(|member| path == format!("!predicate.{member}")) {
                 continue; // one truth for another
             }
