@@ -10,7 +10,7 @@ use super::super::inputs::{self, Operand};
 use super::super::manifest::Cells;
 use super::super::op::{self, Shape};
 use super::super::promise::Promise;
-use super::{Numbers, function, rounded, slip, stored};
+use super::{Numbers, function, growth, rounded, slip, stored};
 
 /// Which keys a query sees.
 pub struct Sight {
@@ -108,7 +108,7 @@ pub(super) fn truth(case: &Case, promise: &Promise, inputs: &[Operand]) -> Numbe
                     .collect();
                 let rough_total = e.iter().fold(0.0, |sum, e| rounded(promise, sum + e));
                 let delta = 2.0 * (dim as f64).sqrt() * unit * scale * most_size + 4.0 * unit * cap;
-                let factor = 2.0 * delta + unit * (16.0 + (keys.len() as f64).sqrt()) + of_p;
+                let factor = 2.0 * delta + unit * (16.0 + growth(case, keys.len())) + of_p;
                 let (mut sum, mut size, mut plain) = (vec![0.0; dim], vec![0.0; dim], vec![0.0; dim]);
                 for (at, j) in keys.enumerate() {
                     for (d, v) in v[row(j)].iter().enumerate() {

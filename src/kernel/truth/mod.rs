@@ -69,15 +69,20 @@ pub fn of(case: &Case, promise: &Promise, inputs: &[Operand]) -> Truth {
     match case.op() {
         Op::Matmul => Truth::Numbers(matmul::truth(case, promise, inputs)),
         Op::Attention => Truth::Numbers(attention::truth(case, promise, inputs)),
-        Op::Softmax => Truth::Numbers(rows::softmax(promise, inputs)),
-        Op::RmsNorm => Truth::Numbers(rows::rms_norm(promise, inputs)),
-        Op::LayerNorm => Truth::Numbers(rows::layer_norm(promise, inputs)),
+        Op::Softmax => Truth::Numbers(rows::softmax(case, promise, inputs)),
+        Op::RmsNorm => Truth::Numbers(rows::rms_norm(case, promise, inputs)),
+        Op::LayerNorm => Truth::Numbers(rows::layer_norm(case, promise, inputs)),
         Op::Gated => Truth::Numbers(rows::gated(case, promise, inputs)),
         Op::Rope => Truth::Numbers(rope::truth(case, promise, inputs)),
         Op::Argmax => Truth::Picks(pick::argmax(inputs)),
         Op::TopK => Truth::Picks(pick::top_k(case, inputs)),
         Op::Sample => Truth::Picks(pick::sample(case, promise, inputs)),
     }
+}
+
+/// How errors of `n` terms add up, in units: like a random walk, but where all terms are equal they round to one side.
+fn growth(case: &Case, n: usize) -> f64 {
+    if case.data == super::case::Data::Equal { n as f64 } else { (n as f64).sqrt() }
 }
 
 /// `x` in the type that sums are kept in.

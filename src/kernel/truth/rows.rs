@@ -4,7 +4,7 @@ use super::super::case::Case;
 use super::super::float;
 use super::super::inputs::{EPS, Operand};
 use super::super::promise::Promise;
-use super::{Numbers, function, rounded};
+use super::{Numbers, function, growth, rounded};
 
 fn start(input: &Operand) -> (Numbers, usize) {
     let width = input.slot.shape[1];
@@ -18,10 +18,10 @@ fn finish(promise: &Promise, mut numbers: Numbers) -> Numbers {
     numbers
 }
 
-pub(super) fn softmax(promise: &Promise, inputs: &[Operand]) -> Numbers {
+pub(super) fn softmax(case: &Case, promise: &Promise, inputs: &[Operand]) -> Numbers {
     let (mut numbers, n) = start(&inputs[0]);
     let unit = promise.unit();
-    let common = 16.0 + (n as f64).sqrt();
+    let common = 16.0 + growth(case, n);
     numbers.row_sum = Some(unit * common);
     for row in inputs[0].values.chunks_exact(n.max(1)) {
         let most = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -46,10 +46,10 @@ pub(super) fn softmax(promise: &Promise, inputs: &[Operand]) -> Numbers {
     finish(promise, numbers)
 }
 
-pub(super) fn rms_norm(promise: &Promise, inputs: &[Operand]) -> Numbers {
+pub(super) fn rms_norm(case: &Case, promise: &Promise, inputs: &[Operand]) -> Numbers {
     let (mut numbers, n) = start(&inputs[0]);
     let (weight, unit) = (&inputs[1].values, promise.unit());
-    let common = unit * (16.0 + (n as f64).sqrt());
+    let common = unit * (16.0 + growth(case, n));
     for row in inputs[0].values.chunks_exact(n.max(1)) {
         let mean: f64 = row.iter().map(|x| x * x).sum::<f64>() / n as f64;
         let factor = 1.0 / (mean + EPS).sqrt();
@@ -65,14 +65,14 @@ pub(super) fn rms_norm(promise: &Promise, inputs: &[Operand]) -> Numbers {
     finish(promise, numbers)
 }
 
-pub(super) fn layer_norm(promise: &Promise, inputs: &[Operand]) -> Numbers {
+pub(super) fn layer_norm(case: &Case, promise: &Promise, inputs: &[Operand]) -> Numbers {
     let (mut numbers, n) = start(&inputs[0]);
     let (weight, bias, unit) = (&inputs[1].values, &inputs[2].values, promise.unit());
     for row in inputs[0].values.chunks_exact(n.max(1)) {
         let mean = row.iter().sum::<f64>() / n as f64;
         let sigma = (row.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n as f64 + EPS).sqrt();
         let kappa = 1.0 + mean.abs() / sigma;
-        let common = unit * (32.0 + 2.0 * (n as f64).sqrt() * kappa);
+        let common = unit * (32.0 + 2.0 * growth(case, n) * kappa);
         let plain_mean = rounded(promise, row.iter().fold(0.0, |sum, x| rounded(promise, sum + x)) / n as f64);
         let square = |x: &f64| {
             let d = rounded(promise, x - plain_mean);
