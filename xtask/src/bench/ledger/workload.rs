@@ -181,6 +181,7 @@ fn inference(index: u64) -> Result<Draft, CallerError> {
             seed: number(index, "seed", u64::MAX),
             max_tokens: Some(256),
             stops: Vec::new(),
+            form: None,
             context: 4096,
         },
         engine: Engine { level: "avx2".to_owned(), threads: 2, chunk: 64, kv: "f16".to_owned() },
