@@ -61,11 +61,13 @@ pub struct Output {
     pub terminal: bool,
     /// Columns, where the reader is a terminal.
     pub width: Option<usize>,
+    /// Rows, where the reader is a terminal.
+    pub height: Option<usize>,
 }
 
 impl Output {
     pub fn plain(sink: impl Write + Send + 'static) -> Self {
-        Output { sink: Box::new(sink), terminal: false, width: None }
+        Output { sink: Box::new(sink), terminal: false, width: None, height: None }
     }
 }
 
@@ -145,14 +147,17 @@ impl Env {
     pub fn real() -> Self {
         let vars: Vars = std::env::vars_os().collect();
         let columns = vars.get("COLUMNS").and_then(|c| c.parse().ok());
+        let rows = vars.get("LINES").and_then(|l| l.parse().ok());
         let stdout = Output {
             terminal: io::stdout().is_terminal(),
-            width: columns.or_else(|| terminal_width(io::stdout())),
+            width: columns.or_else(|| terminal_size(io::stdout()).map(|(width, _)| width)),
+            height: rows.or_else(|| terminal_size(io::stdout()).map(|(_, height)| height)),
             sink: if bizra_kernels::os::stdout_was_closed() { Box::new(Closed) } else { Box::new(io::stdout()) },
         };
         let stderr = Output {
             terminal: io::stderr().is_terminal(),
-            width: columns.or_else(|| terminal_width(io::stderr())),
+            width: columns.or_else(|| terminal_size(io::stderr()).map(|(width, _)| width)),
+            height: rows.or_else(|| terminal_size(io::stderr()).map(|(_, height)| height)),
             sink: Box::new(io::stderr()),
         };
         let stdin = Input { terminal: io::stdin().is_terminal(), source: Box::new(io::stdin()) };
@@ -178,8 +183,9 @@ impl Env {
     }
 }
 
-fn terminal_width(stream: impl StreamHandle) -> Option<usize> {
-    terminal_size::terminal_size_of(stream).map(|(width, _)| usize::from(width.0))
+/// Columns and rows.
+fn terminal_size(stream: impl StreamHandle) -> Option<(usize, usize)> {
+    terminal_size::terminal_size_of(stream).map(|(width, height)| (usize::from(width.0), usize::from(height.0)))
 }
 
 #[cfg(unix)]

@@ -13,6 +13,7 @@
 //! | [`receipts`] | statements, envelopes, keys, trust, logs, proofs, audit: what a signed claim is, and whether it holds |
 //! | [`model`] | models by name: what a hub lists, which files are meant, which bytes were reviewed |
 //! | [`infer`] | model files, tokenizers, templates, the forward pass, sampling, generation |
+//! | [`embed`] | texts to vectors, with encoders of BERT's kind |
 //! | [`plan`] | what plans share: tree with spans, schema, evidence, calendar, exact decimals, findings |
 //! | [`roadmap`] | lint rules of roadmaps, import from Markdown, render |
 //! | [`sprint`] | where a sprint stands by what is proven, its go/no-go; lint rules about days, people, progress, sizes |
@@ -42,6 +43,7 @@ pub mod bench;
 pub mod cli;
 pub mod config;
 pub mod doctor;
+pub mod embed;
 pub mod entropy;
 pub mod env;
 pub mod error;

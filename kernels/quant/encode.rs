@@ -4,6 +4,19 @@ use super::Format;
 use crate::error::{Error, length};
 use half::{bf16, f16};
 
+/// The same as [`quantize`], with a search for the scales where there is one: for models that others will use.
+pub fn quantize_well(format: Format, x: &[f32], out: &mut [u8]) -> Result<(), Error> {
+    if format != Format::Q4_K {
+        return quantize(format, x, out);
+    }
+    length("bytes for the quantised values", format.bytes(x.len())?, out.len())?;
+    for (x, block) in x.chunks_exact(format.block_len()).zip(out.chunks_exact_mut(format.block_bytes())) {
+        block.fill(0);
+        super::search::q4_k(x, block);
+    }
+    Ok(())
+}
+
 /// Writes `x` in the format; `out` must have the length that [`Format::bytes`] says.
 pub fn quantize(format: Format, x: &[f32], out: &mut [u8]) -> Result<(), Error> {
     length("bytes for the quantised values", format.bytes(x.len())?, out.len())?;
@@ -34,7 +47,7 @@ fn inverse(d: f32) -> f32 {
 }
 
 /// Stores a half float and returns what was stored.
-fn put_f16(bytes: &mut [u8], x: f32) -> f32 {
+pub(super) fn put_f16(bytes: &mut [u8], x: f32) -> f32 {
     let half = f16::from_f32(x);
     bytes[..2].copy_from_slice(&half.to_le_bytes());
     half.to_f32()
@@ -79,7 +92,7 @@ fn symmetric<const BITS: u32>(x: &[f32], b: &mut [u8]) {
     let id = inverse(d);
     put_f16(b, d);
     let top = (1u8 << BITS) - 1;
-    put_32::<BITS>(b, 2, if BITS == 5 { 6 } else { 2 }, |j| ((x[j] * id + zero + 0.5) as u8).min(top));
+    put_32::<BITS>(b, 2, if BITS == 5 { 6 } else { 2 }, |j| ((x[j] * id + (zero + 0.5)) as u8).min(top));
 }
 
 fn affine<const BITS: u32>(x: &[f32], b: &mut [u8]) {
@@ -142,18 +155,31 @@ fn q45_k<const BITS: u32>(x: &[f32], b: &mut [u8]) {
     let a = affine_scales::<8>(x, top, 63);
     put_f16(b, a.d);
     put_f16(&mut b[2..], a.dmin);
-    for j in 0..4 {
-        b[4 + j] = a.scale[j] | a.scale[j + 4] >> 4 << 6;
-        b[8 + j] = a.min[j] | a.min[j + 4] >> 4 << 6;
-        b[12 + j] = a.scale[j + 4] & 15 | (a.min[j + 4] & 15) << 4;
+    if BITS == 4 {
+        return pack_q4_k(b, &a.scale, &a.min, |j| a.value(x[j], j / 32, top));
     }
-    let nibbles = if BITS == 5 { 48 } else { 16 };
+    put_scales(b, &a.scale, &a.min);
     for (j, x) in x.iter().enumerate() {
         let q = a.value(*x, j / 32, top);
-        b[nibbles + j / 64 * 32 + j % 32] |= (q & 15) << (j % 64 / 32 * 4);
-        if BITS == 5 {
-            b[16 + j % 32] |= (q >> 4) << (j / 32);
-        }
+        b[48 + j / 64 * 32 + j % 32] |= (q & 15) << (j % 64 / 32 * 4);
+        b[16 + j % 32] |= (q >> 4) << (j / 32);
+    }
+}
+
+/// Eight scales and eight minima of six bits each, in twelve bytes.
+fn put_scales(b: &mut [u8], scale: &[u8; 8], min: &[u8; 8]) {
+    for j in 0..4 {
+        b[4 + j] = scale[j] | scale[j + 4] >> 4 << 6;
+        b[8 + j] = min[j] | min[j + 4] >> 4 << 6;
+        b[12 + j] = scale[j + 4] & 15 | (min[j + 4] & 15) << 4;
+    }
+}
+
+/// All of a block of Q4_K but its two half floats.
+pub(super) fn pack_q4_k(b: &mut [u8], scale: &[u8; 8], min: &[u8; 8], value: impl Fn(usize) -> u8) {
+    put_scales(b, scale, min);
+    for j in 0..256 {
+        b[16 + j / 64 * 32 + j % 32] |= value(j) << (j % 64 / 32 * 4);
     }
 }
 

@@ -2,14 +2,16 @@
 //!
 //! [`dequantize`] is the meaning of a format; the packed products in [`mod@crate::matmul`] are tested against it.
 //! The encoders follow GGML's reference rounding for the formats in blocks of 32. Those for K-quants are plain
-//! (one pass, no search for better scales): good for test data, not for publishing models.
+//! (one pass, no search for better scales): good for test data, not for publishing models, for which there is
+//! [`quantize_well`].
 
 mod decode;
 mod encode;
+mod search;
 
 pub use decode::dequantize;
 pub(crate) use decode::{k4_scale_min, q3_scale};
-pub use encode::quantize;
+pub use encode::{quantize, quantize_well};
 
 use crate::Error;
 use std::fmt;

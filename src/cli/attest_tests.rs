@@ -14,7 +14,7 @@ use crate::error::{Error, Exit, Place, Result};
 use crate::receipts::predicates::{MOST_UNITS, TestRun};
 use crate::receipts::statement::{Draft, Subject};
 use crate::sys::files;
-use crate::sys::git_code::CodeHistory;
+use crate::sys::git_code::{CodeHistory, TreeFile};
 use crate::sys::git_units::{Content, split};
 use crate::view::attest_tests::Ran;
 
@@ -70,11 +70,12 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     let Some(tip) = history.head()? else {
         return Err(Error::new(Exit::Undecided, "the repository has no commit yet").hint("commit the code first"));
     };
-    let tracked: BTreeSet<String> = history.files(tip.tree)?.into_iter().map(|f| f.path).collect();
+    let tree = history.files(tip.tree)?;
+    let tracked: BTreeSet<String> = tree.iter().map(|f| f.path.clone()).collect();
     let (mut units, mut tests): (BTreeMap<UnitId, u8>, BTreeSet<UnitId>) = (BTreeMap::new(), BTreeSet::new());
     let matched = matched(&report, &root, &tracked);
-    for path in &tracked {
-        if scope::by_path(path).is_some() {
+    for TreeFile { path, said, .. } in &tree {
+        if scope::by_path(path, *said).is_some() {
             continue;
         }
         let full = root.join(path);
@@ -82,7 +83,7 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
         if !facts.is_file() || facts.len() > scope::LARGEST {
             continue;
         }
-        let Content::Units(found) = split(path, &files::read(&full)?) else { continue };
+        let Content::Units(found) = split(path, &files::read(&full)?, *said) else { continue };
         let lines = matched.get(path.as_str());
         if let (Some(_), Ok(changed)) = (lines, facts.modified())
             && changed > written

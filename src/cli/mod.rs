@@ -16,6 +16,7 @@ mod completions;
 mod config;
 mod decision;
 mod doctor;
+mod embed;
 mod entropy;
 mod evidence;
 mod infer;
@@ -142,6 +143,7 @@ enum Command {
     Completions(completions::Args),
     Config(config::Args),
     Doctor(doctor::Args),
+    Embed(embed::Args),
     Entropy(entropy::Args),
     Infer(Box<infer::Args>),
     Init(init::Args),
@@ -166,6 +168,7 @@ impl Command {
             Command::Completions(args) => completions::run(args),
             Command::Config(args) => config::run(args, session),
             Command::Doctor(args) => doctor::run(args, session),
+            Command::Embed(args) => embed::run(args, session),
             Command::Entropy(args) => entropy::run(args, session),
             Command::Infer(args) => infer::run(args, session),
             Command::Init(args) => init::run(args, session),

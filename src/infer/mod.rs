@@ -16,6 +16,7 @@ mod json;
 pub mod kv;
 pub mod memory;
 pub mod model;
+pub mod requantize;
 pub mod rope;
 pub mod safetensors;
 pub mod sampler;

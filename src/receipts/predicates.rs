@@ -7,12 +7,14 @@ use super::json::Object;
 
 mod attestation;
 pub mod benchmark;
+mod embedding;
 mod entropy;
 mod gate_decision;
 mod inference;
 mod kernel_verification;
 mod key_event;
 mod policy_event;
+mod quantization;
 #[cfg(test)]
 mod schema_check;
 mod test_run;
@@ -21,6 +23,7 @@ mod tests;
 
 pub use attestation::{Attestation, Score};
 pub use benchmark::Benchmark;
+pub use embedding::{Embedding, EmbeddingModel};
 pub use entropy::{Entropy, EntropyBaseline, EntropyScope};
 pub use gate_decision::{DecidedCriterion, GO_NO_GO, GateDecision};
 pub use inference::{
@@ -32,6 +35,7 @@ pub use kernel_verification::{
 };
 pub use key_event::KeyEvent;
 pub use policy_event::{PolicyAction, PolicyEvent};
+pub use quantization::{ModelFile, Quantization};
 pub use test_run::{MOST_UNITS, TestRun};
 
 /// A typed claim. `read` and `body` are each other's inverse on valid values.
@@ -56,6 +60,7 @@ pub struct Kind {
 pub const KINDS: &[Kind] = &[
     kind::<Attestation>(),
     kind::<Benchmark>(),
+    kind::<Embedding>(),
     kind::<Entropy>(),
     kind::<EntropyBaseline>(),
     kind::<EntropyScope>(),
@@ -64,6 +69,7 @@ pub const KINDS: &[Kind] = &[
     kind::<KernelVerification>(),
     kind::<KeyEvent>(),
     kind::<PolicyEvent>(),
+    kind::<Quantization>(),
     kind::<TestRun>(),
 ];
 

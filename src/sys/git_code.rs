@@ -3,11 +3,13 @@
 //! A commit counts from the time of its committer's clock, but never from later than a child's: a clock that went
 //! backwards does not bring a commit out of its order.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 pub use git2::Oid;
 use git2::{Delta, DiffOptions, ErrorCode, ObjectType, Repository, TreeWalkMode, TreeWalkResult};
 
+use crate::entropy::attributes::{Rules, Said};
 use crate::entropy::scope::LeftOut;
 use crate::error::{Error, Result};
 
@@ -41,6 +43,8 @@ pub struct TreeFile {
     pub oid: Oid,
     /// It is no file with content of its own.
     pub special: Option<LeftOut>,
+    /// By the attributes of the same commit.
+    pub said: Said,
 }
 
 impl CodeHistory {
@@ -103,6 +107,7 @@ impl CodeHistory {
     /// Everything in a commit's tree, in the order of its paths.
     pub fn files(&self, tree: Oid) -> Result<Vec<TreeFile>> {
         let tree = self.repository.find_tree(tree).map_err(|e| git(&e))?;
+        let mut attributes = Attributes::of(&self.repository, &tree);
         let mut files = Vec::new();
         tree.walk(TreeWalkMode::PreOrder, |folder, entry| {
             let special = match (entry.kind(), entry.filemode()) {
@@ -112,7 +117,8 @@ impl CodeHistory {
                 _ => return TreeWalkResult::Ok,
             };
             let path = format!("{folder}{}", String::from_utf8_lossy(entry.name_bytes()));
-            files.push(TreeFile { path, oid: entry.id(), special });
+            let said = attributes.said(&path);
+            files.push(TreeFile { path, oid: entry.id(), special, said });
             TreeWalkResult::Ok
         })
         .map_err(|e| git(&e))?;
@@ -130,15 +136,18 @@ impl CodeHistory {
             .repository
             .diff_tree_to_tree(before.as_ref(), Some(&after), Some(&mut options))
             .map_err(|e| git(&e))?;
+        let mut was = before.as_ref().map(|tree| Attributes::of(&self.repository, tree));
+        let mut is = Some(Attributes::of(&self.repository, &after));
         let mut changed = Vec::new();
         for delta in diff.deltas() {
-            let side = |file: git2::DiffFile<'_>| {
+            let side = |file: git2::DiffFile<'_>, attributes: &mut Option<Attributes<'_>>| {
                 let blob = matches!(file.mode(), git2::FileMode::Blob | git2::FileMode::BlobExecutable);
                 let path = String::from_utf8_lossy(file.path_bytes()?).into_owned();
-                blob.then(|| TreeFile { path, oid: file.id(), special: None })
+                let said = attributes.as_mut().map_or_else(Said::default, |attributes| attributes.said(&path));
+                blob.then(|| TreeFile { path, oid: file.id(), special: None, said })
             };
-            let old = if delta.status() == Delta::Added { None } else { side(delta.old_file()) };
-            let new = if delta.status() == Delta::Deleted { None } else { side(delta.new_file()) };
+            let old = if delta.status() == Delta::Added { None } else { side(delta.old_file(), &mut was) };
+            let new = if delta.status() == Delta::Deleted { None } else { side(delta.new_file(), &mut is) };
             changed.push((old, new));
         }
         Ok(changed)
@@ -154,6 +163,38 @@ impl CodeHistory {
 
     fn commit(&self, id: &str) -> Result<git2::Commit<'_>> {
         Oid::from_str(id).and_then(|oid| self.repository.find_commit(oid)).map_err(|e| git(&e))
+    }
+}
+
+/// The attributes that a tree holds, each folder's file read once.
+struct Attributes<'r> {
+    repository: &'r Repository,
+    tree: &'r git2::Tree<'r>,
+    folders: HashMap<String, Rules>,
+}
+
+impl<'r> Attributes<'r> {
+    fn of(repository: &'r Repository, tree: &'r git2::Tree<'r>) -> Attributes<'r> {
+        Attributes { repository, tree, folders: HashMap::new() }
+    }
+
+    fn said(&mut self, path: &str) -> Said {
+        let mut said = Said::default();
+        let ends = std::iter::once(0).chain(path.match_indices('/').map(|(at, _)| at + 1));
+        for end in ends {
+            let (folder, inside) = path.split_at(end);
+            if !self.folders.contains_key(folder) {
+                self.folders.insert(folder.to_owned(), self.rules(folder));
+            }
+            self.folders[folder].apply(inside, &mut said);
+        }
+        said
+    }
+
+    fn rules(&self, folder: &str) -> Rules {
+        let entry = self.tree.get_path(Path::new(&format!("{folder}.gitattributes")));
+        let blob = entry.and_then(|entry| self.repository.find_blob(entry.id()));
+        blob.map_or_else(|_| Rules::default(), |blob| Rules::read(&String::from_utf8_lossy(blob.content())))
     }
 }
 

@@ -10,6 +10,8 @@ use git2::{ObjectType, Oid, Repository};
 use sha2::{Digest as _, Sha256};
 
 use super::files::{self, Access};
+use super::git_code::TreeFile;
+use crate::entropy::attributes::Said;
 use crate::entropy::scope::{self, LeftOut};
 use crate::entropy::units::{self, Language, NORMALISER, Unit};
 use crate::error::{Error, Result};
@@ -51,22 +53,22 @@ impl UnitCache {
     }
 
     /// Splits what is not known yet, on every core.
-    pub fn learn<'p>(&mut self, files: impl Iterator<Item = (&'p str, Oid)>, threads: usize) -> Result<()> {
-        let mut wanted: HashMap<Key, &str> = HashMap::new();
-        for (path, oid) in files {
-            let key = (oid, hint(path));
+    pub fn learn<'p>(&mut self, files: impl Iterator<Item = &'p TreeFile>, threads: usize) -> Result<()> {
+        let mut wanted: HashMap<Key, &TreeFile> = HashMap::new();
+        for file in files {
+            let key = (file.oid, hint(&file.path, file.said));
             match self.known.get_mut(&key) {
                 Some(entry) => entry.used = true,
                 None => {
-                    wanted.entry(key).or_insert(path);
+                    wanted.entry(key).or_insert(file);
                 }
             }
         }
         if wanted.is_empty() {
             return Ok(());
         }
-        let mut wanted: Vec<(Key, &str)> = wanted.into_iter().collect();
-        wanted.sort_unstable();
+        let mut wanted: Vec<(Key, &TreeFile)> = wanted.into_iter().collect();
+        wanted.sort_unstable_by_key(|(key, _)| *key);
         let share = wanted.len().div_ceil(threads.max(1));
         let root = &self.root;
         let learned: Vec<Result<Vec<(Key, Content)>>> = std::thread::scope(|scope| {
@@ -81,9 +83,9 @@ impl UnitCache {
         Ok(())
     }
 
-    /// What was learned about a blob at a path.
-    pub fn content(&self, path: &str, oid: Oid) -> &Content {
-        self.known.get(&(oid, hint(path))).map_or(&Content::NoCode, |entry| &entry.content)
+    /// What was learned about a file.
+    pub fn content(&self, file: &TreeFile) -> &Content {
+        self.known.get(&(file.oid, hint(&file.path, file.said))).map_or(&Content::NoCode, |entry| &entry.content)
     }
 
     /// A cache that can't be written costs time and nothing else.
@@ -97,31 +99,32 @@ impl UnitCache {
     }
 }
 
-fn hint(path: &str) -> u32 {
+fn hint(path: &str, said: Said) -> u32 {
     let name = path.rsplit('/').next().unwrap_or(path);
     let extension = name.rsplit_once('.').map_or("", |(_, e)| e).to_ascii_lowercase();
-    let digest = Sha256::digest(format!("{extension}\0{}", units::is_test_path(path)));
+    let marks = if said.generated == Some(false) { "\0marks of generated code are overruled" } else { "" };
+    let digest = Sha256::digest(format!("{extension}\0{}{marks}", units::is_test_path(path)));
     u32::from_le_bytes([digest[0], digest[1], digest[2], digest[3]])
 }
 
-fn split_all(root: &Path, wanted: &[(Key, &str)]) -> Result<Vec<(Key, Content)>> {
+fn split_all(root: &Path, wanted: &[(Key, &TreeFile)]) -> Result<Vec<(Key, Content)>> {
     let fault = |e: &git2::Error| Error::cannot("the repository can't be read").because(e.message());
     let repository = Repository::open(root).map_err(|e| fault(&e))?;
     let odb = repository.odb().map_err(|e| fault(&e))?;
     let mut learned = Vec::with_capacity(wanted.len());
-    for (key, path) in wanted {
+    for (key, file) in wanted {
         let (size, kind) = odb.read_header(key.0).map_err(|e| fault(&e))?;
         let content = if kind != ObjectType::Blob {
             Content::NoCode
         } else if size as u64 > scope::LARGEST {
             // Too large to be worth a look for a first line.
-            match Language::of(path, b"") {
+            match Language::of(&file.path, b"") {
                 Some(_) => Content::LeftOut(LeftOut::TooLarge),
                 None => Content::NoCode,
             }
         } else {
             let blob = repository.find_blob(key.0).map_err(|e| fault(&e))?;
-            split(path, blob.content())
+            split(&file.path, blob.content(), file.said)
         };
         learned.push((*key, content));
     }
@@ -129,8 +132,8 @@ fn split_all(root: &Path, wanted: &[(Key, &str)]) -> Result<Vec<(Key, Content)>>
 }
 
 /// The units of a file that is at hand.
-pub fn split(path: &str, bytes: &[u8]) -> Content {
-    match scope::by_content(path, bytes) {
+pub fn split(path: &str, bytes: &[u8], said: Said) -> Content {
+    match scope::by_content(path, bytes, said) {
         None => Content::NoCode,
         Some(Err(why)) => Content::LeftOut(why),
         Some(Ok(language)) => Content::Units(units::of(language, path, bytes)),
@@ -248,8 +251,11 @@ mod tests {
 
     #[test]
     fn paths_that_read_differently_are_kept_apart() {
-        assert_eq!(hint("a/b.rs"), hint("c.RS"));
-        assert_ne!(hint("a/b.rs"), hint("a/b.py"));
-        assert_ne!(hint("a/b.rs"), hint("tests/b.rs"));
+        let plain = |path: &str| hint(path, Said::default());
+        assert_eq!(plain("a/b.rs"), plain("c.RS"));
+        assert_ne!(plain("a/b.rs"), plain("a/b.py"));
+        assert_ne!(plain("a/b.rs"), plain("tests/b.rs"));
+        let said = Said { generated: Some(false), vendored: None };
+        assert_ne!(plain("a/b.rs"), hint("a/b.rs", said));
     }
 }

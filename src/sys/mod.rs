@@ -25,11 +25,13 @@ pub mod models;
 pub mod packed;
 pub mod plans;
 pub mod process;
+pub mod quantized;
 pub mod sessions;
 pub mod setup;
 pub mod ssh_agent;
 pub mod standups;
 #[cfg(test)]
 mod testing;
+pub mod text_models;
 pub mod vault;
 pub mod yaml;

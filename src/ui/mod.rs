@@ -40,6 +40,8 @@ pub struct Ui {
     voice: Voice,
     out_look: Look,
     err_look: Look,
+    /// How many lines of a screen stand there now.
+    drawn: usize,
 }
 
 impl Ui {
@@ -53,13 +55,37 @@ impl Ui {
             },
             width: stream.width.filter(|_| stream.terminal),
         };
-        Ui { out_look: look(&out), err_look: look(&err), out, err, voice }
+        Ui { out_look: look(&out), err_look: look(&err), out, err, voice, drawn: 0 }
     }
 
     /// The answer, for people. Nothing is written in part: the page is laid out whole first.
     pub fn answer(&mut self, page: &Page) -> Result<()> {
         let text = page.render(self.out_look);
         self.raw(text.as_bytes())
+    }
+
+    /// Whether [`Ui::screen`] has something to draw on.
+    pub fn has_screen(&self) -> bool {
+        self.out.terminal
+    }
+
+    /// A page in the place of the one before. It is drawn where it stands and nothing of the terminal is switched, so
+    /// that the last one stays when the run ends, however it ends.
+    pub fn screen(&mut self, page: &Page) -> Result<()> {
+        let text = page.render(self.out_look);
+        let room = self.out.height.unwrap_or(24).max(3) - 1;
+        let lines: Vec<&str> = text.lines().collect();
+        let mut drawing = if self.drawn > 0 { format!("\x1b[{}F\x1b[J", self.drawn) } else { String::new() };
+        let shown = if lines.len() > room { room - 1 } else { lines.len() };
+        for line in &lines[..shown] {
+            drawing.push_str(line);
+            drawing.push('\n');
+        }
+        if shown < lines.len() {
+            drawing.push_str(&format!("… {} more lines\n", lines.len() - shown));
+        }
+        self.drawn = lines.len().min(room);
+        self.raw(drawing.as_bytes())
     }
 
     /// The answer, for programs: one document on one line.
@@ -219,7 +245,7 @@ mod tests {
 
     fn refused(error: &Error, width: Option<usize>) -> String {
         let err = Shared::default();
-        let stream = Output { sink: Box::new(err.clone()), terminal: width.is_some(), width };
+        let stream = Output { sink: Box::new(err.clone()), terminal: width.is_some(), width, height: None };
         let voice = Voice { colour: Colour::Never, ..Voice::default() };
         Ui::new(Output::plain(io::sink()), stream, voice, false).refusal(error);
         let bytes = err.0.lock().expect("no panic while held").clone();
@@ -250,6 +276,21 @@ mod tests {
           hint: did you mean
             `tz`?
         ");
+    }
+
+    #[test]
+    fn a_screen_is_drawn_in_the_place_of_the_one_before() {
+        let out = Shared::default();
+        let stream = Output { sink: Box::new(out.clone()), terminal: true, width: Some(40), height: Some(4) };
+        let mut ui = Ui::new(stream, Output::plain(io::sink()), Voice::default(), true);
+        for lines in [2, 5, 1] {
+            let mut page = Page::new();
+            (0..lines).for_each(|n| page.text(format!("{n} of {lines}")));
+            ui.screen(&page).expect("it can be written");
+        }
+        let bytes = out.0.lock().expect("no panic while held").clone();
+        let text = String::from_utf8(bytes).expect("pages are UTF-8");
+        assert_eq!(text, "0 of 2\n1 of 2\n\x1b[2F\x1b[J0 of 5\n1 of 5\n… 3 more lines\n\x1b[3F\x1b[J0 of 1\n");
     }
 
     #[test]

@@ -7,9 +7,11 @@ use serde_json::{Value, json};
 use super::View;
 use super::bench_plot::escaped;
 use super::chart::{Chart, Series, sparkline};
+use super::entropy::Measured;
 use super::entropy::{Log, Piece};
 use crate::entropy::scatter::Scatter;
-use crate::ui::{Line, Page, Tone};
+use crate::error::Error;
+use crate::ui::{Line, Look, Page, Tone};
 
 pub(crate) struct Report {
     pub(crate) log: Log,
@@ -112,6 +114,101 @@ figure { margin: 1rem 0; overflow-x: auto; }
 th, td { padding: .2rem .8rem .2rem 0; text-align: left; vertical-align: top; }
 ";
 
+impl Report {
+    /// The chart, and a line for each phase.
+    fn draw(&self, rows: usize, page: &mut Page) {
+        let chart = |columns: usize| {
+            let mut drawn = Page::new();
+            for line in self.bits().lines(columns, rows) {
+                drawn.line(Line::new().text(line).cut());
+            }
+            drawn
+        };
+        page.either(72, chart(72), chart(40));
+        for (name, open) in self.burn() {
+            let last = open.last().copied().unwrap_or_default();
+            let latest = &open[open.len().saturating_sub(SPARKS)..];
+            let line = Line::new().text(format!("{last:>8.2}  {} ", sparkline(latest))).toned(Tone::Strong, name);
+            page.line(line.hanging(10));
+        }
+    }
+}
+
+/// What a narrow terminal has room for, with the number before it.
+const SPARKS: usize = 24;
+
+/// What is watched, as it was found.
+pub(crate) struct Dashboard {
+    pub(crate) measured: Measured,
+    pub(crate) report: Report,
+    pub(crate) reasons: Vec<Error>,
+}
+
+/// Why there is nothing to show at the moment.
+pub(crate) struct Broken {
+    pub(crate) message: String,
+    pub(crate) hints: Vec<String>,
+}
+
+pub(crate) enum Watched {
+    Measured(Box<Dashboard>),
+    Broken(Broken),
+}
+
+impl Watched {
+    /// What would be shown, whatever time it is: equal where nothing has changed.
+    pub(crate) fn looks(&self) -> String {
+        match self {
+            Watched::Measured(dashboard) => dashboard.page().render(Look::default()),
+            Watched::Broken(broken) => broken.page().render(Look::default()),
+        }
+    }
+
+    /// For a screen, with the time at its end.
+    pub(crate) fn page(&self, now: jiff::Timestamp) -> Page {
+        let mut page = match self {
+            Watched::Measured(dashboard) => dashboard.page(),
+            Watched::Broken(broken) => broken.page(),
+        };
+        let time = now.strftime("%Y-%m-%d %H:%M:%SZ");
+        page.line(Line::new().toned(Tone::Dim, format!("as of {time}; no receipts; Ctrl-C ends it")).hanging(2));
+        page
+    }
+}
+
+impl View for Dashboard {
+    fn page(&self) -> Page {
+        let mut page = self.measured.page();
+        self.report.draw(8, &mut page);
+        for reason in &self.reasons {
+            page.line(Line::new().toned(Tone::Warn, "undecided: ").text(reason.to_string()).hanging(2));
+        }
+        page
+    }
+
+    fn json(&self) -> Value {
+        let (mut value, report) = (self.measured.json(), self.report.json());
+        value["days"] = report["days"].clone();
+        value["phases"] = report["phases"].clone();
+        value
+    }
+}
+
+impl View for Broken {
+    fn page(&self) -> Page {
+        let mut page = Page::new();
+        page.line(Line::new().toned(Tone::Bad, "not measured: ").text(&self.message).hanging(2));
+        for hint in &self.hints {
+            page.line(Line::new().toned(Tone::Good, "  hint: ").text(hint).hanging(4));
+        }
+        page
+    }
+
+    fn json(&self) -> Value {
+        Value::Null
+    }
+}
+
 impl View for Report {
     fn page(&self) -> Page {
         let mut page = Page::new();
@@ -119,11 +216,7 @@ impl View for Report {
             page.text(format!("{path}: H over {} days", self.log.days.len()));
             return page;
         }
-        page.verbatim(self.bits().lines(72, 12).join("\n") + "\n");
-        for (name, open) in self.burn() {
-            let last = open.last().copied().unwrap_or_default();
-            page.line(Line::new().text(format!("{last:>8.2}  {} ", sparkline(&open))).toned(Tone::Strong, name));
-        }
+        self.draw(12, &mut page);
         for piece in &self.pieces {
             let line = Line::new().text(format!("{:>8.3}  ", piece.bits)).toned(Tone::Strong, &piece.name);
             page.line(line.text(format!(": {}", piece.reason())).hanging(12));

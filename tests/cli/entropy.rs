@@ -338,3 +338,224 @@ fn a_report_stands_alone_and_is_the_same_twice() {
     assert!(!html.contains("<script") && !html.contains("href") && !html.contains("src=\""), "{html}");
     assert_eq!(env.run(&["entropy", "report", "-o", "a.pdf"]).code, 2);
 }
+
+fn left_out(ran: &Ran) -> Vec<(String, String)> {
+    let listed = json(ran)["result"]["left_out"].as_array().expect("a list").clone();
+    let text = |entry: &Value, member: &str| entry[member].as_str().expect("text").to_owned();
+    listed.iter().map(|entry| (text(entry, "path"), text(entry, "why"))).collect()
+}
+
+#[test]
+fn what_the_attributes_say_decides_what_counts() {
+    let mut env = env();
+    env.write(
+        ".gitattributes",
+        "*.gen.rs linguist-generated\nlib/** linguist-vendored=true\nvendor/ours/** -linguist-vendored\n",
+    );
+    env.write("src/.gitattributes", "kept.gen.rs -linguist-generated\n");
+    for (number, path) in
+        ["src/a.gen.rs", "src/kept.gen.rs", "lib/x/b.rs", "vendor/ours/c.rs", "vendor/d.rs"].iter().enumerate()
+    {
+        env.write(path, format!("pub fn f() -> u32 {{ {number} }}\n"));
+    }
+    commit(&mut env, "2026-02-02");
+    let ran = env.run(&["entropy", "--json"]);
+    let expected = [("lib/x/b.rs", "vendored"), ("src/a.gen.rs", "generated"), ("vendor/d.rs", "vendored")];
+    assert_eq!(left_out(&ran), expected.map(|(path, why)| (path.to_owned(), why.to_owned())), "{ran}");
+    let kept = env.run(&["entropy", "explain", "vendor/ours"]);
+    assert!(kept.code == 0 && kept.stdout.contains("vendor/ours/c.rs:1 f"), "{kept}");
+    assert!(env.run(&["entropy", "explain", "src/a.gen.rs"]).stdout.contains("left out src/a.gen.rs: generated"));
+    // What counts can have evidence, wherever it lies.
+    env.write("lcov.info", "SF:vendor/ours/c.rs\nDA:1,1\nend_of_record\nSF:lib/x/b.rs\nDA:1,1\nend_of_record\n");
+    let attested = env.run(&["attest-tests", "lcov.info", "--json"]);
+    assert_eq!(json(&attested)["result"]["units"], 1, "{attested}");
+}
+
+#[test]
+fn what_is_no_code_of_this_repository_is_left_out_with_its_reason() {
+    let mut env = env();
+    let before = env.run(&["entropy", "--json"]);
+    env.write("model.py", "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n");
+    env.write("blob.c", b"int a;\0\x01\x02");
+    std::fs::File::create(env.work().join("huge.c")).expect("a file").set_len(200 << 20).expect("its length");
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("lib.rs", env.work().join("src/link.rs")).expect("a link");
+    let inner = TestEnv::new();
+    inner.git(&["init", "-q"]);
+    inner.write("x.rs", "pub fn x() {}\n");
+    inner.git(&["add", "-A"]);
+    inner.git(&["commit", "-q", "-m", "inner"]);
+    env.git(&["submodule", "--quiet", "add", &format!("file://{}", inner.work().display()), "sub"]);
+    commit(&mut env, "2026-02-02");
+    let ran = env.run(&["entropy", "--json"]);
+    assert_eq!(ran.code, 0, "{ran}");
+    let mut expected = vec![
+        ("blob.c", "binary"),
+        ("huge.c", "larger than 1 MiB"),
+        ("model.py", "a pointer to a file kept elsewhere (LFS)"),
+    ];
+    #[cfg(unix)]
+    expected.push(("src/link.rs", "a symbolic link"));
+    expected.push(("sub", "a submodule"));
+    let mut listed = left_out(&ran);
+    listed.sort();
+    let expected: Vec<_> = expected.into_iter().map(|(path, why)| (path.to_owned(), why.to_owned())).collect();
+    assert_eq!(listed, expected, "{ran}");
+    assert_eq!(bits(&before, "v_bits"), bits(&ran, "v_bits"));
+}
+
+#[test]
+fn a_file_that_changes_its_language_is_other_code() {
+    let mut env = env();
+    env.write("tool", "#!/bin/sh\nrun() {\n  echo \"$1\"\n}\nrun a\n");
+    commit(&mut env, "2026-02-02");
+    let shell = env.run(&["entropy", "explain", "tool", "--json"]);
+    env.write("tool", "#!/usr/bin/env python3\ndef run(a):\n    print(a)\n\nrun('a')\n");
+    commit(&mut env, "2026-02-03");
+    let python = env.run(&["entropy", "explain", "tool", "--json"]);
+    for ran in [&shell, &python] {
+        let pieces = json(ran)["result"]["pieces"].as_array().expect("pieces").clone();
+        assert!(pieces.iter().any(|piece| piece["name"].as_str().is_some_and(|n| n.ends_with("run"))), "{ran}");
+    }
+    let changed = env.run(&["entropy", "--json"]);
+    let parts = json(&changed)["result"]["change"]["contributions"].clone();
+    assert_eq!(parts[0]["name"], "tool", "{changed}");
+    env.write("broken.rs", "fn whole() -> u32 { 7 }\nfn broken( { ] }\nfn after() -> u32 { 8 }\n");
+    commit(&mut env, "2026-02-04");
+    let broken = env.run(&["entropy", "explain", "broken.rs", "--json"]);
+    assert_eq!(broken.code, 0, "{broken}");
+    assert!(broken.stdout.contains("broken.rs:1 whole"), "{broken}");
+}
+
+#[test]
+fn a_clock_that_went_back_loses_no_work() {
+    let mut env = env();
+    env.write("src/a.rs", "pub fn a(x: u32) -> u32 { x * 3 }\n");
+    commit(&mut env, "2026-02-02");
+    // The next commit's clock stands at an earlier time than that of what it builds on.
+    env.write("src/b.rs", "pub fn b(x: u32) -> u32 { x * 5 }\n");
+    commit(&mut env, "2026-01-15");
+    env.write("src/c.rs", "pub fn c(x: u32) -> u32 { x * 7 }\n");
+    commit(&mut env, "2026-02-04");
+    let log = env.run(&["entropy", "log", "--days", "30", "--json"]);
+    assert_eq!(log.code, 0, "{log}");
+    let days = json(&log)["result"]["days"].as_array().expect("days").clone();
+    let h: Vec<f64> = days.iter().map(|day| day["h_bits"].as_f64().expect("bits")).collect();
+    assert!(h.windows(2).all(|pair| pair[0] <= pair[1] + 1e-12), "code only came, whatever the clocks said: {log}");
+    let deltas: f64 = days.iter().filter_map(|day| day["delta_bits"].as_f64()).sum();
+    let first = days.iter().position(|day| day["delta_bits"].is_number()).expect("a change") - 1;
+    assert!((deltas - (h[h.len() - 1] - h[first])).abs() < 1e-9, "{log}");
+    assert_eq!(env.run(&["entropy", "--json"]).code, 0);
+}
+
+#[test]
+fn branches_with_baselines_of_their_own_are_not_compared_across() {
+    let mut env = env();
+    let since = env.git(&["rev-parse", "HEAD"]).trim().to_owned();
+    env.git(&["checkout", "-q", "-b", "other"]);
+    env.at("2026-02-03T08:00:00Z");
+    assert_eq!(env.run(&["entropy", "baseline", "--reason", "theirs"]).code, 0);
+    commit(&mut env, "2026-02-03");
+    env.git(&["checkout", "-q", "-"]);
+    env.at("2026-02-04T08:00:00Z");
+    assert_eq!(env.run(&["entropy", "baseline", "--reason", "ours"]).code, 0);
+    commit(&mut env, "2026-02-04");
+    let across = env.run(&["entropy", "check", "--since", "other"]);
+    assert_eq!(across.code, 4, "{across}");
+    assert!(across.stderr.contains("epoch 2 began since"), "{across}");
+    assert_eq!(env.run(&["entropy", "check", "--since", &since]).code, 4);
+    // A merge in which nobody chose holds no baseline at all.
+    let text = std::fs::read_to_string(env.work().join("bizra-entropy.json")).expect("ours");
+    env.write("bizra-entropy.json", format!("<<<<<<< HEAD\n{text}=======\n{text}>>>>>>> other\n"));
+    assert_eq!(env.run(&["entropy"]).code, 5);
+    env.write("bizra-entropy.json", text);
+    env.git(&["merge", "-q", "-s", "ours", "other"]);
+    env.git(&["checkout", "-q", "other", "--", "bizra-entropy.json"]);
+    commit(&mut env, "2026-02-05");
+    let merged = env.run(&["entropy", "--json", "--since", "HEAD~1"]);
+    assert_eq!(merged.code, 0, "{merged}");
+    assert_eq!(json(&merged)["result"]["baseline"]["epoch"], 2);
+    assert_eq!(change(&merged, "delta_bits"), 0.0, "the plan and the code are as they were: {merged}");
+}
+
+#[test]
+fn hassans_measure_is_there_for_those_who_know_it() {
+    let mut env = env();
+    for (day, part) in [("2026-02-02", "a"), ("2026-02-03", "b"), ("2026-02-04", "c")] {
+        env.write(&format!("{part}/x.rs"), format!("pub fn {part}(x: u32) -> u32 {{ x + {} }}\n", part.len()));
+        commit(&mut env, day);
+    }
+    let told = env.run(&["entropy", "--classic", "--json"]);
+    // Four files, each of which has changed on one day.
+    assert_eq!(json(&told)["result"]["classic"], serde_json::json!({"bits": 2.0, "normalised": 1.0}), "{told}");
+    assert!(env.run(&["entropy", "--classic"]).stdout.contains("Hassan's change entropy 2.00 bits, 1.000"));
+    assert_eq!(json(&env.run(&["entropy", "--json"]))["result"]["classic"], Value::Null);
+}
+
+#[test]
+fn a_report_fits_a_narrow_terminal() {
+    let mut env = TestEnv::new().terminal(40).var("NO_COLOR", "1");
+    env.git(&["init", "-q"]);
+    env.write("roadmap/small.yaml", PLAN);
+    env.write("src/lib.rs", CODE);
+    for day in 1..=28 {
+        commit(&mut env, &format!("2026-02-{day:02}"));
+    }
+    let ran = env.run(&["entropy", "report"]);
+    assert_eq!(ran.code, 0, "{ran}");
+    for line in ran.stdout.lines() {
+        assert!(line.chars().count() <= 40, "{line:?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_watch_tells_each_change_once_until_it_is_ended() {
+    use std::io::BufRead as _;
+    let mut env = TestEnv::new();
+    assert_eq!(env.run(&["entropy", "--watch"]).code, 6, "no repository");
+    env.git(&["init", "-q"]);
+    assert_eq!(env.run(&["entropy", "--watch"]).code, 4, "no commit");
+    env.write("roadmap/small.yaml", PLAN);
+    env.write("src/lib.rs", CODE);
+    commit(&mut env, "2026-02-01");
+    assert_eq!(env.run(&["entropy", "--watch", "--now", "2026-02-01"]).code, 2);
+    let start = |args: &[&str]| {
+        let mut command = env.command(args);
+        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+        let mut child = command.spawn().expect("the binary starts");
+        let lines = std::io::BufReader::new(child.stdout.take().expect("piped")).lines();
+        (child, lines)
+    };
+    let (child, mut lines) = start(&["entropy", "--watch", "--json"]);
+    let mut next = || -> Value { serde_json::from_str(&lines.next().expect("a line").expect("text")).expect("JSON") };
+    let first = next();
+    assert_eq!(first["schema"], "bizra.entropy/v1");
+    assert_eq!(first["receipt"], Value::Null);
+    env.write("src/more.rs", "pub fn more(x: u32) -> u32 { x * 3 }\n");
+    env.git(&["add", "-A"]);
+    env.git(&["commit", "-q", "-m", "more"]);
+    let second = next();
+    assert!(second["result"]["v_bits"].as_f64() > first["result"]["v_bits"].as_f64(), "{second}");
+    env.write("roadmap/small.yaml", "bizra: roadmap/v1\nid: [");
+    env.git(&["commit", "-q", "-a", "-m", "broken"]);
+    let broken = next();
+    assert_eq!((&broken["exit"], &broken["result"]), (&3.into(), &Value::Null), "{broken}");
+    let sent = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill");
+    assert!(sent.success(), "it goes on until it is ended");
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(130));
+    let rest: Vec<String> = lines.map(|line| line.expect("text")).collect();
+    assert!(rest.len() == 1 && rest[0].contains("\"exit\":130"), "each change was told once: {rest:?}");
+    assert!(!env.run(&["receipts", "list", "--json"]).stdout.contains("entropy"), "a watch leaves no receipts");
+
+    // Without the reader it ends at the next change.
+    env.git(&["revert", "--no-edit", "HEAD"]);
+    let (child, mut lines) = start(&["entropy", "--watch"]);
+    assert!(lines.next().expect("a line").expect("text").starts_with("H "));
+    drop(lines);
+    env.write("src/last.rs", "pub fn last(x: u32) -> u32 { x * 9 }\n");
+    env.git(&["add", "-A"]);
+    env.git(&["commit", "-q", "-m", "last"]);
+    assert_eq!(child.wait_with_output().expect("it ends").status.code(), Some(141));
+}

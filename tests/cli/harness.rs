@@ -176,8 +176,12 @@ impl TestEnv {
 
     fn run_reading(&self, cwd: PathBuf, args: &[&str], input: &[u8]) -> Ran {
         let (stdout, stderr) = (Shared::default(), Shared::default());
-        let output =
-            |sink: &Shared| Output { sink: Box::new(sink.clone()), terminal: self.width.is_some(), width: self.width };
+        let output = |sink: &Shared| Output {
+            sink: Box::new(sink.clone()),
+            terminal: self.width.is_some(),
+            width: self.width,
+            height: None,
+        };
         let path = [("PATH".to_owned(), path_of_the_machine())];
         let env = Env {
             clock: Box::new(StillClock { wall: self.wall.parse().expect("a timestamp"), looks: AtomicU64::new(0) }),

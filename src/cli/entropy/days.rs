@@ -97,23 +97,29 @@ pub(super) fn report(args: &ReportArgs, session: &mut Session) -> Result<Outcome
         );
     }
     let mut ground = Ground::open(session)?;
-    let (log, reasons) = days(&mut ground, args.days, session)?;
+    let (mut report, reasons) = drawn(&mut ground, args.days, args.top, session)?;
+    ground.cache.keep();
+    report.path = args.output.as_ref().map(|p| p.display().to_string());
+    if let Some(path) = &args.output {
+        files::replace(&files::from(&session.env.cwd, path), report.html().as_bytes(), Access::Everyone)?;
+    }
+    Ok(Outcome::because(report, reasons))
+}
+
+/// H over days, and what it is made of at their end.
+pub(super) fn drawn(ground: &mut Ground, count: u16, top: usize, session: &Session) -> Result<(Report, Vec<Error>)> {
+    let (log, reasons) = days(ground, count, session)?;
     let time = Time::of(session);
-    let tip = now(&ground, time)?;
+    let tip = now(ground, time)?;
     let phases = ground.phases(session, &tip)?;
     let zone = ground.zone(session, &tip)?;
     let today = time.now.to_zoned(zone.clone()).date();
     let seen = ground.see(session, tip, Some(time))?;
     let (scatter, _) = ground.scatter(&day_ends(today, &zone, scatter::WINDOW_DAYS, time.now)?)?;
-    ground.cache.keep();
     let moment = ground.moment(&seen);
     let claims = moment.claims.iter().map(Piece::claim);
     let mut pieces: Vec<Piece> = claims.chain(moment.code.values().map(Piece::code)).collect();
     pieces.sort_by(|a, b| b.bits.total_cmp(&a.bits).then_with(|| a.name.cmp(&b.name)));
-    pieces.truncate(args.top);
-    let report = Report { log, phases, pieces, scatter, path: args.output.as_ref().map(|p| p.display().to_string()) };
-    if let Some(path) = &args.output {
-        files::replace(&files::from(&session.env.cwd, path), report.html().as_bytes(), Access::Everyone)?;
-    }
-    Ok(Outcome::because(report, reasons))
+    pieces.truncate(top);
+    Ok((Report { log, phases, pieces, scatter, path: None }, reasons))
 }

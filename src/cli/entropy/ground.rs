@@ -156,13 +156,13 @@ impl Ground {
         let files = self.history.files(tip.tree)?;
         let (mut counted, mut left_out) = (Vec::new(), Vec::new());
         for file in files {
-            match file.special.or_else(|| scope::by_path(&file.path)) {
+            match file.special.or_else(|| scope::by_path(&file.path, file.said)) {
                 Some(why) => left_out.push((file.path, why)),
                 None => counted.push(file),
             }
         }
-        self.cache.learn(counted.iter().map(|f| (f.path.as_str(), f.oid)), self.threads)?;
-        counted.retain(|file| match self.cache.content(&file.path, file.oid) {
+        self.cache.learn(counted.iter(), self.threads)?;
+        counted.retain(|file| match self.cache.content(file) {
             Content::Units(_) => true,
             Content::LeftOut(why) => {
                 left_out.push((file.path.clone(), *why));
@@ -184,7 +184,7 @@ impl Ground {
     }
 
     fn file<'a>(&'a self, file: &'a TreeFile) -> Option<File<'a>> {
-        match self.cache.content(&file.path, file.oid) {
+        match self.cache.content(file) {
             Content::Units(units) => Some(File { path: &file.path, units }),
             _ => None,
         }
@@ -200,28 +200,27 @@ impl Ground {
                 Stood::Nothing | Stood::Unknown => None,
             })
             .collect();
-        let mut days = Vec::new();
+        let mut changes = Vec::new();
         for (age, (pair, before)) in (0..).zip(trees.windows(2).zip(&stood[1..])) {
             let [Some(after), earlier] = pair else { break };
             if *before == Stood::Unknown {
                 break;
             }
             if Some(*after) != *earlier {
-                days.push(DayChange { age, tokens: self.net_change(*earlier, *after)? });
+                changes.push((age, self.history.changed(*earlier, *after)?));
             }
         }
-        Ok(days)
+        // All days together, so that every core has something to split until the end.
+        let files = changes.iter().flat_map(|(_, changed)| changed).flat_map(|(old, new)| old.iter().chain(new));
+        self.cache.learn(files.filter(counts), self.threads)?;
+        Ok(changes.iter().map(|(age, changed)| DayChange { age: *age, tokens: self.net_change(changed) }).collect())
     }
 
     /// Tokens of the units that are on one side only, by file.
-    fn net_change(&mut self, before: Option<Oid>, after: Oid) -> Result<BTreeMap<String, u64>> {
-        let changed = self.history.changed(before, after)?;
-        let counts = |file: &&TreeFile| scope::by_path(&file.path).is_none();
-        let sides = || changed.iter().flat_map(|(old, new)| old.iter().chain(new)).filter(counts);
-        self.cache.learn(sides().map(|f| (f.path.as_str(), f.oid)), self.threads)?;
+    fn net_change(&self, changed: &[Changed]) -> BTreeMap<String, u64> {
         let mut old: HashMap<_, (u64, &str)> = HashMap::new();
         let mut new: HashMap<_, (u64, &str)> = HashMap::new();
-        for (was, is) in &changed {
+        for (was, is) in changed {
             for (side, file) in [(&mut old, was), (&mut new, is)] {
                 let Some(file) = file.as_ref().filter(counts).and_then(|f| self.file(f)) else { continue };
                 side.extend(file.units.iter().map(|u| (u.id, (u64::from(u.tokens), file.path))));
@@ -233,7 +232,7 @@ impl Ground {
         for (_, (count, path)) in gone.chain(come) {
             *tokens.entry((*path).to_owned()).or_default() += count;
         }
-        Ok(tokens)
+        tokens
     }
 
     /// Whether a commit carries the baseline that is in force.
@@ -247,6 +246,13 @@ impl Ground {
         let days = self.days(ends)?;
         Ok((scatter::of(&days), days))
     }
+}
+
+/// A file as it was and as it is.
+type Changed = (Option<TreeFile>, Option<TreeFile>);
+
+fn counts(file: &&TreeFile) -> bool {
+    scope::by_path(&file.path, file.said).is_none()
 }
 
 /// H is no evidence for the claims that it is measured on: else every measurement would lower the next.

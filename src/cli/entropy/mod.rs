@@ -3,6 +3,7 @@
 mod days;
 mod ground;
 mod lock;
+mod watch;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -33,6 +34,7 @@ use ground::Ground;
 Examples:
   bizra entropy                                 Now, and what has changed since yesterday
   bizra entropy --since v1.2 --top 20           What has changed since a release
+  bizra entropy --watch                         Both as they change, until Ctrl-C
   bizra entropy baseline                        Lock what is claimed and what it weighs
   bizra entropy check --max-delta 0             For CI: 1 when uncertainty has grown
   bizra entropy explain src/main.rs             What a file or claim adds, and why"
@@ -65,6 +67,9 @@ struct MeasureArgs {
     /// Also print Hassan's change entropy, for those who know it
     #[arg(long)]
     classic: bool,
+    /// Go on, and show it again each time that something has changed; leaves no receipts
+    #[arg(long)]
+    watch: bool,
 }
 
 /// Say what a claim, or the code at a path, adds to H, and why
@@ -102,6 +107,7 @@ struct CheckArgs {
 
 pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     match &args.command {
+        None if args.measure.watch => watch::watch(&args.measure, session),
         None => measure(&args.measure, session),
         Some(Command::Baseline(args)) => lock::make(args, session),
         Some(Command::Scope(args)) => lock::release(args, session),
@@ -152,11 +158,23 @@ fn check(args: &CheckArgs, session: &mut Session) -> Result<Outcome> {
 
 fn measured(since: Option<&str>, top: usize, classic: bool, session: &mut Session) -> Result<(Measured, Vec<Error>)> {
     let mut ground = Ground::open(session)?;
+    let measured = measured_on(&mut ground, since, top, classic, session)?;
+    ground.cache.keep();
+    Ok(measured)
+}
+
+fn measured_on(
+    ground: &mut Ground,
+    since: Option<&str>,
+    top: usize,
+    classic: bool,
+    session: &Session,
+) -> Result<(Measured, Vec<Error>)> {
     let time = Time::of(session);
-    let tip = now(&ground, time)?;
+    let tip = now(ground, time)?;
     let zone = ground.zone(session, &tip)?;
     let today = time.now.to_zoned(zone.clone()).date();
-    let before = before(&ground, since, today, &zone)?;
+    let before = before(ground, since, today, &zone)?;
     let seen = ground.see(session, tip, Some(time))?;
     let (mut reasons, mut earlier) = (Vec::new(), None);
     let why_not = match before {
@@ -176,7 +194,6 @@ fn measured(since: Option<&str>, top: usize, classic: bool, session: &mut Sessio
     };
     let ends = day_ends(today, &zone, scatter::WINDOW_DAYS, time.now)?;
     let (scatter, days) = ground.scatter(&ends)?;
-    ground.cache.keep();
     let moment = ground.moment(&seen);
     let compared = match (&earlier, why_not) {
         (Some(earlier), _) => {

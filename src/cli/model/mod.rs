@@ -4,6 +4,7 @@ mod browse;
 mod cache;
 mod locked;
 mod pull;
+mod quantize;
 mod show;
 mod watch;
 
@@ -19,7 +20,8 @@ Examples:
   bizra model pull owner/name-GGUF:Q4_K_M     Bring a model, checked by its hash
   bizra model list                            What is here
   bizra model show model.gguf                 What it is, and what memory it needs
-  bizra model verify                          Is all of it still what was announced?"
+  bizra model verify                          Is all of it still what was announced?
+  bizra model quantize a.gguf b.gguf --to q8_0    Fewer bits a weight"
 )]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -33,6 +35,7 @@ enum ModelCommand {
     Show(show::Args),
     Verify(browse::VerifyArgs),
     Rm(browse::RmArgs),
+    Quantize(quantize::Args),
     Cache(cache::Args),
 }
 
@@ -43,6 +46,7 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
         ModelCommand::Show(args) => show::run(args, session),
         ModelCommand::Verify(args) => browse::verify(args, session),
         ModelCommand::Rm(args) => browse::rm(args, session),
+        ModelCommand::Quantize(args) => quantize::run(args, session),
         ModelCommand::Cache(args) => cache::run(args, session),
     }
 }

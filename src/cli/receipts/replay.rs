@@ -6,8 +6,8 @@ use super::super::{Outcome, Session};
 use super::browse::find;
 use crate::error::{Error, Exit, Result};
 use crate::receipts::predicates::{
-    Attestation, Benchmark, Entropy, EntropyBaseline, EntropyScope, GateDecision, Inference, KeyEvent, PolicyEvent,
-    Predicate, TestRun,
+    Attestation, Benchmark, Embedding, Entropy, EntropyBaseline, EntropyScope, GateDecision, Inference, KeyEvent,
+    PolicyEvent, Predicate, Quantization, TestRun,
 };
 use crate::view::Script;
 
@@ -67,6 +67,11 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     }
     Err(match statement.predicate_type.as_str() {
         Attestation::TYPE => undecided("it is a person's word, and nothing was run"),
+        Embedding::TYPE => {
+            undecided("its texts are held by a commitment alone: embed them again with the model it names")
+        }
+        Quantization::TYPE => undecided("it takes minutes and a file of that size")
+            .hint("`bizra model quantize` the same file again: the digest must be the same"),
         EntropyBaseline::TYPE => undecided("it locks what is claimed, and nothing was run"),
         EntropyScope::TYPE => undecided("it is a person's word about scope, and nothing was run"),
         TestRun::TYPE => undecided("the tests were run by other tools: run them and attest their reports again"),

@@ -87,10 +87,11 @@ pub(super) const JAVA: &[Binder] = &[
 ];
 
 impl Binder {
+    pub(super) fn binds(&self, kind: &str) -> bool {
+        kind == self.kind
+    }
+
     pub(super) fn collect<'s>(&self, node: Node<'_>, source: &'s [u8], names: &mut HashSet<&'s [u8]>) {
-        if node.kind() != self.kind {
-            return;
-        }
         let mut cursor = node.walk();
         let roots: Vec<Node<'_>> = match self.field {
             Some(field) => node.children_by_field_name(field, &mut cursor).collect(),
@@ -149,8 +150,8 @@ pub(super) fn is_identifier(kind: &str) -> bool {
 }
 
 /// Plain parameters of Python stand among others without a node of their own.
-pub(super) fn python_parameters<'s>(node: Node<'_>, source: &'s [u8], names: &mut HashSet<&'s [u8]>) {
-    if !matches!(node.kind(), "parameters" | "lambda_parameters" | "typed_parameter") {
+pub(super) fn python_parameters<'s>(node: Node<'_>, kind: &str, source: &'s [u8], names: &mut HashSet<&'s [u8]>) {
+    if !matches!(kind, "parameters" | "lambda_parameters" | "typed_parameter") {
         return;
     }
     let mut cursor = node.walk();

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
 
 use sha2::{Digest as _, Sha256};
-use tree_sitter::{Node, Parser};
+use tree_sitter::{Node, Parser, TreeCursor};
 
 use super::binders::{is_identifier, python_parameters};
 use super::languages::Grammar;
@@ -151,9 +151,12 @@ impl<'s> Scope<'s> {
         let mut depth = 0;
         loop {
             let here = cursor.node();
-            walk.grammar.binders.iter().for_each(|b| b.collect(here, walk.source, &mut scope.bound));
+            // Asking for a node's kind measures its name each time.
+            let kind = here.kind();
+            let binders = walk.grammar.binders.iter().filter(|binder| binder.binds(kind));
+            binders.for_each(|binder| binder.collect(here, walk.source, &mut scope.bound));
             if walk.grammar.indented {
-                python_parameters(here, walk.source, &mut scope.bound);
+                python_parameters(here, kind, walk.source, &mut scope.bound);
             }
             if cursor.goto_first_child() {
                 depth += 1;
@@ -185,33 +188,51 @@ struct Tokens<'s> {
 
 impl<'s> Tokens<'s> {
     fn add(&mut self, walk: &Walk<'s>, node: Node<'s>, scope: &Scope<'s>, depth: u32) {
-        if is_comment(&node) || depth > MAX_DEPTH || walk.grammar.imports.contains(&node.kind()) {
+        self.below(walk, &mut node.walk(), node.parent(), scope, depth);
+    }
+
+    /// The node that the cursor stands on. A node finds its parent by a search from the root, so it is handed down.
+    fn below(
+        &mut self,
+        walk: &Walk<'s>,
+        cursor: &mut TreeCursor<'s>,
+        parent: Option<Node<'s>>,
+        scope: &Scope<'s>,
+        depth: u32,
+    ) {
+        let node = cursor.node();
+        let kind = node.kind();
+        if kind.contains("comment") || depth > MAX_DEPTH || walk.grammar.imports.contains(&kind) {
             return;
         }
-        if walk.grammar.indented && is_doc_string(node) {
+        if walk.grammar.indented && kind == "expression_statement" && is_doc_string(node) {
             return;
         }
         // A string is one token, whatever its quotes, unless something is computed inside it.
-        let atom = node.child_count() == 0 || (is_string(node.kind()) && !has_interpolation(node));
+        let atom = node.child_count() == 0 || (is_string(kind) && !has_interpolation(node));
         if atom {
-            self.leaf(walk, node, scope);
+            self.leaf(walk, node, kind, parent, scope);
             return;
         }
-        let marked = walk.grammar.indented && node.kind() == "block";
+        let marked = walk.grammar.indented && kind == "block";
         if marked {
             self.put(b"{", false);
         }
-        let mut cursor = node.walk();
-        let children: Vec<Node<'s>> = node.children(&mut cursor).collect();
-        for child in children {
-            self.add(walk, child, scope, depth + 1);
+        if cursor.goto_first_child() {
+            loop {
+                self.below(walk, cursor, Some(node), scope, depth + 1);
+                if !cursor.goto_next_sibling() {
+                    break;
+                }
+            }
+            cursor.goto_parent();
         }
         if marked {
             self.put(b"}", false);
         }
     }
 
-    fn leaf(&mut self, walk: &Walk<'s>, node: Node<'s>, scope: &Scope<'s>) {
+    fn leaf(&mut self, walk: &Walk<'s>, node: Node<'s>, kind: &str, parent: Option<Node<'s>>, scope: &Scope<'s>) {
         let text: &'s [u8] = &walk.source[node.byte_range()];
         let text = text.trim_ascii();
         if text.is_empty() || (walk.grammar.optional_semicolons && text == b";") {
@@ -223,13 +244,13 @@ impl<'s> Tokens<'s> {
                 self.held = None;
                 self.put(text, true);
             }
-            _ if scope.own_name == Some(text) && names_something(node) => self.put(b"\x01self", true),
-            _ if is_identifier(node.kind()) && scope.bound.contains(text) && !is_member(walk.grammar, node) => {
+            _ if scope.own_name == Some(text) && names_something(kind) => self.put(b"\x01self", true),
+            _ if is_identifier(kind) && scope.bound.contains(text) && !is_member(walk.grammar, node, parent) => {
                 let next = self.numbers.len();
                 let number = *self.numbers.entry(text).or_insert(next);
                 self.put(format!("\x01{number}").as_bytes(), true);
             }
-            _ if node.kind() == "string" => self.put(&one_kind_of_quotes(text), true),
+            _ if kind == "string" => self.put(&one_kind_of_quotes(text), true),
             _ => self.put(text, true),
         }
     }
@@ -250,19 +271,17 @@ impl<'s> Tokens<'s> {
     }
 }
 
-fn names_something(node: Node<'_>) -> bool {
-    node.kind().ends_with("identifier") || node.kind() == "word"
+fn names_something(kind: &str) -> bool {
+    kind.ends_with("identifier") || kind == "word"
 }
 
-fn is_member(grammar: &Grammar, node: Node<'_>) -> bool {
-    let Some(parent) = node.parent() else { return false };
-    if parent.kind() == "shorthand_field_initializer" {
+fn is_member(grammar: &Grammar, node: Node<'_>, parent: Option<Node<'_>>) -> bool {
+    let Some(parent) = parent else { return false };
+    let above = parent.kind();
+    if above == "shorthand_field_initializer" {
         return true;
     }
-    grammar
-        .members
-        .iter()
-        .any(|(kind, field)| parent.kind() == *kind && parent.child_by_field_name(field) == Some(node))
+    grammar.members.iter().any(|(kind, field)| above == *kind && parent.child_by_field_name(field) == Some(node))
 }
 
 fn is_comment(node: &Node<'_>) -> bool {

@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-use super::{DEFAULT_ALIGNMENT, MAGIC, ValueType};
+use super::{DEFAULT_ALIGNMENT, MAGIC, Value, ValueType};
 use crate::infer::dtype::DType;
 
 /// A file in the making. Keys and tensors stand in the order in which they were added.
@@ -68,6 +68,31 @@ impl Writer {
         self.keys.extend_from_slice(typed_value);
         self.key_count += 1;
         self
+    }
+
+    /// A key as another file holds it.
+    pub fn copied(self, key: &str, value: &Value<'_>) -> Self {
+        let mut typed = Vec::new();
+        let kind = value.value_type();
+        match value {
+            Value::U8(n) => put_scalar(&mut typed, kind, [*n]),
+            Value::I8(n) => put_scalar(&mut typed, kind, n.to_le_bytes()),
+            Value::U16(n) => put_scalar(&mut typed, kind, n.to_le_bytes()),
+            Value::I16(n) => put_scalar(&mut typed, kind, n.to_le_bytes()),
+            Value::U32(n) => put_scalar(&mut typed, kind, n.to_le_bytes()),
+            Value::I32(n) => put_scalar(&mut typed, kind, n.to_le_bytes()),
+            Value::U64(n) => put_scalar(&mut typed, kind, n.to_le_bytes()),
+            Value::I64(n) => put_scalar(&mut typed, kind, n.to_le_bytes()),
+            Value::F32(x) => put_scalar(&mut typed, kind, x.to_le_bytes()),
+            Value::F64(x) => put_scalar(&mut typed, kind, x.to_le_bytes()),
+            Value::Bool(b) => put_scalar(&mut typed, kind, [u8::from(*b)]),
+            Value::Str(text) => put_value(&mut typed, Put::Str(text)),
+            Value::Array(array) => {
+                put_array(&mut typed, array.item, array.len);
+                typed.extend_from_slice(array.bytes);
+            }
+        }
+        self.raw_key(key, &typed)
     }
 
     /// Announces a tensor; its size follows from `dims` (innermost first) and `dtype`.

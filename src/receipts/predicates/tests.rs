@@ -253,6 +253,63 @@ fn runs_of_tests_hold_together() {
     assert!(seal_as(&full).to_bytes().len() <= 65_535);
 }
 
+fn embedding() -> Embedding {
+    Embedding {
+        model: EmbeddingModel { name: "all-MiniLM-L6-v2".into(), sha256: [7; 32], bytes: 90_868_376, dimensions: 384 },
+        texts: 2,
+        tokens: 300,
+        truncated: 1,
+        limit: 256,
+        texts_commitment: [1; 32],
+        vectors_commitment: [2; 32],
+        pooling: "mean".into(),
+        normalised: true,
+        batch: 32,
+        load: "81.25".parse().unwrap(),
+        embed: "12.5".parse().unwrap(),
+    }
+}
+
+fn quantization() -> Quantization {
+    let file = |name: &str, bytes| ModelFile { name: name.into(), sha256: [9; 32], bytes };
+    Quantization {
+        source: file("m-f16.gguf", 2_000_000),
+        made: file("m-q8_0.gguf", 1_100_000),
+        format: "Q8_0".into(),
+        quantised: 40,
+        kept: 12,
+        error: "0.0054".parse().unwrap(),
+        worst: "0.0061".parse().unwrap(),
+        worst_tensor: "blk.0.attn_q.weight".into(),
+    }
+}
+
+#[test]
+fn what_was_made_of_texts_and_models_holds_together() {
+    assert_eq!(read::<Embedding>(&embedding().body()), Ok(embedding()));
+    for bad in [
+        Embedding { texts: 0, truncated: 0, ..embedding() },
+        Embedding { truncated: 3, ..embedding() },
+        Embedding { pooling: "max".into(), ..embedding() },
+        Embedding { load: "-1".parse().unwrap(), ..embedding() },
+        Embedding { tokens: u64::MAX, ..embedding() },
+        Embedding { model: EmbeddingModel { name: "a\nb".into(), ..embedding().model }, ..embedding() },
+    ] {
+        assert!(bad.validate().is_err(), "{bad:?}");
+    }
+    assert_eq!(read::<Quantization>(&quantization().body()), Ok(quantization()));
+    for bad in [
+        Quantization { quantised: 0, ..quantization() },
+        Quantization { error: "-0.1".parse().unwrap(), ..quantization() },
+        Quantization { worst_tensor: String::new(), ..quantization() },
+        Quantization { kept: u64::MAX, ..quantization() },
+    ] {
+        assert!(bad.validate().is_err(), "{bad:?}");
+    }
+    let same = Quantization { made: quantization().source, ..quantization() };
+    assert_eq!((quantization().subjects().len(), same.subjects().len()), (2, 1));
+}
+
 #[test]
 fn measurements_of_entropy_hold_together() {
     assert_eq!(read::<Entropy>(&entropy().body()), Ok(entropy()));
@@ -327,6 +384,8 @@ fn samples() -> Vec<Value> {
         payload_of(&Entropy { baseline: None, delta: None, since: None, scatter: None, ..entropy() }),
         payload_of(&EntropyBaseline { epoch: 1, reason: "first".into(), claims: 3 }),
         payload_of(&entropy_scope()),
+        payload_of(&embedding()),
+        payload_of(&quantization()),
     ]
 }
 
@@ -364,7 +423,7 @@ fn what_is_altered_is_refused_by_schema_and_reader_alike() {
     for payload in samples() {
         let schema = schema_of(&payload);
         for (path, payload) in alterations(&payload) {
-            let booleans = ["commands", "nowGiven", "against.sameOutput", "against.sameSession"];
+            let booleans = ["commands", "nowGiven", "against.sameOutput", "against.sameSession", "normalised"];
             if booleans.iter().any(|member| path == format!("!predicate.{member}")) {
                 continue; // one truth for another
             }

@@ -3,7 +3,9 @@
 //! Raw samples go to `target/bench/NAME.json`, with what is needed to compare them later.
 
 mod aa;
+mod embed;
 pub(crate) mod engine;
+mod entropy;
 mod gate;
 pub(crate) mod ledger;
 mod long;
@@ -67,6 +69,8 @@ const BENCHMARKS: &[Benchmark] = &[
     Benchmark { name: "startup", run: Run::Races(startup::run) },
     Benchmark { name: "standup", run: Run::Races(standup::run) },
     Benchmark { name: "ledger", run: Run::Figures(ledger::run) },
+    Benchmark { name: "embed", run: Run::Processes(embed::run) },
+    Benchmark { name: "entropy", run: Run::Processes(entropy::run) },
     Benchmark { name: "gate", run: Run::Processes(gate::run) },
     Benchmark { name: "aa", run: Run::Counts(aa::run) },
     Benchmark { name: "overhead", run: Run::Counts(overhead::run) },

@@ -169,6 +169,11 @@ pub(crate) const HOMES: &[Home] = &[
         advice: "GPU launches live in kernels/gpu",
     },
     Home {
+        names: &["candle_core", "candle_nn", "candle_transformers", "tokenizers"],
+        allows: |layer, _| matches!(layer, Layer::Domain("infer" | "embed" | "kernel")),
+        advice: "candle's types stay in infer, embed and kernel; hand over numbers",
+    },
+    Home {
         names: &["bizra_kernels"],
         allows: |layer, _| {
             matches!(
