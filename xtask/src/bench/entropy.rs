@@ -150,7 +150,6 @@ impl Place {
             stdout: Output::plain(std::io::sink()),
             stderr: Output::plain(Heard(said.clone())),
             interrupt: Interrupt::default(),
-            program: None,
         };
         let words = std::iter::once("bizra").chain(arguments.iter().copied()).map(Into::into);
         let code = bizra::cli::run(env, words).code();

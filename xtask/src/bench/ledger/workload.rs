@@ -183,7 +183,6 @@ fn inference(index: u64) -> Result<Draft, CallerError> {
             stops: Vec::new(),
             form: None,
             context: 4096,
-            form: None,
         },
         engine: Engine { level: "avx2".to_owned(), threads: 2, chunk: 64, kv: "f16".to_owned() },
         finish: if index.is_multiple_of(5) { Finish::Length } else { Finish::Eos },
