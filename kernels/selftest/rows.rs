@@ -17,8 +17,11 @@ fn softmax(x: &[f32], out: &mut [f32], most: f32, exp: fn(f32) -> f32) {
 
 /// e^x by a polynomial of the seventh degree between powers of two, after Cody and Waite (1980).
 fn polynomial_exp(x: f32) -> f32 {
-    if !(x > -103.0) {
-        return if x.is_nan() { x } else { 0.0 };
+    if x.is_nan() {
+        return x;
+    }
+    if x <= -103.0 {
+        return 0.0;
     }
     let n = (x * std::f32::consts::LOG2_E).round_ties_even();
     // ln 2 in two parts, the first with so few bits that n times it is exact.

@@ -142,7 +142,6 @@ struct Times {
     took: Duration,
 }
 
-#[expect(clippy::too_many_arguments, reason = "the run, what it read and what came of it meet here")]
 fn record(
     opened: &TextModel,
     model: &Model,

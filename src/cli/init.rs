@@ -26,6 +26,7 @@ pub(super) struct Args {}
 /// Makes what is missing. Who can't sign learns so before anything is written; the policy comes last, since its receipt
 /// begins the ledger.
 pub(super) fn run(_: &Args, session: &mut Session) -> Result<Outcome> {
+    refuse_bare(session)?;
     if session.policy()?.is_none() {
         session.writer()?;
     }
@@ -37,13 +38,19 @@ pub(super) fn run(_: &Args, session: &mut Session) -> Result<Outcome> {
     Ok(Outcome { receipt, ..Outcome::yes(Begun { root, things }) })
 }
 
+fn refuse_bare(session: &Session) -> Result<()> {
+    match session.setup.repository.clone()? {
+        Some(found) if found.work_dir.is_none() => {
+            Err(Error::cannot("this repository is bare, and has no work tree for plans")
+                .hint("run `bizra init` in a clone of it"))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn repository(session: &mut Session) -> Result<Thing> {
     let purpose = "the repository that plans and receipts belong to";
-    if let Some(found) = session.setup.repository.clone()? {
-        if found.work_dir.is_none() {
-            return Err(Error::cannot("this repository is bare, and has no work tree for plans")
-                .hint("run `bizra init` in a clone of it"));
-        }
+    if session.setup.repository.clone()?.is_some() {
         return Ok(Thing::kept(".git", purpose));
     }
     git::create(&session.env.cwd)?;

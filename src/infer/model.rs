@@ -174,11 +174,12 @@ impl<'a> Model<'a> {
 
     /// The row of a token, as the format means it.
     pub(super) fn embed(&self, id: usize, out: &mut [f32]) -> Result<(), InferError> {
-        Ok(match self.output.packed.get() {
+        match self.output.packed.get() {
             // The same matrix, and the only copy of it that is still in memory.
             Some(packed) if self.config.tied => packed.row(id, out)?,
             _ => self.embedding.row(id, out)?,
-        })
+        }
+        Ok(())
     }
 
     /// The packed matrices, each with its offset in the file.

@@ -455,8 +455,8 @@ fn attention(case: &Case, promise: &Promise, slots: Vec<Slot>, dice: &mut Dice) 
         _ => {}
     }
     // What lies beyond a sequence's end is not to be looked at.
-    for b in 0..batch {
-        let beyond = (b * room + lengths[b]) * groups * dim..(b + 1) * room * groups * dim;
+    for (b, length) in lengths.iter().enumerate().take(batch) {
+        let beyond = (b * room + length) * groups * dim..(b + 1) * room * groups * dim;
         k[beyond.clone()].fill(f64::NAN);
         v[beyond].fill(f64::NAN);
     }

@@ -117,6 +117,9 @@ pub fn told(tried: &[Tried], runs: u64) -> impl Iterator<Item = &Tried> {
 /// What is said of a failure in a table.
 pub type Say<'s> = &'s (dyn Fn(&Failure) -> String + Sync);
 
+/// Decides what a specimen says of its speed: the check that refused it and why, where one did.
+pub type Claim<'c> = dyn FnMut(&Trial) -> Result<Option<(&'static str, String)>, String> + 'c;
+
 /// Puts one kernel through the pipeline. `claim` decides what it says of its speed: why that is refused, where it is.
 pub fn one(
     runner: &mut dyn Runner,
@@ -124,7 +127,7 @@ pub fn one(
     wanted: &Wanted,
     clock: &dyn Fn() -> Duration,
     say: Say<'_>,
-    claim: &mut dyn FnMut(&Trial) -> Result<Option<(&'static str, String)>, String>,
+    claim: &mut Claim<'_>,
 ) -> Result<Tried, Broken> {
     let specimen = trial_of.specimen;
     let subject = Subject {

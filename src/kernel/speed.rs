@@ -14,6 +14,9 @@ use super::timing::stand::{About, Fault, Processes, least_work};
 use super::timing::{LOOKS, Statistic, Verdict};
 use super::verify::Failure;
 
+/// What a claim looks at in a process's timings.
+type Looked = Box<dyn Fn(&Process) -> f64>;
+
 /// What fits the caches of any processor: below it, memory bounds nothing.
 const CACHED_BYTES: f64 = (256u64 << 20) as f64;
 
@@ -210,9 +213,9 @@ pub fn decide(
     }
     let works: Vec<Work> = shapes.iter().map(|shape| least_work(shape, &promise)).collect();
     let by_bandwidth = matches!(claim.what, What::Bandwidth { .. });
-    let figures: Vec<Box<dyn Fn(&Process) -> f64>> = works
+    let figures: Vec<Looked> = works
         .iter()
-        .map(|work| -> Box<dyn Fn(&Process) -> f64> {
+        .map(|work| -> Looked {
             let work = *work;
             match &claim.what {
                 What::Ratio { .. } | What::Between { .. } => Box::new(|process: &Process| process.log_ratio(0, 1)),

@@ -179,10 +179,10 @@ domain: {R: 1..8, N: [1, 7]}
         for (said, expected) in [
             (with("id: mine", "id: mine\nspeed: 9"), "k.yaml:3:1: unknown field `speed`"),
             (with("in: f32", "in: f33"), "k.yaml:5:16: `f33` is not known here"),
-            (with("N: [1, 7]", "N: []"), "k.yaml:6:21: no size is left here"),
-            (with("N: [1, 7]", "N: 7..1"), "k.yaml:6:21: no size is left here"),
-            (with("N: [1, 7]", "N: some"), "k.yaml:6:21: `some` is no range of sizes"),
-            (with("N: [1, 7]", "M: 1..7"), "k.yaml:6:18: `M` is no size of softmax"),
+            (with("N: [1, 7]", "N: []"), "k.yaml:6:22: no size is left here"),
+            (with("N: [1, 7]", "N: 7..1"), "k.yaml:6:22: no size is left here"),
+            (with("N: [1, 7]", "N: some"), "k.yaml:6:22: `some` is no range of sizes"),
+            (with("N: [1, 7]", "M: 1..7"), "k.yaml:6:19: `M` is no size of softmax"),
             (with(", N: [1, 7]", ""), "the domain doesn't say `N`"),
             (
                 with("domain:", "tolerance: {tighten: {g1: 1.5}}\ndomain:"),

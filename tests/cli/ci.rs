@@ -171,7 +171,9 @@ fn the_snippets_are_yaml_and_their_commands_run() {
     }
     assert_eq!(page.matches("```yaml").count(), 3);
     commands.extend(page.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next()).map(str::to_owned));
-    let ours: Vec<&String> = commands.iter().filter(|line| line.trim_start().starts_with("bizra ")).collect();
+    // Models come from a hub, which no test has; `model` tests that against a server of its own.
+    let here = |line: &str| line.starts_with("bizra ") && !line.starts_with("bizra model pull");
+    let ours: Vec<&String> = commands.iter().filter(|line| here(line.trim_start())).collect();
     assert!(ours.len() >= 8, "{commands:?}");
     let env = env();
     env.run(&["attest", "--role", "lead", "--statement", "It holds."]);

@@ -42,9 +42,11 @@ fn commands(text: &str) -> Vec<Vec<String>> {
             if !begins {
                 continue;
             }
+            // The head of a file names its form: `bizra consistency proof v1`.
             // In helps and comments two blanks part a command from what is said about it.
             let command = line[at..].split("   ").next().unwrap_or_default();
             if let Some(words) = words(command)
+                && !line.ends_with(" v1")
                 && words.get(1).is_some_and(|word| word.starts_with(|c: char| c.is_ascii_lowercase() || c == '-'))
             {
                 found.push(words);
@@ -94,6 +96,8 @@ fn documents_show_commands_that_the_program_understands() {
     let mut paths: Vec<PathBuf> =
         ["README.md", "SECURITY.md", "CONTRIBUTING.md"].iter().map(|name| root.join(name)).collect();
     documents(&root.join("docs"), &mut paths);
+    // Made from the definitions themselves, with their forms of usage.
+    paths.retain(|path| !path.ends_with("docs/commands.md"));
     let (mut seen, mut faults) = (0, Vec::new());
     for path in paths {
         let text = std::fs::read_to_string(&path).expect("a text");

@@ -85,6 +85,7 @@ domain: {R: 1..40, N: 1..300}
 ";
 
 /// Compiles a kernel beside its manifest; false where there is no C compiler.
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
 fn compiled(env: &TestEnv, missing: &str) -> bool {
     let work = env.work();
     std::fs::write(work.join("mine.c"), WRONG).expect("a file");

@@ -103,6 +103,7 @@ fn judged(
     Ok((ready, passed))
 }
 
+#[expect(clippy::print_stdout, reason = "what was judged, and how far it got")]
 fn all(backend: Backend) {
     with(|machine, worker, clock| {
         let kernels = ours(backend);

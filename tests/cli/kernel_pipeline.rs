@@ -88,10 +88,13 @@ fn plain(x: &[f32], out: &mut [f32]) {
     out.iter_mut().for_each(|y| *y /= sum);
 }
 
+/// A softmax of a row of so many columns.
+type Way = fn(&[f32], usize, &mut [f32]);
+
 #[test]
 fn honest_kernels_are_accepted_whatever_their_arithmetic() {
     for seed in 0..3 {
-        let ways: [(&str, fn(&[f32], usize, &mut [f32])); 3] = [
+        let ways: [(&str, Way); 3] = [
             ("two passes", |x, _, y| plain(x, y)),
             ("from the back, by multiplying with the inverse", |x, _, y| {
                 let most = most(x);

@@ -19,7 +19,8 @@ fn examples(readme: &str) -> Vec<(Vec<String>, i32)> {
             .unwrap_or(command.trim().to_owned());
         let words = words(&command);
         if shell && words.first().is_some_and(|w| w == "bizra") {
-            let code = comment.split("exit ").nth(1).and_then(|n| n.split_whitespace().next()?.parse().ok());
+            let code =
+                comment.split("exit ").nth(1).and_then(|n| n.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok());
             examples.push((words[1..].to_vec(), code.unwrap_or(0)));
         }
     }

@@ -12,7 +12,6 @@ mod fuzz;
 mod guide;
 mod models;
 mod outside;
-mod own_gate;
 mod reference;
 mod reproduce;
 mod samples;
@@ -46,8 +45,6 @@ enum Task {
     Eval(guide::EvalArgs),
     /// Run the cases of a folder of known answers
     Conformance(conformance::Args),
-    /// Put the project under its own gates, with the evidence that this machine can make
-    OwnGate(own_gate::Args),
     /// Write the reference of all commands from the program's definitions
     Reference(reference::Args),
     /// Draw the README's terminal session from one that is played now
@@ -87,7 +84,6 @@ fn main() -> ExitCode {
         Task::Train(args) => guide::train(&args),
         Task::Eval(args) => guide::eval(&args),
         Task::Conformance(args) => conformance::run(&args),
-        Task::OwnGate(args) => own_gate::run(&args),
         Task::Reference(args) => reference::run(&args),
         Task::Screen(args) => screen::run(&args),
         Task::Dist(args) => dist::run(&args),

@@ -75,7 +75,7 @@ const SCENES: &[Scene] = &[
     ),
     scene(
         "How fast was that? A measurement is a receipt as well.",
-        Doing::Bizra(&["bench", "embedded", "-p", "32", "-n", "16", "--budget", "5s"]),
+        Doing::Bizra(&["bench", "embedded", "-p", "32", "-n", "16", "--budget", "5s", "--precision", "100"]),
         Exit::Yes,
     ),
     scene(

@@ -1,6 +1,6 @@
 //! `bizra kernel selftest`: whether the verifier refuses what is wrong and accepts what is right.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -93,7 +93,7 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     Ok(Outcome { receipt, ..Outcome::because(answer, reasons) })
 }
 
-fn draft(program: &PathBuf, all: &[Tried], score: Score, seed: [u8; 8], runs: u64) -> Result<Draft> {
+fn draft(program: &Path, all: &[Tried], score: Score, seed: [u8; 8], runs: u64) -> Result<Draft> {
     let sha256 = files::sha256(program)?;
     let facts = machine::facts(bizra_kernels::Level::best());
     let kernels = selftest::told(all, runs).map(|one| TriedKernel {

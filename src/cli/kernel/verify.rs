@@ -88,6 +88,9 @@ enum FormatArg {
     Sarif,
 }
 
+/// A kernel's report and the digest of its code, or why there is none.
+type Ended = Result<(Report, Option<[u8; 32]>)>;
+
 /// A kernel on a backend, with the case that it is to replay, where only one is.
 struct Job<'k> {
     known: &'k Known,
@@ -282,7 +285,7 @@ fn all(session: &mut Session, jobs: &[Job<'_>], wanted: &Wanted) -> Result<Vec<(
     let next = Mutex::new(0..jobs.len());
     let (tell, told) = mpsc::channel();
     let mut bar = session.ui.progress("kernels", Some(jobs.len() as u64 * 100), Unit::Items, clock.monotonic());
-    let mut results: Vec<Option<Result<(Report, Option<[u8; 32]>)>>> = jobs.iter().map(|_| None).collect();
+    let mut results: Vec<Option<Ended>> = jobs.iter().map(|_| None).collect();
     std::thread::scope(|scope| {
         for _ in 0..bizra_kernels::default_threads().clamp(1, 4).min(jobs.len()) {
             let (tell, next, around) = (tell.clone(), &next, &around);

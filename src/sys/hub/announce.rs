@@ -27,6 +27,10 @@ impl Address {
             return None;
         }
         let host = authority.host().to_ascii_lowercase();
+        // Brackets hold a numbered address, whole, or the host is none.
+        if host.contains(['[', ']']) && !(host.starts_with('[') && host.ends_with(']') && host.len() > 3) {
+            return None;
+        }
         let port = match (authority.port_u16(), scheme) {
             (None, _) | (Some(80), "http") | (Some(443), "https") => String::new(),
             (Some(port), _) => format!(":{port}"),

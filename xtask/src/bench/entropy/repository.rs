@@ -11,7 +11,7 @@ use crate::tools::{self, Outcome};
 
 /// Another version makes other repositories.
 const VERSION: u32 = 2;
-const SEED: u64 = 0x5eed_0f_c0de;
+const SEED: u64 = 0x005e_ed0f_c0de;
 /// The last commit's second, 2026-01-30T18:00:00Z.
 const LAST: u64 = 1_769_796_000;
 /// Twenty commits a day, so 80,000 in eleven years.
