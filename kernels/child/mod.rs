@@ -1,7 +1,7 @@
 //! The process that kernels run in, so that one which crashes, hangs or cheats does so alone.
 //!
 //! A program runs itself again with [`ARGUMENT`] as its first argument and the other end of a socket as stdin; `main`
-//! hands over to [`serve`] before it does anything else. The child is told which kernels to load and is given two
+//! hands over to [`fn@serve`] before it does anything else. The child is told which kernels to load and is given two
 //! memory files: one that it can only read, with inputs, and one for outputs. It receives buffers and calls, and
 //! nothing else: seeds, references, tolerances and the clock of record stay with the parent.
 //!
