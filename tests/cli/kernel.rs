@@ -66,10 +66,11 @@ int32_t my_softmax(const bizra_call *c) {
     for (int64_t r = 0; r < x->shape[0]; r++) {
         const float *in = (const float *)x->data + r * x->strides[0];
         float *out = (float *)y->data + r * y->strides[0];
-        float most = -INFINITY, sum = 0;
+        float most = -INFINITY;
+        double sum = 0;
         for (int64_t i = 0; i < x->shape[1]; i++) most = in[i] > most || in[i] != in[i] ? in[i] : most;
         for (int64_t i = 0; i < x->shape[1]; i++) sum += expf(in[i] - most);
-        for (int64_t i = 0; i < x->shape[1] - MISSING; i++) out[i] = expf(in[i] - most) / sum;
+        for (int64_t i = 0; i < x->shape[1] - MISSING; i++) out[i] = (float)(expf(in[i] - most) / sum);
     }
     return 0;
 }

@@ -84,7 +84,8 @@ fn most(x: &[f32]) -> f32 {
 fn plain(x: &[f32], out: &mut [f32]) {
     let most = most(x);
     out.iter_mut().zip(x).for_each(|(y, x)| *y = (x - most).exp());
-    let sum: f32 = out.iter().sum();
+    // One f32 after another leans where terms are alike, and is refused for that.
+    let sum = out.iter().map(|y| f64::from(*y)).sum::<f64>() as f32;
     out.iter_mut().for_each(|y| *y /= sum);
 }
 
@@ -98,23 +99,23 @@ fn honest_kernels_are_accepted_whatever_their_arithmetic() {
             ("two passes", |x, _, y| plain(x, y)),
             ("from the back, by multiplying with the inverse", |x, _, y| {
                 let most = most(x);
-                let sum: f32 = x.iter().rev().map(|x| (x - most).exp()).sum();
-                let inverse = 1.0 / sum;
+                let sum: f64 = x.iter().rev().map(|x| f64::from((x - most).exp())).sum();
+                let inverse = (1.0 / sum) as f32;
                 y.iter_mut().zip(x).for_each(|(y, x)| *y = (x - most).exp() * inverse);
             }),
             ("online, with powers of two", |x, _, y| {
-                let (mut m, mut sum) = (f32::NEG_INFINITY, 0f32);
+                let (mut m, mut sum) = (f32::NEG_INFINITY, 0f64);
                 for x in x {
                     let next = if x.is_nan() || m.is_nan() { f32::NAN } else { m.max(*x) };
                     let kept = if next == f32::NEG_INFINITY || m == f32::NEG_INFINITY {
                         0.0
                     } else {
-                        sum * (m - next).exp2_of()
+                        sum * f64::from((m - next).exp2_of())
                     };
-                    sum = kept + if next == f32::NEG_INFINITY { 0.0 } else { (x - next).exp2_of() };
+                    sum = kept + if next == f32::NEG_INFINITY { 0.0 } else { f64::from((x - next).exp2_of()) };
                     m = next;
                 }
-                y.iter_mut().zip(x).for_each(|(y, x)| *y = (x - m).exp2_of() / sum);
+                y.iter_mut().zip(x).for_each(|(y, x)| *y = (f64::from((x - m).exp2_of()) / sum) as f32);
             }),
         ];
         for (name, way) in ways {

@@ -80,12 +80,9 @@ pub fn of(case: &Case, promise: &Promise, inputs: &[Operand]) -> Truth {
     }
 }
 
-/// How errors of `n` terms add up, in units: like a random walk, but where terms are alike, all or nearly all of them, or
-/// small beside a few, they round to one side.
+/// How errors of `n` terms add up, in units: like a random walk, but where all terms are equal they round to one side.
 fn growth(case: &Case, n: usize) -> f64 {
-    use super::case::Data;
-    let one_sided = matches!(case.data, Data::Equal | Data::Zeros | Data::Sparse | Data::Outliers);
-    if one_sided { n as f64 } else { (n as f64).sqrt() }
+    if case.data == super::case::Data::Equal { n as f64 } else { (n as f64).sqrt() }
 }
 
 /// `x` in the type that sums are kept in.
