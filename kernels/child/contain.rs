@@ -11,9 +11,7 @@ const MOST_SECONDS: u64 = 1200;
 /// `last_word` is where the number of a forbidden system call is left, plus one.
 pub(super) fn confine(last_word: *mut u32) -> Containment {
     LAST_WORD.store(last_word, Ordering::SeqCst);
-    // SAFETY: a parent that ends takes its child along; plain numbers in and out.
-    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0) };
-    // SAFETY: as above. Both filters below ask for it.
+    // SAFETY: plain numbers in and out. Both filters below ask for it.
     let privileges = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) } == 0;
     Containment { limits: limit(), landlock: privileges && landlock(), system_calls: privileges && filter() }
 }

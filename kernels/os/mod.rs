@@ -6,6 +6,7 @@ mod group;
 mod limits;
 mod map;
 mod pages;
+mod processor;
 mod streams;
 
 pub use bandwidth::{huge_page_bandwidth, read_bandwidth};
@@ -13,6 +14,7 @@ pub use group::{end_group, end_group_of, own_group, signal_name, system_call_nam
 pub use limits::{Memory, cpu_name, processors};
 pub use map::Mapped;
 pub use pages::{Arena, Pages, Part};
+pub use processor::processor_time;
 pub use streams::stdout_was_closed;
 
 /// Asks the system to forget what it keeps of a file in memory, so that it is read from its device again; what was not

@@ -96,7 +96,7 @@ pub fn compare(
                     }
                 }
                 Ok(batch) => Failure::Status(batch.done[0].status),
-                Err(broken @ (Broken::Load(_) | Broken::Machine(_))) => return Err(broken),
+                Err(broken @ (Broken::Load(_) | Broken::Machine(_) | Broken::Interrupted)) => return Err(broken),
                 Err(broken) => {
                     loaded = None;
                     Failure::Broken(broken)

@@ -137,17 +137,22 @@ const FEW: usize = 32;
 
 /// G2 and G3, of answers that passed G1; the ratio to the plain kernel's errors.
 pub fn population(scale: Scale<'_>, numbers: &Numbers, got: &[f64]) -> Result<Option<f64>, Miss> {
-    let kept: Vec<usize> = (0..got.len())
-        .filter(|i| numbers.values[*i].is_finite() && numbers.emulated[*i].is_finite() && got[*i].is_finite())
-        .collect();
+    let finite = |i: usize| numbers.values[i].is_finite() && numbers.emulated[i].is_finite() && got[i].is_finite();
+    // Where a contract may flush, and zero would do, errors say how much was flushed and nothing of the arithmetic.
+    let flushed = |i: usize| {
+        scale.promise.flush && numbers.values[i].abs() <= scale.allowed(numbers.bound[i], numbers.values[i])
+    };
+    let kept: Vec<usize> = (0..got.len()).filter(|i| finite(*i) && !flushed(*i)).collect();
     let exact = numbers.bound.iter().all(|b| *b == 0.0);
     if kept.len() < FEW || exact {
         return Ok(None);
     }
     let unit = |i: usize| float::half_ulp(scale.output, numbers.values[i]);
     let weight = |i: usize| scale.allowed(numbers.bound[i], numbers.values[i]);
-    let errors: Vec<f64> = (0..got.len()).map(|i| (got[i] - numbers.values[i]) / weight(i)).collect();
+    let mut errors = vec![f64::NAN; got.len()];
+    kept.iter().for_each(|i| errors[*i] = (got[*i] - numbers.values[*i]) / weight(*i));
     let plain: Vec<f64> = (0..got.len()).map(|i| (numbers.emulated[i] - numbers.values[i]) / weight(i)).collect();
+    let scatter = |i: usize| numbers.scatter.get(i).map_or(0.0, |scatter| scatter / weight(i));
     // Half an ulp is what rounding costs anyone; functions cost a little more.
     let rounding = if numbers.functions { 2.0 } else { 1.0 };
     let floor = |i: usize| rounding * unit(i) / weight(i);
@@ -156,8 +161,10 @@ pub fn population(scale: Scale<'_>, numbers: &Numbers, got: &[f64]) -> Result<Op
         (sum / n.max(1) as f64).sqrt()
     };
     let ours = rms(&mut kept.iter().map(|i| errors[*i]));
-    let theirs = rms(&mut kept.iter().map(|i| plain[*i])).max(rms(&mut kept.iter().map(|i| floor(*i))));
-    let independent = (kept.len() / numbers.shared.max(1)).max(1) as f64;
+    let theirs = rms(&mut kept.iter().map(|i| plain[*i]))
+        .max(rms(&mut kept.iter().map(|i| floor(*i))))
+        .max(rms(&mut kept.iter().map(|i| scatter(*i))));
+    let independent = independent(numbers, &kept, &|i| scatter(i).max(floor(i)));
     let room = 1.0 + 3.0 / independent.sqrt();
     let miss = |check, place: usize, got, want, bound, about: String| Miss {
         check,
@@ -175,15 +182,29 @@ pub fn population(scale: Scale<'_>, numbers: &Numbers, got: &[f64]) -> Result<Op
         return Err(miss("g2", 0, ours, theirs, limit, about));
     }
     let (at, most) = kept.iter().map(|i| (*i, errors[*i].abs())).max_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or((0, 0.0));
-    let reach = kept.iter().map(|i| plain[*i].abs().max(2.0 * floor(*i))).fold(0.0, f64::max);
+    let reach = kept.iter().map(|i| plain[*i].abs().max(2.0 * floor(*i)).max(scatter(*i))).fold(0.0, f64::max);
     let limit = 2.0 * room * reach * tighten[1];
     if !(most <= limit) {
         let about = "one error is greater than all of a plain kernel's with this contract (in bounds)".to_owned();
         return Err(miss("g2", at, most, reach, limit, about));
     }
     slope(scale, numbers, got, &kept)?;
-    places(scale, numbers, &Errors { errors: &errors, plain: &plain, floor: &floor }, theirs)?;
+    places(scale, numbers, &Errors { errors: &errors, plain: &plain, floor: &|i| floor(i).max(scatter(i)) }, theirs)?;
     Ok(Some(ours / theirs))
+}
+
+/// How many errors there are that don't hang together. Where it is known how far each scatters, by their weight: of a
+/// hundred rows of which one has nearly all of the error, one is left (Kish, 1965).
+fn independent(numbers: &Numbers, kept: &[usize], size: &dyn Fn(usize) -> f64) -> f64 {
+    let shared = numbers.shared.max(1);
+    let all = (kept.len() / shared).max(1) as f64;
+    if numbers.scatter.is_empty() {
+        return all;
+    }
+    let mut rows = vec![0.0; numbers.values.len().div_ceil(shared)];
+    kept.iter().for_each(|i| rows[i / shared] += size(*i).powi(2));
+    let (sum, squares) = rows.iter().fold((0.0, 0.0), |(sum, squares), row| (sum + row, squares + row * row));
+    if squares > 0.0 { (sum * sum / squares).clamp(1.0, all) } else { all }
 }
 
 /// Whether all results are too great or too small by the same share.

@@ -292,7 +292,7 @@ fn wgpu(
             ready.left_out.push(format!("not run: {why}"));
             return Ok(ready);
         }
-        Err(Broken::Machine(why)) => return Err(Refused::Machine(Broken::Machine(why))),
+        Err(broken) if !broken.is_of_kernel() => return Err(Refused::Machine(broken)),
         Err(broken) => return Err(Refused::Kernel(broken.to_string())),
     }
     let Some(place) = runner.place() else {

@@ -134,6 +134,15 @@ pub enum Broken {
     TooMuchOutput(u64),
     /// The machine can't run kernels at all.
     Machine(String),
+    /// The user wants it all to end.
+    Interrupted,
+}
+
+impl Broken {
+    /// Whether the kernel is to blame, and not what is around it.
+    pub fn is_of_kernel(&self) -> bool {
+        !matches!(self, Broken::Machine(_) | Broken::Interrupted)
+    }
 }
 
 impl fmt::Display for Broken {
@@ -145,6 +154,7 @@ impl fmt::Display for Broken {
             Broken::Faulted(what) => write!(f, "the kernel went wrong: {what}"),
             Broken::Forbidden(what) => write!(f, "the kernel was ended: {what}"),
             Broken::TooMuchOutput(bytes) => write!(f, "the kernel was ended: it printed more than {bytes} bytes"),
+            Broken::Interrupted => f.write_str("interrupted"),
         }
     }
 }
@@ -155,6 +165,12 @@ pub trait Runner {
 
     /// The calls in order, nothing between them: all memory is in place before the first.
     fn run(&mut self, calls: &[Invoke]) -> Result<Batch, Broken>;
+
+    /// Waits until the kernels are at rest. Threads that work on after a call has returned are in the way of everything
+    /// that is measured beside them.
+    fn rests(&mut self) -> Result<(), Broken> {
+        Ok(())
+    }
 
     /// What holds the kernels.
     fn containment(&self) -> Containment;

@@ -201,7 +201,8 @@ pub fn decide(
     let mut stand = Processes::new(about);
     if compares {
         match controls(&mut stand, secret, 0, 0, LOOKS[0].processes) {
-            Ok(found) => {
+            Ok(None) => decided.why = Some(("time", "time was over before the controls were done".to_owned())),
+            Ok(Some(found)) => {
                 decided.why = found.unsound.as_ref().map(|unsound| ("controls", unsound.to_string()));
                 decided.controls = Some(found);
             }

@@ -5,7 +5,7 @@
 //! long. See `bizra_kernels::child` for what the process itself gives up.
 
 use std::collections::HashMap;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ use bizra_kernels::child::{
 };
 use bizra_kernels::os;
 
-use crate::env::Clock;
+use crate::env::{Clock, Interrupt};
 use crate::kernel::run::{Batch, Blank, Broken, Containment, Done, Edge, Invoke, Place, Runner, Target, Tensor};
 
 /// What a kernel may print before it is ended.
@@ -39,7 +39,16 @@ pub struct Conditions {
     pub drivers: Vec<(std::ffi::OsString, std::ffi::OsString)>,
     /// For one batch.
     pub limit: Duration,
+    /// The user's wish that it all ends, which is heard while a kernel computes too.
+    pub interrupt: Interrupt,
 }
+
+/// How often that is asked.
+const HEARD: Duration = Duration::from_millis(50);
+/// What is looked at to see whether a process rests, and how often: for a second, since the threads of some OpenMP
+/// libraries spin for a fifth of one after their work.
+const GLANCE: Duration = Duration::from_millis(20);
+const GLANCES: u32 = 50;
 
 pub struct Worker<'c> {
     conditions: Conditions,
@@ -82,7 +91,7 @@ impl<'c> Worker<'c> {
     fn spawn(&self) -> std::io::Result<Running> {
         let files = Files::new()?;
         let (socket, theirs) = UnixStream::pair()?;
-        socket.set_read_timeout(Some(self.conditions.limit))?;
+        socket.set_read_timeout(Some(HEARD))?;
         socket.set_write_timeout(Some(self.conditions.limit))?;
         let mut command = Command::new(&self.conditions.program);
         command.arg(ARGUMENT).env_clear().stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs)));
@@ -110,16 +119,49 @@ impl<'c> Worker<'c> {
     /// Asks and waits; when no answer comes, says why and forgets the process.
     fn ask(&mut self, request: &Request) -> Result<Reply, Broken> {
         let limit = self.conditions.limit;
+        let interrupt = self.conditions.interrupt.clone();
         let running = self.start()?;
-        let answer = write(&mut running.socket, request).and_then(|()| read::<Reply>(&mut running.socket));
+        let answer = write(&mut running.socket, request)
+            .and_then(|()| read::<Reply>(&mut Patient { socket: &running.socket, left: limit, interrupt: &interrupt }));
         match answer {
             Ok(reply) => Ok(reply),
             Err(error) => {
+                // Without an answer the process is of no more use; it ends as it is dropped.
                 let Some(running) = self.running.take() else {
                     return Err(Broken::Machine("no process for kernels".into()));
                 };
-                let late = matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut);
+                if interrupt.requested() {
+                    return Err(Broken::Interrupted);
+                }
+                let late = matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
                 Err(running.why_ended(late, limit, &error))
+            }
+        }
+    }
+}
+
+/// The child's answer, waited for in slices, so that the end of time and the user are heard in between.
+struct Patient<'p> {
+    socket: &'p UnixStream,
+    left: Duration,
+    interrupt: &'p Interrupt,
+}
+
+impl Read for Patient<'_> {
+    fn read(&mut self, to: &mut [u8]) -> std::io::Result<usize> {
+        loop {
+            if self.interrupt.requested() {
+                // Not the kind of that name, after which readers try again.
+                return Err(ErrorKind::ConnectionAborted.into());
+            }
+            match self.socket.read(to) {
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                    if self.left.is_zero() {
+                        return Err(ErrorKind::TimedOut.into());
+                    }
+                    self.left = self.left.saturating_sub(HEARD);
+                }
+                other => return other,
             }
         }
     }
@@ -354,6 +396,25 @@ impl Runner for Worker<'_> {
             }
         }
         Ok(Batch { done, nanoseconds: u64::try_from(took.as_nanos()).unwrap_or(u64::MAX) })
+    }
+
+    fn rests(&mut self) -> Result<(), Broken> {
+        let Some(leader) = self.running.as_ref().map(|running| running.child.id()) else { return Ok(()) };
+        let worked = || os::processor_time(leader);
+        for _ in 0..GLANCES {
+            let before = worked();
+            std::thread::sleep(GLANCE);
+            let at_work = before.zip(worked()).is_some_and(|(before, now)| now.saturating_sub(before) > GLANCE / 2);
+            if self.conditions.interrupt.requested() {
+                return Err(Broken::Interrupted);
+            }
+            if !at_work {
+                return Ok(());
+            }
+        }
+        self.running = None;
+        let seconds = (GLANCE * GLANCES).as_secs();
+        Err(Broken::Forbidden(format!("its threads worked on for {seconds} s after it had returned")))
     }
 
     fn containment(&self) -> Containment {

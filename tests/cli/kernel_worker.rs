@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bizra::env::Clock;
+use bizra::env::{Clock, Interrupt};
 use bizra::kernel::op::Op;
 use bizra::kernel::run::{Blank, Broken, Edge, Invoke, ParamValue, Runner, Target, Tensor};
 use bizra::sys::kernel_worker::{Conditions, Worker};
@@ -24,8 +24,17 @@ impl Clock for Still {
 
 fn worker(seconds: u64) -> Worker<'static> {
     let limit = Duration::from_secs(seconds);
-    let conditions =
-        Conditions { program: env!("CARGO_BIN_EXE_bizra").into(), library_path: None, drivers: Vec::new(), limit };
+    worker_until(limit, &Interrupt::default())
+}
+
+fn worker_until(limit: Duration, interrupt: &Interrupt) -> Worker<'static> {
+    let conditions = Conditions {
+        program: env!("CARGO_BIN_EXE_bizra").into(),
+        library_path: None,
+        drivers: Vec::new(),
+        limit,
+        interrupt: interrupt.clone(),
+    };
     Worker::new(conditions, &Still)
 }
 

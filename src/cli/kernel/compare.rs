@@ -50,12 +50,16 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     }
     let clock = &*session.env.clock;
     let program = session.env.program.as_deref();
-    let library_path = session.env.vars.get_os("LD_LIBRARY_PATH").map(ToOwned::to_owned);
+    let start = cpu::Start {
+        library_path: session.env.vars.get_os("LD_LIBRARY_PATH").map(ToOwned::to_owned),
+        ..cpu::Start::new(program, clock, &session.env.interrupt)
+    };
+    let _held = session.env.interrupt.defer();
     let subjects = [cpu::prepare(&first, program)?.subject, cpu::prepare(&second, program)?.subject];
     let until = args.budget.map(|budget| clock.monotonic() + budget);
     let effort = if args.quick { Effort::Quick } else { Effort::Full };
     let seed = u64::from_le_bytes(session.random()?);
-    let compared = cpu::with_worker(program, library_path, clock, |runner| {
+    let compared = cpu::with_worker(start, |runner| {
         compare(runner, [&subjects[0], &subjects[1]], effort, seed, &|| clock.monotonic(), until)
     })?
     .map_err(|broken| cpu::refused(&first, &broken))?;

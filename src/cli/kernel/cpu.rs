@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::choose::Known;
-use crate::env::Clock;
-use crate::error::{Error, Place, Result};
+use crate::env::{Clock, Interrupt};
+use crate::error::{Error, Exit, Place, Result};
 use crate::kernel::report::Subject;
 use crate::kernel::run::{Broken, Level, Runner, Target};
 use crate::plan::source::Span;
@@ -74,66 +74,43 @@ pub(super) fn refused(known: &Known, broken: &Broken) -> Error {
         (Broken::Load(why), Some(span)) => {
             Error::invalid(why.clone()).at(place(known, span)).hint("check `entry` and `library`")
         }
+        (Broken::Interrupted, _) => Error::new(Exit::Interrupted, "interrupted while kernels were tried"),
         _ => Error::cannot(broken.to_string()),
     }
 }
 
+/// What a process for kernels is started with.
+pub(super) struct Start<'s> {
+    pub(super) program: Option<&'s Path>,
+    pub(super) clock: &'s dyn Clock,
+    pub(super) interrupt: &'s Interrupt,
+    pub(super) library_path: Option<OsString>,
+    /// Variables that drivers go by.
+    pub(super) drivers: Vec<(OsString, OsString)>,
+    /// How long one batch of calls may take.
+    pub(super) limit: Duration,
+}
+
+impl<'s> Start<'s> {
+    pub(super) fn new(program: Option<&'s Path>, clock: &'s dyn Clock, interrupt: &'s Interrupt) -> Start<'s> {
+        Start { program, clock, interrupt, library_path: None, drivers: Vec::new(), limit: PATIENCE }
+    }
+}
+
 /// Work with a process that runs kernels.
-pub(super) fn with_worker<T>(
-    program: Option<&Path>,
-    library_path: Option<OsString>,
-    clock: &dyn Clock,
-    work: impl FnOnce(&mut dyn Runner) -> T,
-) -> Result<T> {
-    with_process(program, library_path, Vec::new(), clock, work)
-}
-
-/// The same with another limit for a batch of calls.
-pub(super) fn with_patience<T>(
-    limit: Duration,
-    program: Option<&Path>,
-    clock: &dyn Clock,
-    work: impl FnOnce(&mut dyn Runner) -> T,
-) -> Result<T> {
-    started(limit, program, None, Vec::new(), clock, work)
-}
-
-/// The same with variables that drivers go by.
-pub(super) fn with_process<T>(
-    program: Option<&Path>,
-    library_path: Option<OsString>,
-    drivers: Vec<(OsString, OsString)>,
-    clock: &dyn Clock,
-    work: impl FnOnce(&mut dyn Runner) -> T,
-) -> Result<T> {
-    started(PATIENCE, program, library_path, drivers, clock, work)
-}
-
 #[cfg(unix)]
-fn started<T>(
-    limit: Duration,
-    program: Option<&Path>,
-    library_path: Option<OsString>,
-    drivers: Vec<(OsString, OsString)>,
-    clock: &dyn Clock,
-    work: impl FnOnce(&mut dyn Runner) -> T,
-) -> Result<T> {
+pub(super) fn with_worker<T>(start: Start<'_>, work: impl FnOnce(&mut dyn Runner) -> T) -> Result<T> {
     use crate::sys::kernel_worker::{Conditions, Worker};
+    let Start { program, clock, interrupt, library_path, drivers, limit } = start;
     let Some(program) = program else {
         return Err(Error::cannot("this program's own file can't be found, so kernels can't be given a process"));
     };
-    let conditions = Conditions { program: program.to_owned(), library_path, drivers, limit };
+    let conditions =
+        Conditions { program: program.to_owned(), library_path, drivers, limit, interrupt: interrupt.clone() };
     Ok(work(&mut Worker::new(conditions, clock)))
 }
 
 #[cfg(not(unix))]
-fn started<T>(
-    _: Duration,
-    _: Option<&Path>,
-    _: Option<OsString>,
-    _: Vec<(OsString, OsString)>,
-    _: &dyn Clock,
-    _: impl FnOnce(&mut dyn Runner) -> T,
-) -> Result<T> {
+pub(super) fn with_worker<T>(_: Start<'_>, _: impl FnOnce(&mut dyn Runner) -> T) -> Result<T> {
     Err(Error::cannot("kernels are run on Linux only"))
 }

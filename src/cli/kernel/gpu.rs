@@ -50,7 +50,8 @@ pub(super) fn run(
     let set = |name: &str| Some((name.into(), around.vars.get_os(name)?.to_owned()));
     let drivers = DRIVERS.into_iter().filter_map(set).collect();
     let library_path = around.vars.get_os("LD_LIBRARY_PATH").map(ToOwned::to_owned);
-    cpu::with_process(around.program, library_path, drivers, around.clock, |runner| {
+    let start = cpu::Start { drivers, library_path, ..cpu::Start::new(around.program, around.clock, around.interrupt) };
+    cpu::with_worker(start, |runner| {
         let ready = match gpu::prepare(manifest, backend, &source, tried, &mut machine, runner) {
             Ok(ready) => ready,
             Err(gpu::Refused::Kernel(log)) => {

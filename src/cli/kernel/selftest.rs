@@ -26,7 +26,7 @@ use crate::view::kernel::say_failure;
 use crate::view::kernel_selftest::SelfTested;
 
 /// How long one call may take: some of these kernels never return.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(5);
 /// A self-test speaks for a program on a host for so long.
 const HOLDS: Duration = Duration::from_secs(24 * 60 * 60);
 const PREDICATE: &str = "kernel-selftest/v0.1";
@@ -185,7 +185,7 @@ fn tried(
     let single = |number: usize| -> Result<Tried> {
         let one = &trials[number];
         let mut claim = |trial: &Trial| {
-            speed::of_specimen(trial, program, clock, PATIENCE, &secrets).map(|decided| {
+            speed::of_specimen(trial, program, clock, interrupt, PATIENCE, &secrets).map(|decided| {
                 // Only what is supported passes.
                 (decided.verdict != Verdict::Supported).then(|| {
                     let (check, why) = decided.why.clone().unwrap_or(("claim", String::new()));
@@ -194,7 +194,8 @@ fn tried(
             })
         };
         let own = Wanted { seed: seed.wrapping_add(number as u64), ..wanted.clone() };
-        let answer = cpu::with_patience(PATIENCE, program, clock, |runner| {
+        let start = cpu::Start { limit: PATIENCE, ..cpu::Start::new(program, clock, interrupt) };
+        let answer = cpu::with_worker(start, |runner| {
             selftest::one(runner, one, &own, &|| clock.monotonic(), &say_failure, &mut claim)
         })?;
         match answer {

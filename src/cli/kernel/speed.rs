@@ -10,7 +10,7 @@ use bizra_kernels::{Level, os};
 use super::super::Session;
 use super::choose::Known;
 use super::cpu;
-use crate::env::{Chance, Clock};
+use crate::env::{Chance, Clock, Interrupt};
 use crate::error::{Error, Exit, Place, Result};
 use crate::kernel::promise::Promise;
 use crate::kernel::run::{Runner, Target};
@@ -40,6 +40,7 @@ pub(super) struct Bench<'b> {
     pub(super) program: &'b Path,
     pub(super) library_path: Option<std::ffi::OsString>,
     pub(super) clock: &'b dyn Clock,
+    pub(super) interrupt: &'b Interrupt,
     pub(super) limit: Duration,
     pub(super) threads: u32,
     pub(super) chance: &'b dyn Fn() -> std::result::Result<Secret, String>,
@@ -75,6 +76,7 @@ pub(super) fn claim(
         library_path: bench.library_path.clone(),
         drivers: Vec::new(),
         limit: bench.limit,
+        interrupt: bench.interrupt.clone(),
     };
     let start = || -> Box<dyn Runner + '_> { Box::new(Worker::new(conditions.clone(), bench.clock)) };
     let party = |name: &String| Party { name: name.clone(), target: Target::Builtin(name.clone()), workspace: 0 };
@@ -98,6 +100,7 @@ pub(super) fn of_specimen(
     trial: &Trial,
     program: Option<&Path>,
     clock: &dyn Clock,
+    interrupt: &Interrupt,
     limit: Duration,
     chance: &dyn Fn() -> std::result::Result<Secret, String>,
 ) -> std::result::Result<Decided, String> {
@@ -105,7 +108,8 @@ pub(super) fn of_specimen(
     let manifest = &trial.manifest;
     let claims = asked(manifest, &|_| true, &|_| Err("there are no files here".into())).map_err(|why| why.message)?;
     let Some(one) = claims.first() else { return Err("the kernel claims nothing".into()) };
-    let bench = Bench { program, library_path: None, clock, limit, threads: 1, chance, goes_on: &|_| true };
+    let goes_on = |_| !interrupt.requested();
+    let bench = Bench { program, library_path: None, clock, interrupt, limit, threads: 1, chance, goes_on: &goes_on };
     let name = trial.specimen.entry.name.to_owned();
     let kernel = Party { target: Target::Builtin(name.clone()), name, workspace: 0 };
     let baselines: Vec<String> = manifest.baselines.iter().map(|one| one.id.value.0.clone()).collect();
@@ -171,6 +175,7 @@ pub(super) fn decided(
             program: &program,
             library_path: library_path.clone(),
             clock,
+            interrupt,
             limit: PATIENCE,
             threads,
             chance: &chance,
@@ -180,12 +185,12 @@ pub(super) fn decided(
         let subject = cpu::prepare(known, Some(&program))?.subject;
         let name = known.manifest.id().to_owned();
         let kernel = Party { name, target: subject.target, workspace: subject.workspace };
-        let decided = claim(&bench, one, &Promise::of(&known.manifest), kernel, &baselines, &|_, _| None)
-            .map_err(|why| Error::cannot(format!("claim `{}` can't be measured: {why}", one.id)))?;
-        found.push((known.manifest.id().to_owned(), decided));
+        let decided = claim(&bench, one, &Promise::of(&known.manifest), kernel, &baselines, &|_, _| None);
         if interrupt.requested() {
             return Err(Error::new(Exit::Interrupted, "interrupted while claims were measured"));
         }
+        let decided = decided.map_err(|why| Error::cannot(format!("claim `{}` can't be measured: {why}", one.id)))?;
+        found.push((known.manifest.id().to_owned(), decided));
     }
     Ok(found)
 }

@@ -333,10 +333,11 @@ fn one(
         let reason = format!("this build runs no kernels on {}", job.backend);
         return Ok((Report::skipped(manifest, job.backend, reason), None));
     }
-    let Around { clock, program, vars, .. } = *around;
+    let Around { clock, program, vars, interrupt, .. } = *around;
     let Prepared { subject, code } = cpu::prepare(job.known, program)?;
     let library_path = vars.get_os("LD_LIBRARY_PATH").map(ToOwned::to_owned);
-    let tried = cpu::with_worker(program, library_path, clock, |runner| {
+    let start = cpu::Start { library_path, ..cpu::Start::new(program, clock, interrupt) };
+    let tried = cpu::with_worker(start, |runner| {
         report::trial(runner, &subject, &wanted, &|| clock.monotonic(), step)
     })?;
     match tried {

@@ -5,7 +5,7 @@
 use std::fmt;
 
 use super::draw::Secret;
-use super::session::{Process, SessionError, Stand, Subject, process};
+use super::session::{Process, SessionError, Stand, Step, Subject, process};
 use super::{Statistic, StatisticError, median};
 
 /// How wide the interval of a subject against itself may be, to each side.
@@ -18,6 +18,10 @@ pub const DELAY: f64 = 0.05;
 const ROOF: f64 = 0.95;
 /// A baseline that is this much slower in the kernel's company was held back by it.
 const HELD_BACK: f64 = 1.10;
+/// So much slower in every process so far that no more are needed to see it.
+const PLAINLY: f64 = 2.0;
+/// Of which there have to be so many.
+const FEW: usize = 3;
 /// What a call may take longer by the clock of who asked for it than the baseline's calls do: a share of its own time, and
 /// what waking a process up scatters by.
 const HIDDEN_SHARE: f64 = 0.05;
@@ -62,19 +66,23 @@ pub struct Controls {
     pub unsound: Option<Unsound>,
 }
 
-/// A baseline three times: twice as it is, once delayed.
+/// A baseline three times: twice as it is, once delayed. None where time is over before all is measured.
 pub fn controls<S: Stand>(
     stand: &mut S,
     secret: &Secret,
     baseline: usize,
     shape: usize,
     processes: usize,
-) -> Result<Controls, SessionError<S::Fault>> {
+) -> Result<Option<Controls>, SessionError<S::Fault>> {
     let subjects = [Subject::Baseline(baseline), Subject::Baseline(baseline), Subject::Delayed(baseline)];
-    let measured = (0..processes)
-        .map(|number| process(stand, secret, &subjects, (shape, number)))
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok(judge(measured)?)
+    let mut measured = Vec::with_capacity(processes);
+    for number in 0..processes {
+        if !stand.goes_on(Step { shape, process: number, processes }).map_err(SessionError::Stand)? {
+            return Ok(None);
+        }
+        measured.push(process(stand, secret, &subjects, (shape, number))?);
+    }
+    Ok(Some(judge(measured)?))
 }
 
 fn judge(processes: Vec<Process>) -> Result<Controls, StatisticError> {
@@ -165,6 +173,11 @@ impl fmt::Display for Trick {
             }
         }
     }
+}
+
+/// Whether the first subject is held back so plainly that a session may end before its first look.
+pub fn plainly_held_back(processes: &[Process]) -> bool {
+    processes.len() >= FEW && processes.iter().all(|process| process.held_back() > PLAINLY.ln())
 }
 
 /// Looks for tricks in what was measured; `baseline` and `kernel` are places among the subjects.

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use super::controls::{Roof, Trick};
+use super::controls::{Roof, Trick, plainly_held_back};
 use super::draw::Secret;
 use super::{LOOKS, Look, Statistic, StatisticError, Verdict, median};
 
@@ -215,7 +215,7 @@ pub fn decide<S: Stand>(
         .collect();
     for look in &LOOKS {
         for (question, answer) in questions.iter().zip(&mut answers) {
-            if answer.verdict != Verdict::Inconclusive || answer.trick.is_some() {
+            if answer.verdict != Verdict::Inconclusive {
                 continue;
             }
             while answer.processes.len() < look.processes {
@@ -226,6 +226,9 @@ pub fn decide<S: Stand>(
                 }
                 let place = (question.shape, number);
                 answer.processes.push(process(stand, secret, &question.subjects, place)?);
+                if plainly_held_back(&answer.processes) && (question.tricks)(&answer.processes).is_some() {
+                    break;
+                }
             }
             let values: Vec<f64> = answer.processes.iter().map(question.figure).collect();
             let own = Statistic::of(&values)?;
@@ -233,7 +236,10 @@ pub fn decide<S: Stand>(
             answer.spent = spent(look);
             answer.statistic = Some(statistic);
             answer.trick = (question.tricks)(&answer.processes);
-            answer.verdict = (question.judge)(&statistic, answer.spent);
+            answer.verdict = match &answer.trick {
+                Some(_) => Verdict::Refuted,
+                None => (question.judge)(&statistic, answer.spent),
+            };
         }
         // One that is refuted settles the claim.
         if Verdict::all(answers.iter().map(|answer| answer.verdict)) != Verdict::Inconclusive {

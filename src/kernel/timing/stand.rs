@@ -145,7 +145,7 @@ impl Stand for Processes<'_> {
         let invoke = verify::invoke(&side.loaded, case, inputs, Edge::Start, &POISON);
         let is_kernel = side.subject == Subject::Kernel;
         let batch = side.runner.run(&[invoke]).map_err(|broken| match (is_kernel, broken) {
-            (true, broken) if !matches!(broken, Broken::Machine(_)) => Fault::Kernel(broken),
+            (true, broken) if broken.is_of_kernel() => Fault::Kernel(broken),
             (_, broken) => Fault::Cannot(format!("a baseline: {broken}")),
         })?;
         let Some(done) = batch.done.first() else { return Err(Fault::Cannot("a call had no answer".into())) };

@@ -220,6 +220,10 @@ fn a_baseline_that_is_held_back_is_seen() {
     };
     assert!(matches!(trick(0.25), Some(Trick::HeldBack { factor }) if factor > 1.15));
     assert_eq!(trick(0.04), None);
+    // At a quarter of its speed three processes are enough.
+    let mut stand = Simulated { burden: 3.0, ..Simulated::new(2.0, 3) };
+    let answer = &claimed(&mut stand, 3, Sign::AtLeast, 1.5, 1, Work::default())[0];
+    assert_eq!((answer.verdict, answer.processes.len(), stand.processes), (Verdict::Refuted, 3, 3));
 }
 
 #[test]
@@ -233,7 +237,7 @@ fn time_that_the_kernels_clock_leaves_out_is_seen() {
 }
 
 fn controlled(stand: &mut Simulated) -> Controls {
-    controls(stand, &secret(6), 0, 0, 10).unwrap_or_else(|error| panic!("{error}"))
+    controls(stand, &secret(6), 0, 0, 10).unwrap_or_else(|error| panic!("{error}")).expect("there is time")
 }
 
 #[test]

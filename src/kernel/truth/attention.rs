@@ -55,6 +55,12 @@ pub(super) fn truth(case: &Case, promise: &Promise, inputs: &[Operand]) -> Numbe
     let (scale, cap) = (inputs::scale(shape), shape.get("softcap") as f64);
     let unit = promise.unit();
     let of_p = promise.p_round.map_or(0.0, |p| 2f64.powi(-float::precision(p) - 1));
+    // Below the smallest normal numbers an exponential is right within one and a half units there, or it is flushed, and
+    // what it is rounded to has an end too.
+    let underflow = match promise.flush {
+        true => float::smallest_normal(promise.accumulate),
+        false => 3.0 * float::half_ulp(promise.accumulate, 0.0),
+    } + promise.p_round.map_or(0.0, |p| float::half_ulp(p, 0.0));
     let mut numbers =
         Numbers { shape: vec![batch, queries, heads, dim], shared: dim, functions: true, ..Numbers::default() };
     let none = if promise.masked_zero { 0.0 } else { f64::NAN };
@@ -71,18 +77,23 @@ pub(super) fn truth(case: &Case, promise: &Promise, inputs: &[Operand]) -> Numbe
                     numbers.values.extend(std::iter::repeat_n(none, dim));
                     numbers.bound.extend(std::iter::repeat_n(0.0, dim));
                     numbers.emulated.extend(std::iter::repeat_n(none, dim));
+                    numbers.scatter.extend(std::iter::repeat_n(0.0, dim));
                     continue;
                 }
                 let (mut scores, mut rough) = (Vec::with_capacity(keys.len()), Vec::with_capacity(keys.len()));
+                let mut roundings = Vec::with_capacity(keys.len());
                 let mut most_size = 0f64;
                 for j in keys.clone() {
                     let k = &k[row(j)];
-                    let (mut dot, mut size, mut plain) = (0.0, 0.0, 0f32);
+                    let (mut dot, mut size, mut plain, mut squares) = (0.0, 0.0, 0f32, 0.0);
                     for (a, b) in q.iter().zip(k) {
-                        dot += a * b;
-                        size += (a * b).abs();
+                        let product = a * b;
+                        dot += product;
+                        size += product.abs();
+                        squares += dot * dot + product * product;
                         plain += *a as f32 * *b as f32;
                     }
+                    roundings.push(scale * scale * (squares + dot * dot));
                     let score = rounded(promise, scale * rounded(promise, f64::from(plain)));
                     if cap > 0.0 {
                         // By an exponential, as is usual: then its error is one of what is near one, however small
@@ -96,7 +107,7 @@ pub(super) fn truth(case: &Case, promise: &Promise, inputs: &[Operand]) -> Numbe
                     }
                     most_size = most_size.max(size);
                 }
-                let (p, total) = weights(&scores);
+                let (greatest, p, total) = weights(&scores);
                 let most = rough.iter().copied().fold(f64::NEG_INFINITY, f64::max);
                 let e: Vec<f64> = rough
                     .iter()
@@ -110,15 +121,28 @@ pub(super) fn truth(case: &Case, promise: &Promise, inputs: &[Operand]) -> Numbe
                 let delta = 2.0 * (dim as f64).sqrt() * unit * scale * most_size + 4.0 * unit * cap;
                 let factor = 2.0 * delta + unit * (16.0 + growth(case, keys.len())) + of_p;
                 let (mut sum, mut size, mut plain) = (vec![0.0; dim], vec![0.0; dim], vec![0.0; dim]);
-                for (at, j) in keys.enumerate() {
+                let mut all = vec![0.0; dim];
+                for (at, j) in keys.clone().enumerate() {
                     for (d, v) in v[row(j)].iter().enumerate() {
                         sum[d] += p[at] * v;
                         size[d] += p[at] * v.abs();
+                        all[d] += v.abs();
                         plain[d] = rounded(promise, plain[d] + rounded(promise, e[at] * v));
                     }
                 }
                 numbers.values.extend(sum.iter().map(|s| s / total));
-                numbers.bound.extend(size.iter().map(|s| factor * s / total));
+                numbers.bound.extend(size.iter().zip(&all).map(|(s, all)| (factor * s + underflow * all) / total));
+                // A weight that is off by a share moves the mean by as much of its distance from it.
+                let mut scatter = vec![0.0; dim];
+                for (at, j) in keys.enumerate() {
+                    let share = p[at] / total;
+                    let below = scores[at] - greatest;
+                    let of_weight = unit * unit * ((roundings[at] + below * below) / 3.0 + 3.0);
+                    for (d, v) in v[row(j)].iter().enumerate() {
+                        scatter[d] += (share * (v - sum[d] / total)).powi(2) * of_weight;
+                    }
+                }
+                numbers.scatter.extend(scatter.iter().map(|square| square.sqrt()));
                 let last = |s: &f64| float::round(promise.output, rounded(promise, s / rough_total));
                 numbers.emulated.extend(plain.iter().map(last));
             }
@@ -127,12 +151,12 @@ pub(super) fn truth(case: &Case, promise: &Promise, inputs: &[Operand]) -> Numbe
     numbers
 }
 
-/// `exp(score - max)` of each, and their sum.
-fn weights(scores: &[f64]) -> (Vec<f64>, f64) {
+/// The greatest score, `exp(score - greatest)` of each, and their sum.
+fn weights(scores: &[f64]) -> (f64, Vec<f64>, f64) {
     let most = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let p: Vec<f64> = scores.iter().map(|s| (s - most).exp()).collect();
     let total = p.iter().sum();
-    (p, total)
+    (most, p, total)
 }
 
 /// Keys or values as the contract says that they are kept: for `q8`, a head's numbers in lots of 32 with a scale in half

@@ -17,6 +17,7 @@ pub(super) fn truth(case: &Case, promise: &Promise, inputs: &[Operand]) -> Numbe
         values: x.clone(),
         bound: vec![0.0; x.len()],
         emulated: x.clone(),
+        scatter: Vec::new(),
         shared: 1,
         functions: true,
         row_sum: None,

@@ -91,6 +91,14 @@ pub(super) fn layer_norm(case: &Case, promise: &Promise, inputs: &[Operand]) -> 
     finish(promise, numbers)
 }
 
+/// √(2/π)
+const ROOT: f64 = 0.797_884_560_802_865_4;
+
+/// `x` times the logistic function of `z`, which is (1 + tanh(z/2))/2 without the loss of digits below zero.
+fn logistic(x: f64, z: f64) -> f64 {
+    x / (1.0 + (-z).exp())
+}
+
 /// What `x / (1 + exp(-x))` comes to, about, where the exponential overflows.
 const SMALL: f64 = 4e-37;
 
@@ -100,21 +108,28 @@ pub(super) fn gated(case: &Case, promise: &Promise, inputs: &[Operand]) -> Numbe
     let unit = promise.unit();
     let kind = case.shape.get("activation");
     for (place, (g, up)) in inputs[0].values.iter().zip(&inputs[1].values).enumerate() {
-        let (f, slope) = match kind {
-            0 => (g / (1.0 + (-g).exp()), 2.0 * g.abs()),
+        let kept = |x: f64| rounded(promise, x);
+        // With what a plain kernel makes of it: what goes into the function is rounded at every step, and the function
+        // is steep where its argument is great.
+        let (f, slope, plain) = match kind {
+            0 => (logistic(*g, *g), 2.0 * g.abs(), logistic(*g, *g)),
             1 => {
-                let inner = (2.0 / std::f64::consts::PI).sqrt() * (g + 0.044715 * g * g * g);
-                // (1 + tanh z)/2 without the loss of digits for z below zero.
-                (g / (1.0 + (-2.0 * inner).exp()), 2.0 * g.abs() + 8.0 * inner.abs())
+                let inner = ROOT * (g + 0.044715 * g * g * g);
+                let cubic = kept(kept(kept(0.044715) * kept(g * g)) * g);
+                let plain = kept(kept(2.0 * ROOT) * kept(g + cubic));
+                (logistic(*g, 2.0 * inner), 2.0 * g.abs() + 8.0 * inner.abs(), logistic(*g, plain))
             }
-            _ => (g * 0.5 * erfc(-g * std::f64::consts::FRAC_1_SQRT_2), 2.0 * g.abs() + 2.0 * g * g),
+            _ => {
+                let at = g * std::f64::consts::FRAC_1_SQRT_2;
+                (g * 0.5 * erfc(-at), 2.0 * g.abs() + 2.0 * g * g, g * 0.5 * erfc(-kept(at)))
+            }
         };
         let y = f * up;
         numbers.values.push(y);
         // Where small numbers may be flushed, so may a small factor, before it meets a great one.
         let flushed = if promise.flush { SMALL * up.abs() } else { 0.0 };
         numbers.bound.push(y.abs() * unit * (16.0 + slope) + flushed);
-        numbers.emulated.push(rounded(promise, function(promise, f, place) * up));
+        numbers.emulated.push(rounded(promise, function(promise, plain, place) * up));
     }
     numbers.bound.iter_mut().filter(|b| b.is_nan()).for_each(|b| *b = 0.0);
     finish(promise, numbers)
