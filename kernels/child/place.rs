@@ -35,7 +35,7 @@ pub(super) fn load(
         Target::Library { path, symbol } => {
             // SAFETY: whatever the library does when it is loaded happens in this process, which is confined.
             let library = unsafe { libloading::Library::new(path) }
-                .map_err(|e| missing(format!("the library can't be loaded: {e}")))?;
+                .map_err(|e| missing(format!("the library can't be loaded: {}", reason(&e))))?;
             // SAFETY: the manifest says that the symbol is a kernel; if it isn't, this process pays for it.
             let function = unsafe { library.get::<Function>(symbol.as_bytes()) }
                 .map(|f| *f)
@@ -61,6 +61,11 @@ pub(super) fn load(
             Ok((Loaded::Wgsl(kernel, rule.clone()), Some(place)))
         }
     }
+}
+
+/// The loader's own words, which its error keeps as a cause.
+fn reason(error: &libloading::Error) -> String {
+    std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 fn missing(what: String) -> Fault {

@@ -1,7 +1,7 @@
 //! Kernels that misbehave: their answers are right or never come.
 
 use std::io::Write as _;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use super::product::product;
 use super::{Specimen, declare, dot};
@@ -11,6 +11,11 @@ use crate::call::abi::Status;
 const STEP: usize = 64 << 20;
 
 static BURNS: AtomicBool = AtomicBool::new(false);
+static AWHILE: AtomicBool = AtomicBool::new(false);
+/// Until when threads burn, by the clock of [`crate::child`].
+static UNTIL: AtomicU64 = AtomicU64::new(0);
+/// Longer than whoever is timed next takes, and shorter than anybody waits for a kernel to come to rest.
+const WHILE: u64 = 60_000_000;
 
 pub(super) const SPECIMENS: &[Specimen] = declare! {
     wrong Matmul "conduct-crash" "writes through a null pointer" => |_| {
@@ -74,8 +79,7 @@ pub(super) const SPECIMENS: &[Specimen] = declare! {
         signal_parent();
         product(call, dot)
     };
-    wrong Matmul "conduct-burns" "leaves threads behind that slow the baseline down, and claims twice its speed"
-        [claim "ratio >= 2 over product-plain"] => |call| {
+    wrong Matmul "conduct-burns" "leaves threads behind that never come to rest" => |call| {
         if !BURNS.swap(true, Relaxed) {
             for _ in 0..8 {
                 std::thread::spawn(|| {
@@ -86,6 +90,21 @@ pub(super) const SPECIMENS: &[Specimen] = declare! {
             }
         }
         product(call, dot)
+    };
+    wrong Matmul "conduct-burns-awhile" "slows down whoever comes next for a moment, and claims twice the baseline's speed"
+        [claim "ratio >= 2 over product-plain"] => |call| {
+        if !AWHILE.swap(true, Relaxed) {
+            for _ in 0..8 {
+                std::thread::spawn(|| loop {
+                    if crate::child::now() >= UNTIL.load(Relaxed) {
+                        std::thread::sleep(std::time::Duration::from_millis(1));
+                    }
+                });
+            }
+        }
+        let answer = product(call, dot);
+        UNTIL.store(crate::child::now() + WHILE, Relaxed);
+        answer
     };
 };
 

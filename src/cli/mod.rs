@@ -338,6 +338,7 @@ fn kernel_child() -> Exit {
     match bizra_kernels::child::serve(&[
         bizra_kernels::call::builtin::ENGINE,
         bizra_kernels::baselines::BASELINES,
+        crate::kernel::peers::PEERS,
         &bizra_kernels::selftest::ENTRIES,
     ]) {
         0 => Exit::Yes,

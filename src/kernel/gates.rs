@@ -139,9 +139,8 @@ const FEW: usize = 32;
 pub fn population(scale: Scale<'_>, numbers: &Numbers, got: &[f64]) -> Result<Option<f64>, Miss> {
     let finite = |i: usize| numbers.values[i].is_finite() && numbers.emulated[i].is_finite() && got[i].is_finite();
     // Where a contract may flush, and zero would do, errors say how much was flushed and nothing of the arithmetic.
-    let flushed = |i: usize| {
-        scale.promise.flush && numbers.values[i].abs() <= scale.allowed(numbers.bound[i], numbers.values[i])
-    };
+    let flushed =
+        |i: usize| scale.promise.flush && numbers.values[i].abs() <= scale.allowed(numbers.bound[i], numbers.values[i]);
     let kept: Vec<usize> = (0..got.len()).filter(|i| finite(*i) && !flushed(*i)).collect();
     let exact = numbers.bound.iter().all(|b| *b == 0.0);
     if kept.len() < FEW || exact {

@@ -7,7 +7,7 @@
 //! What is claimed of speed: [`claims`] has the grammar, [`timing`] the sessions, [`speed`] joins them.
 //! [`explain`] tells of a case without any kernel, and [`builtin`] has the manifests of the engine's own.
 //! [`gpu`] makes sources for GPUs ready to run, or says how far they got.
-//! [`compare`] holds two kernels against each other.
+//! [`compare`] holds two kernels against each other, and [`peers`] has what others compute the same with.
 
 #![allow(clippy::neg_cmp_op_on_partial_ord, reason = "a check is written `!(error <= bound)`, so that a NaN fails it")]
 
@@ -22,6 +22,7 @@ pub mod gpu;
 pub mod inputs;
 pub mod manifest;
 pub mod op;
+pub mod peers;
 pub mod plan;
 pub mod promise;
 pub mod quant;

@@ -71,22 +71,71 @@ fn class(value: i64) -> u8 {
     }
 }
 
-/// What a plan covers.
+/// What cases cover of all that there is to cover.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Coverage {
-    pub cases: usize,
-    /// Edges of sizes: how many there are. All of them stand in a case.
+    /// Edges of sizes that stand in a case, and all there are.
     pub edges: usize,
+    pub edges_possible: usize,
     pub probes: usize,
+    pub probes_possible: usize,
     /// Pairs of sizes (or their classes), data, layouts and types: those in some case, and all that could be.
     pub pairs: usize,
     pub pairs_possible: usize,
+    /// Shapes that come from the seed alone.
     pub random_shapes: usize,
 }
 
 pub struct Plan {
     pub cases: Vec<Case>,
-    pub coverage: Coverage,
+    space: Space,
+    possible: BTreeSet<Pair>,
+    random: BTreeSet<Shape>,
+}
+
+/// Two factors, each with the key of a level.
+type Pair = (usize, i64, usize, i64);
+
+impl Plan {
+    /// What these cases cover: those that were run, say, and could have refused.
+    pub fn covered<'c>(&self, cases: impl IntoIterator<Item = &'c Case>) -> Coverage {
+        let (mut edges, mut probes, mut pairs, mut random) =
+            (BTreeSet::new(), BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        for case in cases {
+            let levels = self.space.levels(case);
+            for (f, level) in levels.iter().enumerate() {
+                if f < self.space.sizes() && level.is_some_and(|l| self.space.factors[f].levels.contains(&l)) {
+                    edges.insert((f, level.map(|l| l.value)));
+                }
+                for (g, other) in levels.iter().enumerate().skip(f + 1) {
+                    if let (Some(a), Some(b)) = (level, other) {
+                        pairs.insert(self.space.pair(f, *a, g, *b));
+                    }
+                }
+            }
+            if case.data.is_probe() {
+                probes.insert(case.data);
+            }
+            if self.random.contains(&case.shape) {
+                random.insert(&case.shape);
+            }
+        }
+        Coverage {
+            edges: edges.len(),
+            edges_possible: self.space.factors[..self.space.sizes()].iter().map(|f| f.levels.len()).sum(),
+            probes: probes.len(),
+            probes_possible: self
+                .cases
+                .iter()
+                .filter(|c| c.data.is_probe())
+                .map(|c| c.data)
+                .collect::<BTreeSet<_>>()
+                .len(),
+            pairs: pairs.intersection(&self.possible).count(),
+            pairs_possible: self.possible.len(),
+            random_shapes: random.len(),
+        }
+    }
 }
 
 /// A size's edges within the domain; of a switch, all its values.
@@ -125,9 +174,9 @@ struct Level {
 }
 
 /// Sizes, then data, layout and type.
-struct Space<'m> {
+struct Space {
     op: Op,
-    dims: &'m [Dim],
+    dims: &'static [Dim],
     factors: Vec<Factor>,
     data: Vec<Data>,
     layouts: Vec<Layout>,
@@ -136,9 +185,23 @@ struct Space<'m> {
     by_class: bool,
 }
 
-impl Space<'_> {
+impl Space {
     fn sizes(&self) -> usize {
         self.dims.len()
+    }
+
+    /// What a case chooses of each factor; none of what is no choice here, such as a probe for data.
+    fn levels(&self, case: &Case) -> Vec<Option<Level>> {
+        let size = |(value, dim): (&i64, &Dim)| {
+            let by_class = self.by_class && dim.default.is_none();
+            Some(Level { value: *value, key: if by_class { i64::from(class(*value)) } else { *value } })
+        };
+        let mut all: Vec<Option<Level>> = case.shape.values.iter().zip(self.dims).map(size).collect();
+        let counted = |at: Option<usize>| at.map(|at| Level { value: at as i64, key: at as i64 });
+        all.push(counted(self.data.iter().position(|data| *data == case.data)));
+        all.push(counted(self.layouts.iter().position(|layout| *layout == case.layout)));
+        all.push(counted(self.weights.iter().position(|weights| *weights == case.weights)));
+        all
     }
 
     /// The shape with what is chosen so far and the least of the rest.
@@ -156,7 +219,7 @@ impl Space<'_> {
         whole && op::work(&shape) <= self.most_work
     }
 
-    fn pair(&self, a: usize, la: Level, b: usize, lb: Level) -> (usize, i64, usize, i64) {
+    fn pair(&self, a: usize, la: Level, b: usize, lb: Level) -> Pair {
         if a < b { (a, la.key, b, lb.key) } else { (b, lb.key, a, la.key) }
     }
 
@@ -166,7 +229,7 @@ impl Space<'_> {
         self.by_class || !(size(a) && size(b))
     }
 
-    fn pairs(&self) -> BTreeSet<(usize, i64, usize, i64)> {
+    fn pairs(&self) -> BTreeSet<Pair> {
         let mut all = BTreeSet::new();
         for a in 0..self.factors.len() {
             for b in a + 1..self.factors.len() {
@@ -191,7 +254,7 @@ impl Space<'_> {
     fn complete(
         &self,
         mut chosen: Vec<Option<Level>>,
-        left: &BTreeSet<(usize, i64, usize, i64)>,
+        left: &BTreeSet<Pair>,
         used: &BTreeMap<(usize, i64), usize>,
         dice: &mut Dice,
     ) -> Vec<Level> {
@@ -259,7 +322,7 @@ pub fn plan(manifest: &Manifest, promise: &Promise, effort: Effort, secret: u64,
     let space = Space { op, dims, factors, data, layouts, weights, most_work: effort.most_work(), by_class };
 
     let mut left = space.pairs();
-    let possible = left.len();
+    let possible = left.clone();
     let mut used: BTreeMap<(usize, i64), usize> = BTreeMap::new();
     let mut chosen: Vec<Vec<Level>> = Vec::new();
     let mut take = |levels: Vec<Level>, left: &mut BTreeSet<_>, used: &mut BTreeMap<(usize, i64), usize>| {
@@ -295,10 +358,8 @@ pub fn plan(manifest: &Manifest, promise: &Promise, effort: Effort, secret: u64,
         left.remove(&pair);
     }
     // Edges whose class was covered by others.
-    let mut edges = 0;
     for f in 0..space.sizes() {
         for level in &space.factors[f].levels {
-            edges += 1;
             if !used.contains_key(&(f, level.value)) {
                 let mut partial = vec![None; space.factors.len()];
                 partial[f] = Some(*level);
@@ -316,35 +377,26 @@ pub fn plan(manifest: &Manifest, promise: &Promise, effort: Effort, secret: u64,
         })
         .collect();
     let probes = probes(&space, manifest, promise, effort, &mut dice);
-    let kinds: BTreeSet<Data> = probes.iter().map(|(_, data, _)| *data).collect();
     for (shape, data, weights) in probes {
         let layout = space.layouts[dice.below(space.layouts.len())];
         let (threads, seed) = (threads(&mut dice), dice.bits());
         cases.push(Case { shape, weights, data, layout, threads, seed });
     }
-    let before = cases.len();
+    let mut random = BTreeSet::new();
     for _ in 0..effort.random_shapes() {
         let Some((shape, weights)) = random_shape(&space, manifest, &mut dice) else { break };
         let data = space.data[dice.below(space.data.len())];
         let layout = space.layouts[dice.below(space.layouts.len())];
         let (threads, seed) = (threads(&mut dice), dice.bits());
+        random.insert(shape.clone());
         cases.push(Case { shape, weights, data, layout, threads, seed });
     }
-    let random_shapes = cases.len() - before;
-    let coverage = Coverage {
-        cases: cases.len(),
-        edges,
-        probes: kinds.len(),
-        pairs: possible,
-        pairs_possible: possible,
-        random_shapes,
-    };
     dice.shuffle(&mut cases);
-    Plan { cases, coverage }
+    Plan { cases, space, possible, random }
 }
 
 /// A shape of the domain that nobody could have known.
-fn random_shape(space: &Space<'_>, manifest: &Manifest, dice: &mut Dice) -> Option<(Shape, DType)> {
+fn random_shape(space: &Space, manifest: &Manifest, dice: &mut Dice) -> Option<(Shape, DType)> {
     for _ in 0..50 {
         let at = dice.below(space.weights.len());
         let weights = space.weights[at];
@@ -379,7 +431,7 @@ fn random_shape(space: &Space<'_>, manifest: &Manifest, dice: &mut Dice) -> Opti
 
 /// Each probe in shapes where it says most.
 fn probes(
-    space: &Space<'_>,
+    space: &Space,
     manifest: &Manifest,
     promise: &Promise,
     effort: Effort,

@@ -66,7 +66,9 @@ pub struct Report {
     pub op: &'static str,
     pub backend: &'static str,
     pub level: Level,
+    /// What the cases that count cover.
     pub coverage: Coverage,
+    pub planned: usize,
     /// Cases that were run, and those of them that count.
     pub ran: usize,
     pub counted: usize,
@@ -127,6 +129,7 @@ impl Report {
             backend,
             level: Level::Skipped { reason },
             coverage: Coverage::default(),
+            planned: 0,
             ran: 0,
             counted: 0,
             powerless: Vec::new(),
@@ -189,17 +192,15 @@ pub fn trial(
     let plan = plan(subject.manifest, &promise, wanted.effort, wanted.seed, wanted.most_threads);
     let mut report =
         Report { level: subject.level.clone(), ..Report::skipped(subject.manifest, subject.backend, String::new()) };
-    report.coverage = plan.coverage;
     let mut cases = match &wanted.only {
         Some(case) => vec![case.clone()],
-        None => plan.cases,
+        None => plan.cases.clone(),
     };
     if let Some(part) = &wanted.shape {
         cases.retain(|case| part.split(',').all(|p| format!(",{},", full_text(case)).contains(&format!(",{p},"))));
     }
-    if wanted.only.is_some() || wanted.shape.is_some() {
-        report.coverage = Coverage { cases: cases.len(), ..Coverage::default() };
-    }
+    report.planned = cases.len();
+    let mut good: Vec<&Case> = Vec::new();
     let repeated = if wanted.determinism { to_repeat(&cases, wanted) } else { Vec::new() };
     let all = if wanted.correctness { cases.len() } else { 0 } + repeated.len();
     let mut loaded = None;
@@ -227,6 +228,9 @@ pub fn trial(
             if report.ran == 0 && !matches!(verdict, Verdict::Failed(_)) {
                 verdict = at_rest(runner, verdict);
             }
+            if matches!(verdict, Verdict::Passed(_)) {
+                good.push(case);
+            }
             report.take(case, "correctness", verdict, &mut loaded)?;
             if !step(&mut report) {
                 break;
@@ -247,6 +251,8 @@ pub fn trial(
         report.take(case, "determinism", verdict, &mut loaded)?;
         step(&mut report);
     }
+    // Only what could have refused the kernel covers anything.
+    report.coverage = plan.covered(good);
     report.seconds = clock().saturating_sub(began).as_secs_f64();
     Ok(report)
 }

@@ -96,6 +96,8 @@ pub struct Invoke {
     pub align: usize,
     /// Bytes between the page before a buffer and its start, of those that would touch it.
     pub shift: usize,
+    /// Whether the buffers are to be out of all caches when the call begins.
+    pub cold: bool,
 }
 
 /// What came of a call.

@@ -24,7 +24,7 @@ pub struct Trial {
 pub fn manifest_of(specimen: &Specimen) -> String {
     let name = specimen.entry.name;
     let domain = match specimen.op {
-        Op::Matmul => "M: [1, 16, 33, 48], N: [1, 16, 17, 33, 37, 48], K: [1, 7, 16, 33, 64, 257, 1000, 4096]",
+        Op::Matmul => "M: [1, 16, 33, 48], N: [1, 16, 17, 33, 37, 48, 64], K: [1, 7, 16, 33, 64, 257, 512, 1000, 4096]",
         Op::Attention => {
             "B: [1, 3], S: [1, 9, 33, 65], past: [0, 70, 200, 513], Hkv: [1, 2], group: [1, 3], D: [8, 64], \
              causal: [true, false], window: [0, 5], softcap: [0, 30], pad: [0, 7]"

@@ -6,9 +6,10 @@
 use std::fmt;
 
 use super::claims::{Claim, Known, Shapes, Sign, What};
-use super::manifest::Manifest;
+use super::manifest::{Cache, Manifest};
 use super::op::{Shape, dims};
 use super::timing::controls::{Controls, Roof, Trick, Work, controls, tricks};
+use super::timing::draw::Secret;
 use super::timing::session::{Answer, Process, Question, SessionError, Spent, Subject, decide as measure};
 use super::timing::stand::{About, Fault, Processes, least_work};
 use super::timing::{LOOKS, Statistic, Verdict};
@@ -28,6 +29,8 @@ pub struct Asked {
     pub text: String,
     pub claim: Claim,
     pub shapes: Vec<Shape>,
+    /// Whether caches are to be emptied of the tensors before each call.
+    pub cold: bool,
 }
 
 /// A claim that can't be, and where in the manifest that shows.
@@ -91,9 +94,33 @@ pub fn asked(
             let message = format!("claim `{}` is about none of its shapes", one.id.value.0);
             return Err(refuse(message, "widen its condition, or name other shapes"));
         }
-        all.push(Asked { id: one.id.value.0.clone(), text: one.text.value.clone(), claim, shapes });
+        for shape in &shapes {
+            if let Some((name, value)) = outside(manifest, shape) {
+                let message =
+                    format!("claim `{}` is about {name}={value}, which the domain leaves out", one.id.value.0);
+                return Err(refuse(
+                    message,
+                    "what is not verified has no speed: widen the domain, or name other shapes",
+                ));
+            }
+        }
+        let cold = one.cache.as_ref().is_some_and(|cache| cache.value == Cache::Cold);
+        all.push(Asked { id: one.id.value.0.clone(), text: one.text.value.clone(), claim, shapes, cold });
     }
     Ok(all)
+}
+
+/// The first size of a shape that the kernel isn't made for.
+fn outside(manifest: &Manifest, shape: &Shape) -> Option<(&'static str, i64)> {
+    let leaves_out = |name: &str, default: Option<&'static [i64]>, value: i64| match manifest.domain.values(name) {
+        Some(values) => !values.contains(value),
+        None => default.is_some_and(|all| !all.contains(&value)),
+    };
+    let sizes = dims(shape.op).iter().map(|dim| (dim.name, dim.default, shape.get(dim.name)));
+    sizes
+        .into_iter()
+        .find(|(name, default, value)| leaves_out(name, *default, *value))
+        .map(|(name, _, value)| (name, value))
 }
 
 fn size(shape: &Shape) -> impl Fn(&str) -> Option<u64> {
@@ -114,6 +141,8 @@ pub struct Figure {
     pub lower: f64,
     pub upper: f64,
     pub processes: usize,
+    /// ln of the figure in each of them.
+    pub logs: Vec<f64>,
     pub verdict: Verdict,
     /// Of a call, by median.
     pub kernel_seconds: f64,
@@ -137,6 +166,10 @@ pub struct Decided {
     pub why: Option<(&'static str, String)>,
     pub figures: Vec<Figure>,
     pub controls: Option<Controls>,
+    pub threads: u32,
+    pub cold: bool,
+    /// What inputs and orders were drawn from.
+    pub secret: Secret,
 }
 
 /// What can't be measured here, in words.
@@ -178,6 +211,9 @@ pub fn decide(
         why: None,
         figures: Vec::new(),
         controls: None,
+        threads: about.threads,
+        cold: about.cold,
+        secret: secret.clone(),
     };
     let sizes: Vec<_> = shapes.iter().map(size).collect();
     if claim.misses_its_peak(sizes.iter().map(|one| one as &dyn Fn(&str) -> Option<u64>)) {
@@ -263,7 +299,9 @@ pub fn decide(
     }
     for (answer, (shape, work)) in answers.into_iter().zip(shapes.iter().zip(&works)) {
         let (sign, bound) = asks[answer.shape];
-        decided.figures.push(figure(answer, shape.clone(), (sign, bound), work, kernel, &names));
+        let logs = answer.processes.iter().map(&figures[answer.shape]).collect();
+        let found = figure(answer, shape.clone(), (sign, bound), work, kernel, &names);
+        decided.figures.push(Figure { logs, ..found });
     }
     Ok(decided)
 }
@@ -304,6 +342,7 @@ fn figure(
         lower: ln.lower(spent.support).exp(),
         upper: ln.upper(spent.support).exp(),
         processes: processes.len(),
+        logs: Vec::new(),
         verdict,
         kernel_seconds: of(&|process| process.seconds(kernel).ln()).map_or(f64::NAN, |(seconds, ..)| seconds),
         baselines: baselines.collect(),

@@ -89,6 +89,7 @@ pub fn invoke(loaded: &Loaded, case: &Case, inputs: &[Operand], edge: Edge, pois
         edge,
         align: promise.align.max(element),
         shift: if shifted { element } else { 0 },
+        cold: false,
     }
 }
 

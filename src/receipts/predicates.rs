@@ -11,6 +11,7 @@ mod embedding;
 mod entropy;
 mod gate_decision;
 mod inference;
+mod kernel_claim;
 mod kernel_selftest;
 mod kernel_verification;
 mod key_event;
@@ -29,6 +30,9 @@ pub use entropy::{Entropy, EntropyBaseline, EntropyScope};
 pub use gate_decision::{DecidedCriterion, GO_NO_GO, GateDecision};
 pub use inference::{
     Engine, Finish, Form, FormKind, Inference, Model, Parameters, Text, Timings, digest_of_vocabulary,
+};
+pub use kernel_claim::{
+    Baseline as ClaimBaseline, Claim as KernelClaim, Controls as ClaimControls, Figure as ClaimFigure,
 };
 pub use kernel_selftest::{KernelTrial, Tried as TriedKernel};
 pub use kernel_verification::{

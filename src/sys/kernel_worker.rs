@@ -357,6 +357,10 @@ impl Runner for Worker<'_> {
                 running.files.fill(at.offset, at.whole, &call.poison);
             }
         }
+        // Last of all: what the parent has just written is in the caches that processors share.
+        if calls.iter().any(|call| call.cold) {
+            running.files.flush();
+        }
         let began = self.clock.monotonic();
         let reply = self.ask(&Request::Run(wired))?;
         let took = self.clock.monotonic().saturating_sub(began);

@@ -174,12 +174,17 @@ impl Verified {
         page.line(
             Line::new()
                 .text(format!(
-                    "{}: {} cases, {} edges of sizes, {} random shapes, {} pairs covered; seed {}",
+                    "{}: {} cases; those that count cover {} of {} edges of sizes, {} of {} probes, {} of {} pairs, {} \
+                     random shapes; seed {}",
                     self.effort.word(),
                     sum(|r| r.ran),
                     sum(|r| r.coverage.edges),
-                    sum(|r| r.coverage.random_shapes),
+                    sum(|r| r.coverage.edges_possible),
+                    sum(|r| r.coverage.probes),
+                    sum(|r| r.coverage.probes_possible),
                     sum(|r| r.coverage.pairs),
+                    sum(|r| r.coverage.pairs_possible),
+                    sum(|r| r.coverage.random_shapes),
                     hex::encode(&self.seed)
                 ))
                 .hanging(4),
@@ -193,7 +198,7 @@ impl Verified {
             );
         }
         let mut missing: Vec<&str> = Vec::new();
-        for report in self.reports.iter().filter(|r| r.outcome() != Outcome::Skipped) {
+        for report in self.reports.iter().filter(|r| r.outcome() != Outcome::Skipped && r.ran + r.repeated > 0) {
             report.containment.missing().into_iter().for_each(|m| {
                 if !missing.contains(&m) {
                     missing.push(m);
@@ -204,6 +209,12 @@ impl Verified {
             page.line(Line::new().toned(Tone::Dim, format!("not to be had here: {what}")).hanging(4));
         }
         page
+    }
+
+    /// The manifest of a kernel by its id.
+    fn manifest_of(&self, id: &str) -> String {
+        let named = self.reports.iter().zip(&self.paths).find(|(report, _)| report.id == id);
+        named.map_or(String::new(), |(_, path)| path.clone())
     }
 
     fn junit(&self) -> String {
@@ -236,6 +247,7 @@ impl Verified {
             }
             text += "  </testsuite>\n";
         }
+        text += &super::kernel_claims::junit(&self.claims);
         text + "</testsuites>\n"
     }
 
@@ -253,6 +265,7 @@ impl Verified {
                     "locations": [{ "physicalLocation": { "artifactLocation": { "uri": path } } }],
                 })
             })
+            .chain(self.claims.iter().filter_map(|claimed| super::kernel_claims::sarif(claimed, &self.manifest_of(&claimed.0))))
             .collect();
         let rule = |id: &str, text: &str| json!({ "id": id, "shortDescription": { "text": text } });
         json!({
@@ -265,6 +278,7 @@ impl Verified {
                     "rules": [
                         rule("correctness", "A kernel's answer is the truth, within its bounds"),
                         rule("determinism", "A kernel gives the same bits again"),
+                        rule("claim", "What a kernel claims of its speed holds"),
                         rule("races", "No two threads of a block meet at an address without a barrier"),
                     ],
                 } },
@@ -274,7 +288,7 @@ impl Verified {
     }
 }
 
-fn xml(text: &str) -> String {
+pub(super) fn xml(text: &str) -> String {
     let text = clean::one_line(text);
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
@@ -351,9 +365,11 @@ impl View for Verified {
                     "powerless": report.powerless.iter().map(|(answer, count)| json!({ "answer": answer, "cases": count })).collect::<Vec<_>>(),
                     "repeated": report.repeated,
                     "coverage": {
-                        "planned": report.coverage.cases,
+                        "planned": report.planned,
                         "edges": report.coverage.edges,
+                        "edges_possible": report.coverage.edges_possible,
                         "probes": report.coverage.probes,
+                        "probes_possible": report.coverage.probes_possible,
                         "pairs": report.coverage.pairs,
                         "pairs_possible": report.coverage.pairs_possible,
                         "random_shapes": report.coverage.random_shapes,

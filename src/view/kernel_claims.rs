@@ -2,9 +2,12 @@
 
 use serde_json::{Value, json};
 
+use super::kernel::xml;
+
 use crate::kernel::op::Shape;
 use crate::kernel::speed::{Decided, Figure};
 use crate::kernel::timing::Verdict;
+use crate::receipts::hex;
 use crate::ui::{Align, Grid, Line, Page, Tone};
 
 /// A kernel's id, and a claim of its.
@@ -87,6 +90,60 @@ pub(crate) fn add(page: &mut Page, claims: &[Claimed]) {
     }
 }
 
+/// Why a claim is not supported, in one line.
+fn why(decided: &Decided) -> String {
+    let one = |figure: &Figure| {
+        let asked = format!("{} {}", figure.sign.text(), figure.bound);
+        format!(
+            "{:.3} on {}, between {:.3} and {:.3}, {asked} asked",
+            figure.estimate, figure.shape, figure.lower, figure.upper
+        )
+    };
+    match &decided.why {
+        Some((check, why)) => format!("{check}: {why}"),
+        None => decided.figures.iter().map(one).collect::<Vec<_>>().join("; "),
+    }
+}
+
+/// A suite of the claims, none where there are none.
+pub(crate) fn junit(claims: &[Claimed]) -> String {
+    if claims.is_empty() {
+        return String::new();
+    }
+    let count = |verdict| claims.iter().filter(|(_, decided)| decided.verdict == verdict).count();
+    let (failed, open) = (count(Verdict::Refuted), count(Verdict::Inconclusive));
+    let mut text = format!(
+        "  <testsuite name=\"claims\" tests=\"{}\" failures=\"{failed}\" errors=\"0\" skipped=\"{open}\">\n",
+        claims.len()
+    );
+    for (kernel, decided) in claims {
+        let (name, why) = (xml(&format!("{}: {}", decided.id, decided.grammar)), xml(&why(decided)));
+        let inside = match decided.verdict {
+            Verdict::Supported => String::new(),
+            Verdict::Refuted => format!("<failure message=\"{why}\"/>"),
+            Verdict::Inconclusive => format!("<skipped message=\"{why}\"/>"),
+        };
+        text += &format!("    <testcase classname=\"{}\" name=\"{name}\">{inside}</testcase>\n", xml(kernel));
+    }
+    text + "  </testsuite>\n"
+}
+
+/// A claim that doesn't hold.
+pub(crate) fn sarif((kernel, decided): &Claimed, manifest: &str) -> Option<Value> {
+    let level = match decided.verdict {
+        Verdict::Supported => return None,
+        Verdict::Refuted => "error",
+        Verdict::Inconclusive => "warning",
+    };
+    let text = format!("{kernel}: claim `{}` is {}: {}", decided.id, decided.verdict.word(), why(decided));
+    Some(json!({
+        "ruleId": "claim",
+        "level": level,
+        "message": { "text": text },
+        "locations": [{ "physicalLocation": { "artifactLocation": { "uri": manifest } } }],
+    }))
+}
+
 pub(crate) fn json(claims: &[Claimed]) -> Value {
     let value = |x: f64| if x.is_finite() { json!(x) } else { Value::Null };
     let figure = |figure: &Figure| {
@@ -99,6 +156,7 @@ pub(crate) fn json(claims: &[Claimed]) -> Value {
             "low": value(figure.lower),
             "high": value(figure.upper),
             "processes": figure.processes,
+            "samples": figure.logs.iter().map(|log| value(log.exp())).collect::<Vec<_>>(),
             "kernel_seconds": value(figure.kernel_seconds),
             "roof_share": figure.roof_share,
             "baselines": figure.baselines.iter().map(baseline).collect::<Vec<_>>(),
@@ -113,6 +171,9 @@ pub(crate) fn json(claims: &[Claimed]) -> Value {
             "text": decided.text,
             "grammar": decided.grammar,
             "verdict": decided.verdict.word(),
+            "threads": decided.threads,
+            "cache": if decided.cold { "cold" } else { "warm" },
+            "secret": { "committed": hex::encode(&decided.secret.commitment()), "revealed": decided.secret.reveal() },
             "check": decided.why.as_ref().map(|(check, _)| *check),
             "why": decided.why.as_ref().map(|(_, why)| why.clone()),
             "figures": decided.figures.iter().map(figure).collect::<Vec<_>>(),

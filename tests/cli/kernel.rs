@@ -26,6 +26,9 @@ fn the_engines_kernels_are_listed_and_explained() {
         (vec!["kernel", "verify", "none.yaml"], 3),
         (vec!["kernel", "verify", "--case", "nonsense"], 2),
         (vec!["kernel", "explain", "rmsnorm", case], 2),
+        (vec!["kernel", "verify", "softmax", "--shape", "S=3"], 2),
+        (vec!["kernel", "verify", "softmax", "--shape", "N"], 2),
+        (vec!["kernel", "verify", "softmax", "--shape", "N=123456", "--quick"], 4),
         (vec!["kernel", "explain", "soft*", "x"], 2),
     ] {
         assert_eq!(env.run(&args).code, code, "{args:?}");
@@ -142,4 +145,57 @@ fn a_kernel_in_c_is_verified_and_a_wrong_one_refused_with_a_case_that_replays() 
     assert!(missing.code == 3 && missing.stderr.contains("mine.kernel.yaml:4:"), "{missing}");
     std::fs::remove_file(env.work().join("mine.so")).expect("it was there");
     assert_eq!(env.run(&["kernel", "verify", "mine.kernel.yaml", "--no-receipt"]).code, 3);
+}
+
+#[test]
+fn cases_that_once_refused_honest_kernels_are_passed() {
+    let env = TestEnv::new();
+    for (kernel, case) in [
+        // Where exp(-x) overflows, the contract's zero says nothing of the arithmetic.
+        ("gated", "gated/R=17,N=65/f32/spread/offset/t3/b689cf39dbfe8c51"),
+        // What goes into the exponential of a GELU is rounded before it.
+        ("gated", "gated/R=5,N=4095,activation=1/f32/spread/plain/t2/f2401c7b6c56ea53"),
+        // The greatest weight meets a value that was rounded to zero, and the rest are too small to be normal numbers.
+        (
+            "attention-q8",
+            "attention/S=16,past=2,Hkv=2,group=3,D=80,causal=0,window=5,pad=7/f32/outliers/offset/t3/05d2c9c6ae7f916e",
+        ),
+        // One row in fifteen has nearly all of the error.
+        ("attention-q8", "attention/S=15,past=1025,Hkv=1,D=8,causal=0,window=1/f32/spread/plain/t2/a194a5724ae4b623"),
+    ] {
+        let ran = env.run(&["kernel", "verify", kernel, "--case", case, "--only", "correctness", "--no-receipt"]);
+        assert_eq!(ran.code, 0, "{ran}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_interrupt_ends_the_self_test_and_its_processes() {
+    let env = TestEnv::new();
+    let mut running = env
+        .command(&["kernel", "selftest", "conduct-hang", "--runs", "1000", "--no-receipt"])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("it starts");
+    let pid = running.id();
+    let threads = || std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let children = || -> Vec<String> {
+        let of =
+            |thread: std::fs::DirEntry| std::fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+        threads().map(of).flat_map(|all| all.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect()
+    };
+    let mut kernels = children();
+    while kernels.is_empty() && running.try_wait().expect("it is ours").is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        kernels = children();
+    }
+    assert!(!kernels.is_empty(), "the kernel has a process of its own");
+    let sent = Command::new("kill").args(["-TERM", &pid.to_string()]).status().expect("kill");
+    assert!(sent.success());
+    assert_eq!(running.wait().expect("it ends").code(), Some(130));
+    for kernel in kernels {
+        let state = std::fs::read_to_string(format!("/proc/{kernel}/stat")).unwrap_or_default();
+        assert!(state.is_empty() || state.contains(") Z"), "left behind: {state}");
+    }
 }

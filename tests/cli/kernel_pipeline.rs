@@ -7,6 +7,7 @@ use bizra::kernel::manifest::Manifest;
 use bizra::kernel::plan::Effort;
 use bizra::kernel::report::{Outcome, Report, Subject, Wanted, trial};
 use bizra::kernel::run::{Batch, Broken, Containment, Done, Invoke, Level, Runner, Target};
+use bizra::kernel::speed::{Asked, Unreadable, asked};
 use bizra::sys::kernels;
 use half::f16;
 
@@ -122,6 +123,10 @@ fn honest_kernels_are_accepted_whatever_their_arithmetic() {
             let report = tried(seed, way);
             assert_eq!(report.outcome(), Outcome::Verified, "{name}, seed {seed}: {:?}", report.failures.first());
             assert!(report.counted * 2 > report.ran, "{name}: {} of {} cases count", report.counted, report.ran);
+            let covered = &report.coverage;
+            // A row of one value is one whatever its kernel does, and some data are zeros: not all can count.
+            assert!(covered.pairs < covered.pairs_possible && covered.edges < covered.edges_possible, "{covered:?}");
+            assert!(covered.pairs * 3 > covered.pairs_possible * 2, "{covered:?}");
         }
     }
 }
@@ -146,7 +151,13 @@ fn wrong_kernels_are_refused() {
     refused("zeros", tried(1, |_, _, y| y.fill(0.0)));
     refused("the mean", tried(2, |x, _, y| y.fill(1.0 / x.len() as f32)));
     refused("a copy", tried(3, |x, _, y| y.copy_from_slice(x)));
-    refused("nothing written", tried(4, |_, _, _| {}));
+    let idle = tried(4, |_, _, _| {});
+    assert_eq!(
+        (idle.coverage.pairs, idle.coverage.edges, idle.coverage.probes),
+        (0, 0, 0),
+        "what fails covers nothing"
+    );
+    refused("nothing written", idle);
     refused(
         "times 0.999",
         tried(5, |x, _, y| {
@@ -244,6 +255,15 @@ fn a_plan_is_the_same_for_the_same_seed_and_covers_every_edge() {
         let one = plan(&known.manifest, &promise, Effort::Quick, 7, 3);
         let again = plan(&known.manifest, &promise, Effort::Quick, 7, 3);
         assert_eq!(one.cases, again.cases);
+        let covered = one.covered(&one.cases);
+        assert_eq!(
+            (covered.pairs, covered.edges, covered.probes),
+            (covered.pairs_possible, covered.edges_possible, covered.probes_possible),
+            "{}",
+            known.manifest.id()
+        );
+        let part = one.covered(&one.cases[..5]);
+        assert!(part.pairs < covered.pairs && part.edges < covered.edges, "{part:?}");
         assert_ne!(one.cases, plan(&known.manifest, &promise, Effort::Quick, 8, 3).cases);
         for data in bizra::kernel::case::Data::probes(known.manifest.op()) {
             assert!(one.cases.iter().any(|c| c.data == *data), "{}: {data:?}", known.manifest.id());
@@ -253,5 +273,32 @@ fn a_plan_is_the_same_for_the_same_seed_and_covers_every_edge() {
                 assert!(one.cases.iter().any(|c| c.shape.values[n] == edge), "{}: N={edge}", known.manifest.id());
             }
         }
+    }
+}
+
+fn claims(claim: &str) -> Result<Vec<Asked>, Unreadable> {
+    let text = format!(
+        "bizra: kernel/v1\nid: mine\nop: softmax\ntargets: {{cpu: {{entry: mine}}}}\ncontract: {{in: f32}}\n\
+         domain: {{R: 1..64, N: [64, 512]}}\nbaselines: [{{id: naive}}]\nclaims: [{{{claim}}}]\n"
+    );
+    let read = kernels::read(text.as_bytes(), Path::new("k.yaml"), Path::new("."));
+    asked(&read.expect("a manifest").manifest, &|_| true, &|path| Err(format!("there is no {path}")))
+}
+
+#[test]
+fn claims_are_about_shapes_of_the_domain() {
+    let fine = claims("id: c, text: t, grammar: ratio >= 2 over naive, on: \"R=1,N=64; R=64,N=512\", cache: cold");
+    let fine = fine.expect("it can be measured");
+    assert_eq!((fine[0].shapes.len(), fine[0].cold), (2, true));
+    let warm = claims("id: c, text: t, grammar: ratio >= 2 over naive, on: \"R=1,N=64\", cache: warm").unwrap();
+    assert!(!warm[0].cold);
+    for (shapes, said) in [
+        ("R=65,N=64", "claim `c` is about R=65, which the domain leaves out"),
+        ("R=1,N=64; R=1,N=65", "claim `c` is about N=65, which the domain leaves out"),
+        ("N=64", "`N=64` is no shape"),
+        ("shapes.txt", "there is no shapes.txt"),
+    ] {
+        let bad = claims(&format!("id: c, text: t, grammar: ratio >= 2 over naive, on: \"{shapes}\""));
+        assert_eq!(bad.expect_err(shapes).message, said);
     }
 }

@@ -55,6 +55,7 @@ fn softmax_call(kernel: u32, x: &[f32], edge: Edge) -> Invoke {
         edge,
         align: 4,
         shift: 0,
+        cold: false,
     }
 }
 
@@ -138,4 +139,57 @@ fn kernels_in_c_are_contained_and_their_ends_are_told() {
     let path = library("nothing", "int other;").expect("the compiler was there");
     let symbol = Target::Library { path: path.to_str().expect("UTF-8").into(), symbol: "f".into() };
     assert_eq!(worker(60).load(&symbol), Err(Broken::Load("the library exports no `f`".into())));
+}
+
+/// What the self-test has for this: kernels of the program itself.
+fn misbehaving(worker: &mut Worker<'_>, name: &str) -> Result<u32, Broken> {
+    worker.load(&Target::Builtin(name.into()))
+}
+
+#[test]
+fn a_kernel_that_never_returns_keeps_nobody_who_wants_to_leave() {
+    let interrupt = Interrupt::default();
+    let mut worker = worker_until(Duration::from_secs(600), &interrupt);
+    let kernel = misbehaving(&mut worker, "conduct-hang").expect("it is there");
+    let user = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(200));
+        interrupt.request();
+    });
+    assert_eq!(worker.run(&[softmax_call(kernel, &[1.0], Edge::End)]), Err(Broken::Interrupted));
+    user.join().expect("it ends");
+    assert_eq!(misbehaving(&mut worker, "softmax"), Err(Broken::Interrupted), "nothing is begun afterwards");
+}
+
+#[test]
+fn threads_that_go_on_after_the_answer_are_seen() {
+    for (name, rests) in [("softmax", true), ("busy", false)] {
+        let target = match name {
+            "busy" => {
+                let code = "#include <pthread.h>
+                    static void *burn(void *x) { for (volatile long i = 0;; i++); return x; }
+                    int32_t f(const bizra_call *c) { pthread_t t; return pthread_create(&t, 0, burn, 0); }";
+                let Some(path) = library(name, code) else { return };
+                Target::Library { path: path.to_str().expect("UTF-8").into(), symbol: "f".into() }
+            }
+            name => Target::Builtin(name.into()),
+        };
+        let mut worker = worker(60);
+        let kernel = worker.load(&target).expect("it is there");
+        worker.run(&[softmax_call(kernel, &[1.0, 2.0], Edge::End)]).expect("it returns");
+        match worker.rests() {
+            Ok(()) => assert!(rests, "{name}"),
+            Err(Broken::Forbidden(why)) => assert!(!rests && why.contains("worked on for 1 s"), "{name}: {why}"),
+            Err(other) => panic!("{name}: {other}"),
+        }
+    }
+}
+
+#[test]
+fn buffers_that_were_put_out_of_the_caches_hold_what_they_held() {
+    let mut worker = worker(60);
+    let kernel = worker.load(&Target::Builtin("softmax".into())).expect("it is there");
+    let warm = softmax_call(kernel, &[0.5, 1.5, -2.0], Edge::Start);
+    let cold = Invoke { cold: true, ..warm.clone() };
+    let [warm, cold] = [warm, cold].map(|call| worker.run(&[call]).expect("it runs").done.remove(0).outputs);
+    assert_eq!(warm, cold);
 }

@@ -38,7 +38,8 @@ pub(super) fn prepare<'k>(known: &'k Known, program: Option<&Path>) -> Result<Pr
         Some(named) => {
             let (path, at) = (known.folder.join(&named.value), place(known, named.span));
             if !path.is_file() {
-                return Err(Error::invalid(format!("there is no library {}", path.display())).at(at));
+                let error = Error::invalid(format!("there is no library {}", path.display())).at(at);
+                return Err(error.hint("build it first; `library` is a path from the manifest's folder"));
             }
             let path = path.canonicalize().map_err(|e| Error::reading(&path, &e))?;
             let Some(text) = path.to_str() else {

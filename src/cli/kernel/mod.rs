@@ -6,6 +6,7 @@ mod cpu;
 mod explain;
 mod gpu;
 mod list;
+mod peer;
 mod receipt;
 mod selftest;
 mod speed;

@@ -9,9 +9,16 @@ use crate::error::Result;
 use crate::kernel::plan::Effort;
 use crate::kernel::report::Report;
 use crate::kernel::run::Level;
-use crate::receipts::predicates::{KernelArtefact, KernelFailure, KernelSelfTest, KernelVerification, VerifiedKernel};
+use crate::kernel::speed::Figure;
+use crate::receipts::decimal::Decimal;
+use crate::receipts::hex;
+use crate::receipts::predicates::{
+    ClaimBaseline, ClaimControls, ClaimFigure, KernelArtefact, KernelClaim, KernelFailure, KernelSelfTest,
+    KernelVerification, VerifiedKernel,
+};
 use crate::receipts::statement::{Draft, Subject};
 use crate::view::kernel::say;
+use crate::view::kernel_claims::Claimed;
 
 /// A run, to be told.
 pub(super) struct Told<'a> {
@@ -22,6 +29,9 @@ pub(super) struct Told<'a> {
     /// Correctness, determinism.
     pub(super) stages: (bool, bool),
     pub(super) seed: [u8; 8],
+    pub(super) claims: &'a [Claimed],
+    /// SHA-256 of this program, which has the baselines.
+    pub(super) program: Option<[u8; 32]>,
 }
 
 fn cut(text: &str, most: usize) -> String {
@@ -30,6 +40,55 @@ fn cut(text: &str, most: usize) -> String {
         end -= 1;
     }
     text[..end].to_owned()
+}
+
+/// A claim with all that was measured for it.
+fn claim((kernel, decided): &Claimed, program: Option<[u8; 32]>) -> Result<KernelClaim> {
+    let line = |text: &str, most| cut(&crate::ui::clean::one_line(text), most);
+    let figure = |figure: &Figure| -> Result<ClaimFigure> {
+        let number = |x: f64| if x.is_finite() { decimal(x).map(Some) } else { Ok(None) };
+        let of_logs = |logs: &[f64]| logs.iter().map(|log| decimal(log.exp())).collect::<Result<Vec<Decimal>>>();
+        let baselines = figure.baselines.iter().map(|(name, ratio, low, high)| {
+            let name = name.clone();
+            Ok(ClaimBaseline { name, ratio: decimal(*ratio)?, low: decimal(*low)?, high: decimal(*high)? })
+        });
+        Ok(ClaimFigure {
+            shape: figure.shape.to_string(),
+            asked: format!("{} {}", figure.sign.text(), figure.bound),
+            verdict: figure.verdict.word().to_owned(),
+            estimate: number(figure.estimate)?,
+            low: number(figure.lower)?,
+            high: number(figure.upper)?,
+            samples: of_logs(&figure.logs)?,
+            seconds: number(figure.kernel_seconds)?,
+            roof: of_logs(&figure.roof_logs)?,
+            baselines: baselines.collect::<Result<_>>()?,
+        })
+    };
+    let controls = decided.controls.as_ref().map(|found| -> Result<ClaimControls> {
+        Ok(ClaimControls {
+            processes: found.processes.len() as u64,
+            low: decimal(found.same.lower(0.025).exp())?,
+            high: decimal(found.same.upper(0.025).exp())?,
+            delayed: decimal(found.delayed.mean.exp())?,
+        })
+    });
+    Ok(KernelClaim {
+        kernel: kernel.clone(),
+        id: decided.id.clone(),
+        text: line(&decided.text, 512),
+        grammar: line(&decided.grammar, 512),
+        verdict: decided.verdict.word().to_owned(),
+        check: decided.why.as_ref().map(|(check, _)| (*check).to_owned()),
+        why: decided.why.as_ref().map(|(_, why)| line(why, 1024)),
+        threads: u64::from(decided.threads),
+        cold: decided.cold,
+        program: program.unwrap_or_default(),
+        committed: decided.secret.commitment(),
+        secret: hex::decode(&decided.secret.reveal()).unwrap_or_default(),
+        controls: controls.transpose()?,
+        figures: decided.figures.iter().map(figure).collect::<Result<_>>()?,
+    })
 }
 
 /// The receipt of a run.
@@ -71,8 +130,10 @@ pub(super) fn draft(told: &Told<'_>, self_test: KernelSelfTest) -> Result<Draft>
             counted: report.counted as u64,
             repeated: report.repeated as u64,
             edges: report.coverage.edges as u64,
+            edges_possible: Some(report.coverage.edges_possible as u64),
             probes: report.coverage.probes as u64,
             pairs: report.coverage.pairs as u64,
+            pairs_possible: Some(report.coverage.pairs_possible as u64),
             random_shapes: report.coverage.random_shapes as u64,
             worst: decimal(report.worst)?,
             against_plain: decimal(report.against_plain)?,
@@ -99,6 +160,7 @@ pub(super) fn draft(told: &Told<'_>, self_test: KernelSelfTest) -> Result<Draft>
         isa: told.machine.level.clone(),
         not_contained,
         kernels,
+        claims: told.claims.iter().map(|claimed| claim(claimed, told.program)).collect::<Result<_>>()?,
     };
     Ok(Draft::new(subjects, &predicate)?)
 }

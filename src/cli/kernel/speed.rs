@@ -4,14 +4,18 @@ use std::cell::{Cell, RefCell};
 use std::path::Path;
 use std::time::Duration;
 
+use bizra_kernels::child::Files;
 use bizra_kernels::peak::{Arithmetic, dot_peak};
 use bizra_kernels::{Level, os};
 
 use super::super::Session;
 use super::choose::Known;
-use super::cpu;
+use super::{cpu, peer};
 use crate::env::{Chance, Clock, Interrupt};
 use crate::error::{Error, Exit, Place, Result};
+use crate::kernel::manifest::Layout;
+use crate::kernel::op::Shape;
+use crate::kernel::peers;
 use crate::kernel::promise::Promise;
 use crate::kernel::run::{Runner, Target};
 use crate::kernel::selftest::Trial;
@@ -42,6 +46,8 @@ pub(super) struct Bench<'b> {
     pub(super) clock: &'b dyn Clock,
     pub(super) interrupt: &'b Interrupt,
     pub(super) limit: Duration,
+    /// How tensors lie: plainly where the kernel takes that.
+    pub(super) layout: Layout,
     pub(super) threads: u32,
     pub(super) chance: &'b dyn Fn() -> std::result::Result<Secret, String>,
     pub(super) goes_on: &'b dyn Fn(Step) -> bool,
@@ -54,7 +60,7 @@ pub(super) fn claim(
     promise: &Promise,
     kernel: Party,
     baselines: &[String],
-    peer: &dyn Fn(&str, &crate::kernel::op::Shape) -> Option<Vec<f64>>,
+    peer: &dyn Fn(&str, &Shape) -> Option<Vec<f64>>,
 ) -> std::result::Result<Decided, String> {
     let secret = (bench.chance)()?;
     let threads = bench.threads as usize;
@@ -74,7 +80,8 @@ pub(super) fn claim(
     let conditions = Conditions {
         program: bench.program.to_owned(),
         library_path: bench.library_path.clone(),
-        drivers: Vec::new(),
+        // What candle goes by; nobody else looks.
+        drivers: vec![(peers::THREADS.into(), bench.threads.to_string().into())],
         limit: bench.limit,
         interrupt: bench.interrupt.clone(),
     };
@@ -85,7 +92,9 @@ pub(super) fn claim(
         baselines: baselines.iter().map(party).collect(),
         promise,
         shapes: claim.shapes.clone(),
+        layout: bench.layout,
         threads: bench.threads,
+        cold: claim.cold,
         secret: &secret,
         chance: bench.chance,
         start: &start,
@@ -109,7 +118,17 @@ pub(super) fn of_specimen(
     let claims = asked(manifest, &|_| true, &|_| Err("there are no files here".into())).map_err(|why| why.message)?;
     let Some(one) = claims.first() else { return Err("the kernel claims nothing".into()) };
     let goes_on = |_| !interrupt.requested();
-    let bench = Bench { program, library_path: None, clock, interrupt, limit, threads: 1, chance, goes_on: &goes_on };
+    let bench = Bench {
+        program,
+        library_path: None,
+        clock,
+        interrupt,
+        limit,
+        layout: Layout::Plain,
+        threads: 1,
+        chance,
+        goes_on: &goes_on,
+    };
     let name = trial.specimen.entry.name.to_owned();
     let kernel = Party { target: Target::Builtin(name.clone()), name, workspace: 0 };
     let baselines: Vec<String> = manifest.baselines.iter().map(|one| one.id.value.0.clone()).collect();
@@ -146,12 +165,24 @@ pub(super) fn decided(
         let claims = asked(&known.manifest, wanted, &file).map_err(|bad| {
             Error::invalid(bad.message).at(Place::in_text(&known.shown, &known.source.text, bad.at)).hint(bad.hint)
         })?;
+        if let Some(cold) = claims.iter().find(|claim| claim.cold && !Files::FLUSHES) {
+            let message = format!("claim `{}` is about cold caches, which can't be emptied here", cold.id);
+            return Err(
+                Error::cannot(message).hint("that takes an x86-64 processor; `cache: warm` is measured anywhere")
+            );
+        }
         all.extend(claims.into_iter().map(|claim| (known, claim)));
     }
     if all.is_empty() {
         return Err(Error::invalid("no kernel that was chosen makes such a claim")
             .hint("`bizra kernel list --json` tells how many each makes; manifests have them under `claims`"));
     }
+    let mut peers = Vec::new();
+    for (known, one) in &all {
+        peers.push(peer::of(&one.claim, known.manifest.op(), session)?);
+    }
+    let peers: Vec<_> =
+        peers.iter().map(|held| |_: &str, shape: &Shape| held.get(&shape.to_string()).cloned()).collect();
     let clock = &*session.env.clock;
     let Some(program) = session.env.program.clone() else {
         return Err(Error::cannot("this program's own file can't be found, so kernels can't be given a process"));
@@ -177,6 +208,7 @@ pub(super) fn decided(
             clock,
             interrupt,
             limit: PATIENCE,
+            layout: plainest(known.manifest.domain.layouts()),
             threads,
             chance: &chance,
             goes_on: &goes_on,
@@ -185,7 +217,7 @@ pub(super) fn decided(
         let subject = cpu::prepare(known, Some(&program))?.subject;
         let name = known.manifest.id().to_owned();
         let kernel = Party { name, target: subject.target, workspace: subject.workspace };
-        let decided = claim(&bench, one, &Promise::of(&known.manifest), kernel, &baselines, &|_, _| None);
+        let decided = claim(&bench, one, &Promise::of(&known.manifest), kernel, &baselines, &peers[number]);
         if interrupt.requested() {
             return Err(Error::new(Exit::Interrupted, "interrupted while claims were measured"));
         }
@@ -193,6 +225,11 @@ pub(super) fn decided(
         found.push((known.manifest.id().to_owned(), decided));
     }
     Ok(found)
+}
+
+fn plainest(layouts: &[Layout]) -> Layout {
+    let first = layouts.first().copied().unwrap_or(Layout::Plain);
+    if layouts.contains(&Layout::Plain) { Layout::Plain } else { first }
 }
 
 /// Secrets from the system's randomness, drawn when they are asked for.

@@ -15,6 +15,7 @@ use super::{receipt, speed};
 use crate::error::{Error, Exit, Place, Result};
 use crate::kernel::case::Case;
 use crate::kernel::gpu::Backend;
+use crate::kernel::op::dims;
 use crate::kernel::plan::Effort;
 use crate::kernel::report::{self, Report, Wanted};
 use crate::kernel::run::Level;
@@ -101,6 +102,9 @@ struct Job<'k> {
 pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     let choice = args.choice.on(&args.require);
     let kernels = choice.pick(session)?;
+    if let Some(shape) = &args.shape {
+        check_sizes(shape, &kernels)?;
+    }
     let replayed = replayed(args, session, &kernels)?;
     let seed: [u8; 8] = session.random()?;
     let jobs: Vec<Job<'_>> = kernels
@@ -155,6 +159,8 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
         effort: wanted.effort,
         stages: (wanted.correctness, wanted.determinism),
         seed,
+        claims: &claims,
+        program: session.env.program.as_deref().map(files::sha256).transpose()?,
     };
     // Replays of single cases are for looking, not for claiming.
     let signed = if timed_only || replayed.is_some() || args.shape.is_some() || session.config.switch("no-receipt") {
@@ -209,6 +215,11 @@ fn refusals(job: &Job<'_>, report: &Report, args: &Args) -> Vec<Error> {
             let (level, why) = (report.level.word(), report.left_out.join("; "));
             all.push(Error::new(exit, format!("{id} on {}: {level} and no more: {why}", job.backend)));
         }
+        _ if all.is_empty() && report.planned == 0 => {
+            let wanted = args.shape.as_deref().unwrap_or_default();
+            let error = Error::new(Exit::Undecided, format!("{id} on {}: no case has {wanted}", job.backend));
+            all.push(error.hint("the plan has edges of each size and some random ones; without --quick it has more"));
+        }
         _ if all.is_empty() && report.counted + report.repeated == 0 => {
             let about = "no case that was run could have refused it";
             all.push(Error::new(Exit::Undecided, format!("{id} on {}: {about}", job.backend)));
@@ -216,6 +227,24 @@ fn refusals(job: &Job<'_>, report: &Report, args: &Args) -> Vec<Error> {
         _ => {}
     }
     all
+}
+
+/// Refuses what is no part of a shape of any of these kernels.
+fn check_sizes(text: &str, kernels: &[Known]) -> Result<()> {
+    for part in text.split(',') {
+        let Some((name, _)) = part.split_once('=').filter(|(_, value)| value.parse::<i64>().is_ok()) else {
+            return Err(Error::usage(format!("`{part}` is no size")).hint("as in --shape S=64,D=128"));
+        };
+        let mut names: Vec<&str> =
+            kernels.iter().flat_map(|known| dims(known.manifest.op())).map(|dim| dim.name).collect();
+        if !names.contains(&name) {
+            names.sort_unstable();
+            names.dedup();
+            let hint = format!("sizes of what was asked for: {}", names.join(", "));
+            return Err(Error::usage(format!("`{name}` is no size of what was asked for")).hint(hint));
+        }
+    }
+    Ok(())
 }
 
 /// Cases that are named, by kernel.
@@ -337,9 +366,8 @@ fn one(
     let Prepared { subject, code } = cpu::prepare(job.known, program)?;
     let library_path = vars.get_os("LD_LIBRARY_PATH").map(ToOwned::to_owned);
     let start = cpu::Start { library_path, ..cpu::Start::new(program, clock, interrupt) };
-    let tried = cpu::with_worker(start, |runner| {
-        report::trial(runner, &subject, &wanted, &|| clock.monotonic(), step)
-    })?;
+    let tried =
+        cpu::with_worker(start, |runner| report::trial(runner, &subject, &wanted, &|| clock.monotonic(), step))?;
     match tried {
         Ok(report) => Ok((report, code)),
         Err(broken) => Err(cpu::refused(job.known, &broken)),

@@ -11,7 +11,7 @@ use crate::kernel::inputs::{self, Operand};
 use crate::kernel::manifest::Layout;
 use crate::kernel::op::{self, Op, Shape};
 use crate::kernel::promise::Promise;
-use crate::kernel::run::{Broken, Edge, Runner, Target};
+use crate::kernel::run::{Broken, Edge, Invoke, Runner, Target};
 use crate::kernel::truth;
 use crate::kernel::verify::{self, Failure, Loaded};
 
@@ -41,7 +41,10 @@ pub struct About<'a> {
     pub baselines: Vec<Party>,
     pub promise: &'a Promise,
     pub shapes: Vec<Shape>,
+    pub layout: Layout,
     pub threads: u32,
+    /// Whether caches are emptied of the tensors before each call.
+    pub cold: bool,
     pub secret: &'a Secret,
     /// Randomness that is drawn when it is asked for.
     pub chance: &'a dyn Fn() -> Result<Secret, String>,
@@ -82,7 +85,7 @@ impl<'a> Processes<'a> {
             shape: self.about.shapes[shape].clone(),
             weights: self.about.promise.weights[0],
             data: Data::Normal,
-            layout: Layout::Plain,
+            layout: self.about.layout,
             threads: self.about.threads,
             seed: random.next_u64(),
         }
@@ -143,6 +146,7 @@ impl Stand for Processes<'_> {
             return Err(Fault::Cannot("nobody was started".into()));
         };
         let invoke = verify::invoke(&side.loaded, case, inputs, Edge::Start, &POISON);
+        let invoke = Invoke { cold: self.about.cold, ..invoke };
         let is_kernel = side.subject == Subject::Kernel;
         let batch = side.runner.run(&[invoke]).map_err(|broken| match (is_kernel, broken) {
             (true, broken) if broken.is_of_kernel() => Fault::Kernel(broken),

@@ -6,10 +6,12 @@ use super::super::fields::{Fields, ShapeError};
 use super::super::hex;
 use super::super::json::{self, Object, Value};
 use super::Predicate;
+use super::kernel_claim::{self, Claim};
 
 const MAX_KERNELS: usize = 128;
 const MAX_FAILURES: usize = 3;
 const MAX_LIST: usize = 16;
+const MOST: u64 = json::MAX_INTEGER as u64;
 
 pub const OUTCOMES: [&str; 4] = ["verified", "refused", "skipped", "undecided"];
 pub const LEVELS: [&str; 5] = ["parsed", "compiled", "ran-emulated", "ran-on-device", "skipped"];
@@ -30,6 +32,8 @@ pub struct KernelVerification {
     pub isa: String,
     pub not_contained: Vec<String>,
     pub kernels: Vec<Verified>,
+    /// What kernels claim of their speed, where that was decided.
+    pub claims: Vec<Claim>,
 }
 
 /// The verifier's own trial: how many wrong kernels it refused, and how many honest ones it accepted.
@@ -67,9 +71,12 @@ pub struct Verified {
     pub cases: u64,
     pub counted: u64,
     pub repeated: u64,
+    /// Covered by the cases that count, of so many; receipts that were made before that was told count what was planned.
     pub edges: u64,
+    pub edges_possible: Option<u64>,
     pub probes: u64,
     pub pairs: u64,
+    pub pairs_possible: Option<u64>,
     pub random_shapes: u64,
     /// The worst error over its bound.
     pub worst: Decimal,
@@ -106,7 +113,7 @@ impl KernelVerification {
     }
 }
 
-fn word(text: &str, most: usize) -> bool {
+pub(super) fn word(text: &str, most: usize) -> bool {
     !text.trim().is_empty() && text.len() <= most && !text.contains(char::is_control)
 }
 
@@ -144,8 +151,12 @@ impl Predicate for KernelVerification {
                 return refuse("kernels", "expected a short name of what it ran on");
             }
             let counts = [kernel.cases, kernel.counted, kernel.repeated, kernel.edges, kernel.probes, kernel.pairs];
-            if counts.iter().any(|n| *n > json::MAX_INTEGER as u64) || kernel.counted > kernel.cases {
+            if counts.iter().any(|n| *n > MOST) || kernel.counted > kernel.cases {
                 return refuse("kernels", "no more cases count than were run");
+            }
+            let beyond = |covered: u64, possible: Option<u64>| possible.is_some_and(|n| covered > n || n > MOST);
+            if beyond(kernel.edges, kernel.edges_possible) || beyond(kernel.pairs, kernel.pairs_possible) {
+                return refuse("kernels", "more is covered than there is");
             }
             let refused = kernel.outcome == "refused";
             if refused == kernel.failures.is_empty() || kernel.failures.len() > MAX_FAILURES {
@@ -161,6 +172,10 @@ impl Predicate for KernelVerification {
             if !kernel.failures.iter().all(short) {
                 return refuse("kernels", "failures have a case, a stage and a message");
             }
+        }
+        kernel_claim::validate(&self.claims)?;
+        if let Some(claim) = self.claims.iter().find(|claim| !self.kernels.iter().any(|k| k.id == claim.kernel)) {
+            return refuse("claims", &format!("{} is none of the kernels", claim.kernel));
         }
         Ok(())
     }
@@ -189,6 +204,7 @@ impl Predicate for KernelVerification {
                 .with("code", k.code.map(|h| hex::encode(&h)))
                 .with("counted", count(k.counted))
                 .with("edges", count(k.edges))
+                .with_some("edgesPossible", k.edges_possible.map(count))
                 .with("failures", Value::Array(k.failures.iter().map(failure).collect()))
                 .with("id", k.id.as_str())
                 .with("level", k.level.as_str())
@@ -198,6 +214,7 @@ impl Predicate for KernelVerification {
                 .with("op", k.op.as_str())
                 .with("outcome", k.outcome.as_str())
                 .with("pairs", count(k.pairs))
+                .with_some("pairsPossible", k.pairs_possible.map(count))
                 .with("probes", count(k.probes))
                 .with("randomShapes", count(k.random_shapes))
                 .with("repeated", count(k.repeated))
@@ -212,6 +229,7 @@ impl Predicate for KernelVerification {
             .with("refused", count(own.refused))
             .with("wrong", count(own.wrong));
         Object::new()
+            .with_some("claims", (!self.claims.is_empty()).then(|| kernel_claim::body(&self.claims)))
             .with("committed", hex::encode(&self.committed))
             .with("correctness", self.correctness)
             .with("cpu", self.cpu.as_str())
@@ -232,6 +250,9 @@ impl Predicate for KernelVerification {
                 Some(digits) => hex::decode(digits).map(Some).ok_or_else(|| fields.error(key, "expected SHA-256")),
                 None => Ok(None),
             }
+        };
+        let possible = |fields: &mut Fields<'_>, key: &'static str| -> Result<Option<u64>, ShapeError> {
+            fields.optional(key).map(|_| fields.count(key)).transpose()
         };
         let mut kernels = Vec::new();
         for (path, value) in fields.array("kernels")? {
@@ -270,8 +291,10 @@ impl Predicate for KernelVerification {
                 counted: fields.count("counted")?,
                 repeated: fields.count("repeated")?,
                 edges: fields.count("edges")?,
+                edges_possible: possible(&mut fields, "edgesPossible")?,
                 probes: fields.count("probes")?,
                 pairs: fields.count("pairs")?,
+                pairs_possible: possible(&mut fields, "pairsPossible")?,
                 random_shapes: fields.count("randomShapes")?,
                 worst: fields.parsed("worst", str::parse)?,
                 against_plain: fields.parsed("againstPlain", str::parse)?,
@@ -300,6 +323,7 @@ impl Predicate for KernelVerification {
             isa: fields.string("isa")?.into(),
             not_contained: fields.strings("notContained")?.into_iter().map(str::to_owned).collect(),
             kernels,
+            claims: kernel_claim::read(fields)?,
         };
         let said = fields.string("verdict")?;
         if said != read.verdict() {

@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::super::decimal::Decimal;
 use super::super::hex;
 use super::super::json::{self, Value};
 use super::super::keys::{PublicKey, SecretKey};
@@ -97,6 +98,44 @@ fn test_run() -> TestRun {
     }
 }
 
+fn claim() -> KernelClaim {
+    let number = |text: &str| text.parse::<Decimal>().unwrap();
+    let baseline = ClaimBaseline { name: "naive".into(), ratio: number("2.1"), low: number("2"), high: number("2.2") };
+    let figure = ClaimFigure {
+        shape: "R=1,N=512".into(),
+        asked: ">= 2".into(),
+        verdict: "supported".into(),
+        estimate: Some(number("2.1")),
+        low: Some(number("2.03")),
+        high: Some(number("2.2")),
+        samples: vec![number("2.1"), number("2.11")],
+        seconds: Some(number("0.00042")),
+        roof: vec![number("0.4")],
+        baselines: vec![baseline],
+    };
+    KernelClaim {
+        kernel: "softmax".into(),
+        id: "fast".into(),
+        text: "twice as fast".into(),
+        grammar: "ratio >= 2 over naive".into(),
+        verdict: "supported".into(),
+        check: None,
+        why: None,
+        threads: 1,
+        cold: false,
+        program: [2; 32],
+        committed: [8; 32],
+        secret: [9; 32],
+        controls: Some(ClaimControls {
+            processes: 10,
+            low: number("0.995"),
+            high: number("1.004"),
+            delayed: number("1.05"),
+        }),
+        figures: vec![figure],
+    }
+}
+
 fn kernels() -> KernelVerification {
     let own = KernelSelfTest { receipt: Some([7; 32]), refused: 40, wrong: 40, accepted: 8, honest: 8 };
     let verified = VerifiedKernel {
@@ -113,8 +152,10 @@ fn kernels() -> KernelVerification {
         counted: 110,
         repeated: 2,
         edges: 40,
+        edges_possible: Some(41),
         probes: 5,
         pairs: 230,
+        pairs_possible: Some(240),
         random_shapes: 4,
         worst: "0.41".parse().unwrap(),
         against_plain: "1.02".parse().unwrap(),
@@ -134,6 +175,7 @@ fn kernels() -> KernelVerification {
         isa: "avx2".into(),
         not_contained: vec!["Landlock".into()],
         kernels: vec![verified, refused],
+        claims: vec![claim()],
     }
 }
 
@@ -211,11 +253,29 @@ fn verified_kernels_hold_together() {
         with(&|k| k.kernels[1].failures.clear()),
         with(&|k| k.kernels[0].failures = kernels().kernels[1].failures.clone()),
         with(&|k| k.kernels[0].level = "ran".into()),
+        with(&|k| k.kernels[0].pairs = 241),
+        with(&|k| k.kernels[0].edges_possible = Some(39)),
+        with(&|k| k.claims[0].kernel = "rope".into()),
+        with(&|k| k.claims[0].verdict = "true".into()),
+        with(&|k| k.claims[0].figures[0].verdict = "inconclusive".into()),
+        with(&|k| k.claims[0].figures[0].samples.clear()),
+        with(&|k| k.claims[0].figures.clear()),
+        with(&|k| k.claims[0].why = Some("roofline".into())),
+        with(&|k| k.claims[0].threads = 0),
         with(&|k| k.effort = "some".into()),
         with(&|k| k.cpu = "a\u{1b}".into()),
     ] {
         assert!(bad.validate().is_err(), "{bad:?}");
     }
+    // One that was made before claims and denominators were kept.
+    let mut before = kernels();
+    before.claims.clear();
+    for kernel in &mut before.kernels {
+        (kernel.edges_possible, kernel.pairs_possible) = (None, None);
+    }
+    let body = before.body();
+    assert!(body.get("claims").is_none());
+    assert_eq!(read::<KernelVerification>(&body), Ok(before));
     let mut body = kernels().body();
     body.remove("verdict");
     body.insert("verdict", "verified");
@@ -430,6 +490,18 @@ fn samples() -> Vec<Value> {
         payload_of(&policy_event()),
         payload_of(&benchmark()),
         payload_of(&kernels()),
+        payload_of(&KernelVerification { claims: vec![], ..kernels() }),
+        payload_of(&KernelVerification {
+            claims: vec![KernelClaim {
+                verdict: "inconclusive".into(),
+                check: Some("controls".into()),
+                why: Some("too noisy".into()),
+                controls: None,
+                figures: vec![],
+                ..claim()
+            }],
+            ..kernels()
+        }),
         payload_of(&kernel_trial()),
         payload_of(&KernelTrial { kernels: vec![kernel_trial().kernels.remove(0)], ..kernel_trial() }),
         payload_of(&Benchmark { against: None, claims: vec![], verdict: None, ..benchmark() }),
@@ -475,7 +547,7 @@ fn what_is_written_is_valid_by_its_schema_and_reads_back() {
 /// Takes each member away, in turn, at every depth, and gives each another kind of value.
 #[test]
 fn what_is_altered_is_refused_by_schema_and_reader_alike() {
-    let optional = ["score", "statement"];
+    let optional = ["claims", "score", "statement"];
     let mut altered = 0;
     for payload in samples() {
         let schema = schema_of(&payload);

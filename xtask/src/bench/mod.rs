@@ -7,6 +7,7 @@ mod embed;
 pub(crate) mod engine;
 mod entropy;
 mod gate;
+mod kernels;
 pub(crate) mod ledger;
 mod long;
 mod overhead;
@@ -25,7 +26,7 @@ use crate::tools::{self, Outcome, Stopwatch};
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Which benchmarks to run; when none is named, all but those that take minutes and a model of a real shape: `engine`,
-    /// which runs alone, `batch`, `session`, `lookup`, `form` and `kv`
+    /// which runs alone, `batch`, `session`, `lookup`, `form`, `kv` and `kernels`
     names: Vec<String>,
     /// Samples of each subject; of `engine` at most 5, with --full 10
     #[arg(long, default_value_t = 30)]
@@ -79,6 +80,7 @@ const BENCHMARKS: &[Benchmark] = &[
 
 /// Those that run only when they are named.
 const LONG: &[Benchmark] = &[
+    Benchmark { name: "kernels", run: Run::Processes(kernels::run) },
     Benchmark { name: "batch", run: Run::Processes(long::batch) },
     Benchmark { name: "session", run: Run::Processes(long::session) },
     Benchmark { name: "lookup", run: Run::Processes(long::lookup) },
