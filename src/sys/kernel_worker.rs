@@ -45,8 +45,8 @@ pub struct Conditions {
 
 /// How often that is asked.
 const HEARD: Duration = Duration::from_millis(50);
-/// What is looked at to see whether a process rests, and how often: for a second, since the threads of some OpenMP
-/// libraries spin for a fifth of one after their work.
+/// What is looked at to see whether a process rests (it takes less than a tenth of that, however busy the machine is),
+/// and how often: for a second, since the threads of some OpenMP libraries spin for a fifth of one after their work.
 const GLANCE: Duration = Duration::from_millis(20);
 const GLANCES: u32 = 50;
 
@@ -408,7 +408,7 @@ impl Runner for Worker<'_> {
         for _ in 0..GLANCES {
             let before = worked();
             std::thread::sleep(GLANCE);
-            let at_work = before.zip(worked()).is_some_and(|(before, now)| now.saturating_sub(before) > GLANCE / 2);
+            let at_work = before.zip(worked()).is_some_and(|(before, now)| now.saturating_sub(before) > GLANCE / 10);
             if self.conditions.interrupt.requested() {
                 return Err(Broken::Interrupted);
             }

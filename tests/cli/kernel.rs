@@ -168,6 +168,13 @@ fn cases_that_once_refused_honest_kernels_are_passed() {
     }
 }
 
+/// Where activations lie around 10, the sums of a column lead out one way further than the other.
+#[test]
+fn sums_from_either_end_are_honest() {
+    let ran = TestEnv::new().run(&["kernel", "selftest", "product-reversed", "--runs", "10", "--no-receipt"]);
+    assert_eq!(ran.code, 0, "{ran}");
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn an_interrupt_ends_the_self_test_and_its_processes() {

@@ -126,7 +126,7 @@ fn honest_kernels_are_accepted_whatever_their_arithmetic() {
             let covered = &report.coverage;
             // A row of one value is one whatever its kernel does, and some data are zeros: not all can count.
             assert!(covered.pairs < covered.pairs_possible && covered.edges < covered.edges_possible, "{covered:?}");
-            assert!(covered.pairs * 3 > covered.pairs_possible * 2, "{covered:?}");
+            assert!(covered.pairs * 2 > covered.pairs_possible, "{covered:?}");
         }
     }
 }

@@ -34,6 +34,8 @@ pub(super) fn truth(case: &Case, promise: &Promise, inputs: &[Operand]) -> Numbe
     let mut numbers = Numbers { shape: vec![m, n], shared: 1, ..Numbers::default() };
     for row in x.chunks_exact(k.max(1)).take(m) {
         let (mut sum, mut rest, mut size) = (vec![0.0; n], vec![0.0; n], vec![0.0; n]);
+        // Of what is rounded on the way: the sums so far, their squares, and those of the products.
+        let (mut sums, mut squares) = (vec![0.0; n], vec![0.0; n]);
         for (c, a) in row.iter().enumerate() {
             let (w, s) = (&across[c * n..][..n], &sizes[c * n..][..n]);
             if k > LONG {
@@ -48,6 +50,16 @@ pub(super) fn truth(case: &Case, promise: &Promise, inputs: &[Operand]) -> Numbe
                 sum.iter_mut().zip(w).for_each(|(sum, w)| *sum += a * w);
             }
             size.iter_mut().zip(s).for_each(|(size, s)| *size += a.abs() * s);
+            for r in 0..n {
+                let product = a * w[r];
+                sums[r] += sum[r];
+                squares[r] += sum[r] * sum[r] + product * product;
+            }
+        }
+        for r in 0..n {
+            // From the other end, the sums are what is left of the whole.
+            let back = k as f64 * sum[r] * sum[r] - 2.0 * sum[r] * sums[r] + squares[r];
+            numbers.scatter.push(promise.unit() * (squares[r].max(back) / 3.0).sqrt());
         }
         numbers.values.extend(sum.iter().zip(&rest).map(|(sum, rest)| sum + rest));
         numbers.bound.extend(size.iter().map(|size| unit * size));
@@ -57,6 +69,7 @@ pub(super) fn truth(case: &Case, promise: &Promise, inputs: &[Operand]) -> Numbe
         numbers.values = vec![0.0; m * n];
         numbers.bound = vec![0.0; m * n];
         numbers.emulated = vec![0.0; m * n];
+        numbers.scatter = vec![0.0; m * n];
     }
     numbers.emulated.iter_mut().for_each(|y| *y = float::round(promise.output, *y));
     numbers
