@@ -157,6 +157,23 @@ fn evidence_that_expires_raises_h_with_nothing_committed() {
 }
 
 #[test]
+fn a_gate_that_asks_for_the_baseline_finds_it() {
+    let mut env = TestEnv::new();
+    env.git(&["init", "-q"]);
+    let asks = "evidence: {receipt: {predicate: entropy-baseline}}";
+    env.write("roadmap/small.yaml", PLAN.replace("evidence: {file: {path: docs/a.md, min_bytes: 4}}", asks));
+    commit(&mut env, "2026-02-01");
+    let written = |env: &TestEnv| -> String {
+        let ran = env.run(&["roadmap", "gate", "--dry-run", "--json"]);
+        let document: Value = serde_json::from_str(&ran.stdout).expect("a document");
+        document["result"]["gates"][0]["criteria"][0]["detail"].as_str().expect("a detail").to_owned()
+    };
+    assert_eq!(written(&env), "pending: missing");
+    assert_eq!(env.run(&["entropy", "baseline"]).code, 0);
+    assert_eq!(written(&env), "met");
+}
+
+#[test]
 fn a_baseline_that_was_edited_is_no_baseline() {
     let env = env();
     let text = std::fs::read_to_string(env.work().join("bizra-entropy.json")).unwrap();
