@@ -2,7 +2,7 @@
 //! and `roadmap/bizra.yaml` decides.
 //!
 //! A clone brings neither ledger nor key along. So the run makes a key, trusts it for the role `ci` beside the keys of
-//! the committed policy, and says under it what the steps before have shown. Each criterion must be open before its
+//! the committed policy, and says under it what the steps before have shown. Each criterion must be unmet before its
 //! evidence and met right after it: a gate that opens without evidence fails here as one that stays shut with it.
 //! Leaves out what no such machine can show: the gate of the phase `device` has to stay undecided.
 
