@@ -51,7 +51,8 @@ impl Ground {
     pub(super) fn open(session: &mut Session) -> Result<Ground> {
         let root = session.root();
         if !matches!(&session.setup.repository, Ok(Some(_))) {
-            return Err(Error::cannot("there is no repository here, and H is measured on one").hint("git init"));
+            return Err(Error::cannot("there is no repository here, and H is measured on one")
+                .hint("`bizra init` begins one, --repo PATH names another"));
         }
         let history = CodeHistory::open(&root)?;
         let cache = UnitCache::open(&root, folders::cache(&session.env.vars));
