@@ -465,6 +465,38 @@ fn a_clock_that_went_back_loses_no_work() {
     assert_eq!(env.run(&["entropy", "--json"]).code, 0);
 }
 
+/// The log looks only at what a day changed, and says what a look at the whole day says.
+#[test]
+fn each_day_of_the_log_is_what_that_day_was() {
+    let mut env = env();
+    env.write("src/a.rs", "pub fn a(x: u32) -> u32 { x * 3 }\npub fn b(x: u32) -> u32 { a(x) + 1 }\n");
+    env.write("lib/x.rs", "pub fn a(x: u32) -> u32 { x * 3 }\npub fn c(x: u32) -> u32 { x * 5 + 2 }\n");
+    commit(&mut env, "2026-02-02");
+    env.write("lcov.info", "SF:src/a.rs\nDA:1,1\nend_of_record\nSF:src/lib.rs\nDA:1,1\nDA:2,1\nend_of_record\n");
+    assert_eq!(env.run(&["attest-tests", "lcov.info"]).code, 0);
+    commit(&mut env, "2026-02-03");
+    env.write(".gitattributes", "lib/** linguist-vendored\n");
+    commit(&mut env, "2026-02-04");
+    env.write("src/lib.rs", &CODE.replace("assert_eq", "assert_ne"));
+    env.git(&["mv", "src/a.rs", "src/z.rs"]);
+    commit(&mut env, "2026-02-05");
+    env.write(".gitattributes", "");
+    commit(&mut env, "2026-02-07");
+    let log = env.run(&["entropy", "log", "--days", "7", "--json"]);
+    let days = json(&log)["result"]["days"].as_array().expect("days").clone();
+    assert_eq!(days.len(), 7, "{log}");
+    let mut seen = Vec::new();
+    for (day, told) in (1..).zip(&days) {
+        let whole = env.run(&["entropy", "--json", "--now", &format!("2026-02-{day:02}T20:59:59Z")]);
+        for member in ["h_bits", "p_bits", "v_bits"] {
+            assert_eq!(told[member].as_f64(), Some(bits(&whole, member)), "{member} of {day} February: {log}\n{whole}");
+        }
+        seen.push(bits(&whole, "v_bits"));
+    }
+    seen.dedup();
+    assert_eq!(seen.len(), 5, "each day but two changed V: {seen:?}");
+}
+
 #[test]
 fn branches_with_baselines_of_their_own_are_not_compared_across() {
     let mut env = env();
