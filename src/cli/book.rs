@@ -221,7 +221,7 @@ impl Session {
         if self.config.switch("no-receipt") {
             return Ok(None);
         }
-        let writer = self.writer()?;
+        let writer = self.writer().map_err(or_without)?;
         Ok(Some(self.record_as(&writer, draft)?.id))
     }
 
@@ -236,7 +236,7 @@ impl Session {
         if self.config.switch("no-receipt") {
             return Ok(None);
         }
-        let writer = self.writer()?;
+        let writer = self.writer().map_err(or_without)?;
         let ledger = Ledger::open(&self.ledger_path()?, true)?;
         let log = match log_of(&ledger, &writer.id)? {
             Some(log) => log,
@@ -413,6 +413,11 @@ pub(super) fn log_of(ledger: &Ledger, key: &KeyId) -> Result<Option<LogId>> {
         }
     }
     Ok(None)
+}
+
+/// For receipts that come with an answer, and not for those that are the answer.
+fn or_without(error: Error) -> Error {
+    error.hint("an answer without a receipt: --no-receipt")
 }
 
 fn clock_time(clock: &dyn Clock) -> Result<Time> {

@@ -175,9 +175,15 @@ impl<'a> Evidence<'a> {
         }
     }
 
+    /// The same receipts as they were at another moment; what was opened stays open.
+    pub(super) fn as_of(&mut self, moment: Moment) {
+        self.horizon = moment.horizon();
+    }
+
     /// A receipt that was opened before.
     pub(super) fn by_id(&self, id: &str) -> Option<Rc<Receipt>> {
-        self.opened.borrow().values().flatten().find(|receipt| receipt.id == id).cloned()
+        let opened = self.opened.borrow();
+        opened.values().flatten().find(|receipt| receipt.id == id && receipt.time <= self.horizon).cloned()
     }
 
     fn read(&self, place: u32) -> Result<Option<Receipt>> {
@@ -192,9 +198,6 @@ impl<'a> Evidence<'a> {
         let judged = verify::at_place(&bytes, &open.trust, at);
         let (Some(id), Some(key), Some(statement)) = (judged.id, judged.key, judged.statement) else { return Ok(None) };
         let time = statement.stamp.time.timestamp();
-        if time > self.horizon {
-            return Ok(None);
-        }
         let fault = judged.findings.first().map(|finding| match finding.code {
             Code::LedgerIdMismatch if judged.findings.len() == 1 => Fault::Foreign(finding.detail.clone()),
             _ => Fault::Untrusted(format!("{}: {}", finding.code, finding.detail)),
@@ -223,11 +226,15 @@ impl Receipts for Evidence<'_> {
     }
 
     fn open(&self, place: u32) -> Result<Option<Rc<Receipt>>> {
-        if let Some(known) = self.opened.borrow().get(&place) {
-            return Ok(known.clone());
-        }
-        let read = self.read(place)?.map(Rc::new);
-        self.opened.borrow_mut().insert(place, read.clone());
-        Ok(read)
+        let known = self.opened.borrow().get(&place).cloned();
+        let read = match known {
+            Some(known) => known,
+            None => {
+                let read = self.read(place)?.map(Rc::new);
+                self.opened.borrow_mut().insert(place, read.clone());
+                read
+            }
+        };
+        Ok(read.filter(|receipt| receipt.time <= self.horizon))
     }
 }

@@ -156,9 +156,9 @@ fn nothing_to_check(scope: Scope) -> Error {
     let folders = scope.folders().join("/ or ") + "/";
     match scope {
         Scope::AllPlans => Error::invalid(format!("there is no plan in {folders}"))
-            .hint("name a file, or import one: `bizra roadmap import FILE.md`"),
+            .hint("`bizra init` writes a first one, `bizra roadmap import FILE.md` takes one over; or name a file"),
         Scope::Sprints => Error::invalid(format!("there is no sprint in {folders}"))
-            .hint("name a file, or write one that begins with `bizra: sprint/v1`"),
+            .hint("`bizra init` writes a first one, `bizra schema sprint` says what it may hold; or name a file"),
     }
 }
 

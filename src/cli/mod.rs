@@ -393,7 +393,7 @@ fn voice(flags: &GlobalArgs, config: Option<&Config>) -> Voice {
 /// Help and version are answers; everything else the parser says is a refusal.
 fn answer_parser(ui: &mut Ui, json: bool, said: &clap::Error) -> Exit {
     use clap::error::ErrorKind;
-    let text = said.render().to_string();
+    let text = in_plain_words(&said.render().to_string());
     let answer = match said.kind() {
         ErrorKind::DisplayVersion => Some(("version", crate::view::version())),
         ErrorKind::DisplayHelp => Some(("help", json!({ "text": text }))),
@@ -409,6 +409,17 @@ fn answer_parser(ui: &mut Ui, json: bool, said: &clap::Error) -> Exit {
         }
     };
     after_saying(ui, exit, said)
+}
+
+/// What the standard library says of numbers is meant for programmers.
+fn in_plain_words(text: &str) -> String {
+    const WORDS: [(&str, &str); 4] = [
+        (": invalid float literal", ": this is no number"),
+        (": invalid digit found in string", ": this is no whole number"),
+        (": cannot parse integer from empty string", ": a number is needed"),
+        (": number too large to fit in target type", ": the number is too large"),
+    ];
+    WORDS.iter().fold(text.to_owned(), |text, (theirs, ours)| text.replace(theirs, ours))
 }
 
 fn yes_document(schema: &str, result: &serde_json::Value) -> serde_json::Value {

@@ -128,13 +128,19 @@ fn load_all(files: &[PathBuf], session: &Session) -> Result<Vec<Loaded>> {
     lint::files(files, Scope::AllPlans, session)?.into_iter().map(load).collect()
 }
 
-/// The plan of that file, or the only one of the repository, and its path as the user would type it.
-fn one_plan(file: Option<&Path>, session: &Session) -> Result<(Loaded, PathBuf)> {
+/// The plan of that file, else the only roadmap, or the only plan at all, and its path as the user would type it.
+fn one_plan(file: Option<&Path>, command: &str, session: &Session) -> Result<(Loaded, PathBuf)> {
     let named: Vec<PathBuf> = file.iter().map(|file| file.to_path_buf()).collect();
     let mut found = lint::files(&named, Scope::AllPlans, session)?;
-    if found.len() > 1 {
+    let is_roadmap = |path: &Path| path.parent().is_some_and(|folder| folder.ends_with("roadmap"));
+    if found.iter().filter(|(_, path)| is_roadmap(path)).count() == 1 {
+        found.retain(|(_, path)| is_roadmap(path));
+    }
+    if let [(first, _), _, ..] = &found[..] {
         let names: Vec<String> = found.iter().map(|(shown, _)| shown.display().to_string()).collect();
-        return Err(Error::usage("there are several plans").hint(format!("name one: {}", names.join(", "))));
+        return Err(Error::usage(format!("there are several plans, and a {command} is of one"))
+            .hint(format!("name one: bizra roadmap {command} {}", first.display()))
+            .because(names.join(", ")));
     }
     let (shown, path) = found.pop().expect("invariant: no file at all is refused");
     let loaded = plans::load(&path, &shown).map_err(|mut problems| problems.swap_remove(0))?;

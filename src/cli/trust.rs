@@ -160,7 +160,8 @@ fn public_key(session: &Session, given: &str) -> Result<PublicKey> {
     let path = files::from(&session.env.cwd, Path::new(given));
     let bytes = files::read_at_most(&path, 1 << 16)?;
     let text = std::str::from_utf8(&bytes).map_err(|_| Error::invalid("this is no text").at(Place::file(&path)))?;
-    PublicKey::read(text).map_err(|e| Error::from(e).at(Place::file(&path)))
+    PublicKey::read(text)
+        .map_err(|e| Error::from(e).at(Place::file(&path)).hint("`bizra keys show --openssh` prints the line to give"))
 }
 
 pub(super) fn init(session: &mut Session, name: &str, roles: &[String]) -> Result<Outcome> {

@@ -8,7 +8,7 @@ use super::runs::{Coverage, Run};
 use super::units::{Unit, UnitId};
 
 /// Bits are told per thousand tokens.
-const TOKENS_PER_WEIGHT: f64 = 1000.0;
+pub(super) const TOKENS_PER_WEIGHT: f64 = 1000.0;
 
 /// A file of code and its units.
 #[derive(Clone, Debug)]

@@ -9,6 +9,7 @@ pub mod attributes;
 pub mod baseline;
 pub mod bits;
 pub mod claims;
+pub mod course;
 pub mod coverage;
 pub mod measure;
 pub mod runs;

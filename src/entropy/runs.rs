@@ -38,7 +38,7 @@ impl<'r> Coverage<'r> {
     /// `present` are the test units that there are now.
     pub fn of(runs: &'r [Run], present: &HashSet<UnitId>, table: &Table) -> Coverage<'r> {
         let mut keys: HashMap<UnitId, HashSet<&str>> = HashMap::new();
-        for run in runs.iter().filter(|run| left(run, present) > 0.0) {
+        for run in runs.iter().filter(|run| left(run, |test| present.contains(test)) > 0.0) {
             for (unit, percent) in &run.covered {
                 if *percent > 0 {
                     keys.entry(*unit).or_default().insert(run.key.as_str());
@@ -47,7 +47,7 @@ impl<'r> Coverage<'r> {
         }
         let mut best: HashMap<UnitId, Known<'r>> = HashMap::new();
         for run in runs {
-            let tests_left = left(run, present);
+            let tests_left = left(run, |test| present.contains(test));
             let killed = run.killed.map_or(1.0, |k| f64::from(k) / 1000.0);
             for (unit, percent) in &run.covered {
                 let share = f64::from(*percent).min(100.0) / 100.0 * tests_left * killed;
@@ -65,15 +65,20 @@ impl<'r> Coverage<'r> {
         Coverage { best }
     }
 
+    /// Of each unit that has evidence, the chance that it is right.
+    pub fn chances(&self) -> HashMap<UnitId, f64> {
+        self.best.iter().map(|(unit, known)| (*unit, known.p)).collect()
+    }
+
     pub fn known(&self, unit: &UnitId) -> Option<&Known<'r>> {
         self.best.get(unit)
     }
 }
 
 /// The share of a run's tests that are there as they were. A run that names none can't be held to any.
-fn left(run: &Run, present: &HashSet<UnitId>) -> f64 {
+pub(super) fn left(run: &Run, is_present: impl Fn(&UnitId) -> bool) -> f64 {
     if run.tests.is_empty() {
         return 0.0;
     }
-    run.tests.iter().filter(|test| present.contains(*test)).count() as f64 / run.tests.len() as f64
+    run.tests.iter().filter(|test| is_present(test)).count() as f64 / run.tests.len() as f64
 }

@@ -72,7 +72,7 @@ pub fn run(argv: &[&str], around: &Around<'_>, limit: Duration) -> Result<Ran> {
         Finished::TimedOut(said) => Ran::TimedOut { output: output(said) },
         Finished::Stopped => {
             let program = argv.first().unwrap_or(&"");
-            return Err(Error::new(Exit::Interrupted, format!("interrupted while `{program}` ran")));
+            return Err(Error::new(Exit::Interrupted, format!("`{program}` was cut short")));
         }
     })
 }

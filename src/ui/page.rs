@@ -2,7 +2,7 @@
 //!
 //! Every text is cleaned on entry, so that a view can't pass an escape sequence on by forgetting to.
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::clean;
@@ -202,6 +202,14 @@ fn paint(tone: Tone, text: &str, colour: bool, out: &mut String) {
     }
 }
 
+/// The blanks between two columns of a grid.
+const GAP: usize = 2;
+
+/// No word up to this width is broken in a grid; longer ones are ids and paths.
+const WHOLE: usize = 24;
+
+/// Rows of cells below a header. Where the terminal is too narrow for whole words side by side, each row becomes a block
+/// of lines, a line for each cell.
 #[derive(Clone, Debug, Default)]
 pub struct Grid {
     header: Vec<String>,
@@ -223,18 +231,40 @@ impl Grid {
         self.rows.is_empty()
     }
 
+    /// The columns of the terminal that it takes when nothing is wrapped.
+    pub fn width(&self) -> usize {
+        let widest = |cell: &str| cell.width();
+        self.across(widest).iter().sum::<usize>() + GAP * self.header.len().saturating_sub(1)
+    }
+
+    /// For each column the greatest measure of its cells.
+    fn across(&self, measure: impl Fn(&str) -> usize) -> Vec<usize> {
+        let cells = |i: usize| std::iter::once(&self.header).chain(&self.rows).filter_map(move |row| row.get(i));
+        (0..self.header.len()).map(|i| cells(i).map(|cell| measure(cell)).max().unwrap_or(0)).collect()
+    }
+
     fn render(&self, look: Look, out: &mut String) {
+        let least = self.across(|cell| cell.split(' ').map(UnicodeWidthStr::width).max().unwrap_or(0).min(WHOLE));
+        let needed = least.iter().sum::<usize>() + GAP * least.len().saturating_sub(1);
+        if let Some(width) = look.width.filter(|width| needed > *width && least.len() > 1) {
+            return self.render_records(Look { width: Some(width), ..look }, out);
+        }
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
         table.set_content_arrangement(ContentArrangement::Dynamic);
-        table.set_width(look.width.map_or(u16::MAX, |w| u16::try_from(w.max(8)).unwrap_or(u16::MAX)));
+        // The last column's gap is cut off below.
+        table.set_width(look.width.map_or(u16::MAX, |w| u16::try_from(w.max(8) + GAP).unwrap_or(u16::MAX)));
         table.set_header(&self.header);
         for row in &self.rows {
             table.add_row(row);
         }
         for (i, align) in self.aligns.iter().enumerate() {
             if let Some(column) = table.column_mut(i) {
-                column.set_padding((0, 2));
+                column.set_padding((0, GAP as u16));
+                if look.width.is_some() {
+                    let least = u16::try_from(least[i] + GAP).unwrap_or(u16::MAX);
+                    column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(least)));
+                }
                 if *align == Align::Right {
                     column.set_cell_alignment(CellAlignment::Right);
                 }
@@ -244,6 +274,22 @@ impl Grid {
             let tone = if i == 0 { Tone::Strong } else { Tone::Plain };
             paint(tone, line.trim_end(), look.colour, out);
             out.push('\n');
+        }
+    }
+}
+
+impl Grid {
+    fn render_records(&self, look: Look, out: &mut String) {
+        let names = self.header.iter().map(|name| name.width()).max().unwrap_or(0);
+        // Columns without a name, such as marks, stand before the first that has one.
+        let named = self.header.iter().position(|name| !name.is_empty()).unwrap_or(0);
+        for row in &self.rows {
+            let (head, rest) = row.split_at((named + 1).min(row.len()));
+            let head: Vec<&str> = head.iter().map(String::as_str).filter(|cell| !cell.is_empty()).collect();
+            Line::new().toned(Tone::Strong, head.join(" ")).hanging(4).render(look, out);
+            for (name, cell) in self.header.iter().skip(named + 1).zip(rest).filter(|(_, cell)| !cell.is_empty()) {
+                Line::new().text("  ").column(Tone::Dim, name, names).text(cell).hanging(names + 3).render(look, out);
+            }
         }
     }
 }
@@ -355,17 +401,45 @@ mod tests {
         grid.row(["الرسالة", "120.0"]);
         let mut page = Page::new();
         page.grid(grid);
+        insta::assert_snapshot!(page.render(at(31)), @r"
+        model                     tok/s
+        a-model-with-a-long-name   8.63
+        الرسالة                   120.0
+        ");
         insta::assert_snapshot!(page.render(at(20)), @r"
-        model        tok/s
-        a-model-wit   8.63
-        h-a-long-na
-        me
-        الرسالة      120.0
+        a-model-with-a-long-
+            name
+          tok/s 8.63
+        الرسالة
+          tok/s 120.0
         ");
         insta::assert_snapshot!(page.render(Look::default()), @r"
         model                     tok/s
         a-model-with-a-long-name   8.63
         الرسالة                   120.0
+        ");
+    }
+
+    #[test]
+    fn grids_wrap_between_words_and_become_records_before_words_break() {
+        let mut grid = Grid::new([("", Align::Left), ("kernel", Align::Left), ("what it is", Align::Left)]);
+        grid.row(["ok", "attention-f32", "Flash attention over keys and values"]);
+        grid.row(["", "rope", ""]);
+        assert_eq!(grid.width(), 2 + 2 + 13 + 2 + 36);
+        let mut page = Page::new();
+        page.grid(grid);
+        insta::assert_snapshot!(page.render(at(40)), @r"
+            kernel         what it is
+        ok  attention-f32  Flash attention over
+                           keys and values
+            rope
+        ");
+        insta::assert_snapshot!(page.render(at(24)), @r"
+        ok attention-f32
+          what it is Flash
+                attention over
+                keys and values
+        rope
         ");
     }
 

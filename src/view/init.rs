@@ -33,9 +33,9 @@ pub(crate) struct Begun {
 }
 
 const NEXT: [(&str, &str); 3] = [
-    ("bizra roadmap gate", "what is missing before the first gate opens"),
+    ("bizra roadmap gate", "what the first gate still lacks"),
     ("bizra infer 'What does a gate need to open?'", "an answer, and its receipt"),
-    ("bizra sprint standup", "the day, written from what really happened"),
+    ("bizra sprint standup", "the day, by what really happened"),
 ];
 
 impl View for Begun {

@@ -104,6 +104,7 @@ impl View for Listed {
             ("index", Align::Right),
         ];
         let mut grid = Grid::new(header);
+        let mut narrow = Grid::new(header[..4].iter().copied());
         for receipt in &self.receipts {
             let log = receipt.log.to_string();
             let log = short(&log);
@@ -118,12 +119,23 @@ impl View for Listed {
                     };
                     let time = content.statement.stamp.time.to_string();
                     let id = content.id.to_string();
-                    grid.row([short(&id), &time, &kind(content), &about, log, &index]);
+                    let kind = kind(content);
+                    grid.row([short(&id), &time, &kind, &about, log, &index]);
+                    let to_the_second = time.get(..19).unwrap_or(&time).replace('T', " ");
+                    let without_version = kind.split('/').next().unwrap_or_default();
+                    narrow.row([short(&id), &to_the_second, without_version, &about]);
                 }
-                Err(reason) => grid.row(["unreadable", "-", "-", reason, log, &index]),
+                Err(reason) => {
+                    grid.row(["unreadable", "-", "-", reason, log, &index]);
+                    narrow.row(["unreadable", "-", "-", reason]);
+                }
             }
         }
-        page.grid(grid);
+        let columns = grid.width();
+        let [mut wide, mut less] = [Page::new(), Page::new()];
+        wide.grid(grid);
+        less.grid(narrow);
+        page.either(columns, wide, less);
         if self.more {
             page.text(format!("there are more: --page {}", self.page + 1));
         }

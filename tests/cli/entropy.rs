@@ -157,6 +157,23 @@ fn evidence_that_expires_raises_h_with_nothing_committed() {
 }
 
 #[test]
+fn a_gate_that_asks_for_the_baseline_finds_it() {
+    let mut env = TestEnv::new();
+    env.git(&["init", "-q"]);
+    let asks = "evidence: {receipt: {predicate: entropy-baseline}}";
+    env.write("roadmap/small.yaml", PLAN.replace("evidence: {file: {path: docs/a.md, min_bytes: 4}}", asks));
+    commit(&mut env, "2026-02-01");
+    let written = |env: &TestEnv| -> String {
+        let ran = env.run(&["roadmap", "gate", "--dry-run", "--json"]);
+        let document: Value = serde_json::from_str(&ran.stdout).expect("a document");
+        document["result"]["gates"][0]["criteria"][0]["detail"].as_str().expect("a detail").to_owned()
+    };
+    assert_eq!(written(&env), "pending: missing");
+    assert_eq!(env.run(&["entropy", "baseline"]).code, 0);
+    assert_eq!(written(&env), "met");
+}
+
+#[test]
 fn a_baseline_that_was_edited_is_no_baseline() {
     let env = env();
     let text = std::fs::read_to_string(env.work().join("bizra-entropy.json")).unwrap();
@@ -446,6 +463,38 @@ fn a_clock_that_went_back_loses_no_work() {
     let first = days.iter().position(|day| day["delta_bits"].is_number()).expect("a change") - 1;
     assert!((deltas - (h[h.len() - 1] - h[first])).abs() < 1e-9, "{log}");
     assert_eq!(env.run(&["entropy", "--json"]).code, 0);
+}
+
+/// The log looks only at what a day changed, and says what a look at the whole day says.
+#[test]
+fn each_day_of_the_log_is_what_that_day_was() {
+    let mut env = env();
+    env.write("src/a.rs", "pub fn a(x: u32) -> u32 { x * 3 }\npub fn b(x: u32) -> u32 { a(x) + 1 }\n");
+    env.write("lib/x.rs", "pub fn a(x: u32) -> u32 { x * 3 }\npub fn c(x: u32) -> u32 { x * 5 + 2 }\n");
+    commit(&mut env, "2026-02-02");
+    env.write("lcov.info", "SF:src/a.rs\nDA:1,1\nend_of_record\nSF:src/lib.rs\nDA:1,1\nDA:2,1\nend_of_record\n");
+    assert_eq!(env.run(&["attest-tests", "lcov.info"]).code, 0);
+    commit(&mut env, "2026-02-03");
+    env.write(".gitattributes", "lib/** linguist-vendored\n");
+    commit(&mut env, "2026-02-04");
+    env.write("src/lib.rs", &CODE.replace("assert_eq", "assert_ne"));
+    env.git(&["mv", "src/a.rs", "src/z.rs"]);
+    commit(&mut env, "2026-02-05");
+    env.write(".gitattributes", "");
+    commit(&mut env, "2026-02-07");
+    let log = env.run(&["entropy", "log", "--days", "7", "--json"]);
+    let days = json(&log)["result"]["days"].as_array().expect("days").clone();
+    assert_eq!(days.len(), 7, "{log}");
+    let mut seen = Vec::new();
+    for (day, told) in (1..).zip(&days) {
+        let whole = env.run(&["entropy", "--json", "--now", &format!("2026-02-{day:02}T20:59:59Z")]);
+        for member in ["h_bits", "p_bits", "v_bits"] {
+            assert_eq!(told[member].as_f64(), Some(bits(&whole, member)), "{member} of {day} February: {log}\n{whole}");
+        }
+        seen.push(bits(&whole, "v_bits"));
+    }
+    seen.dedup();
+    assert_eq!(seen.len(), 5, "each day but two changed V: {seen:?}");
 }
 
 #[test]

@@ -118,6 +118,29 @@ fn a_named_repository_must_be_one() {
 }
 
 #[test]
+fn without_a_home_an_answer_needs_no_receipt() {
+    let env = TestEnv::new().without("HOME");
+    let ran = env.run(&["infer", "Hello"]);
+    assert!(ran.code == 6 && ran.stderr.contains("--no-receipt"), "{ran}");
+    assert_eq!(env.run(&["infer", "Hello", "--no-receipt"]).code, 0);
+    let ran = env.run(&["attest", "--role", "lead", "--statement", "Reviewed."]);
+    assert!(ran.code == 6 && !ran.stderr.contains("--no-receipt"), "a word that nobody signs is none: {ran}");
+}
+
+#[test]
+fn what_is_no_number_is_said_in_words() {
+    let env = TestEnv::new();
+    for (words, said) in [
+        (["infer", "--temperature=hot", "x"], "'--temperature <NUMBER>': this is no number"),
+        (["infer", "--max-tokens=many", "x"], "'--max-tokens <TOKENS>': this is no whole number"),
+        (["receipts", "list", "--limit="], "'--limit <COUNT>': a number is needed"),
+    ] {
+        let ran = env.run(&words);
+        assert!(ran.code == 2 && ran.stderr.contains(said), "{ran}");
+    }
+}
+
+#[test]
 fn narrow_terminals_are_served() {
     let env = TestEnv::new().terminal(20).var("XDG_CONFIG_HOME", "/configuration");
     let ran = env.run(&["config", "--color", "never"]);

@@ -53,6 +53,8 @@ fn an_empty_machine_has_nothing_to_list() {
         ]
     ));
     assert!(!ledger(&env).exists(), "looking makes nothing");
+    let named = env.run(&["receipts", "list", "--ledger", "misspelt.git"]);
+    assert_eq!(named.code, 3, "a ledger that was named and is not there is a mistake: {named}");
 }
 
 #[test]

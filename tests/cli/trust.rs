@@ -151,3 +151,15 @@ fn only_a_policy_key_may_change_the_policy() {
     assert!(ran.stderr.contains("is none of its policy keys"), "{ran}");
     assert_eq!(policy(&env), before);
 }
+
+#[test]
+fn an_audit_that_finds_only_strangers_says_who_lets_them_in() {
+    let env = TestEnv::new();
+    env.git(&["init", "-q"]);
+    assert_eq!(env.run(&["trust", "init"]).code, 0);
+    let elsewhere = env.work().join("elsewhere").display().to_string();
+    let stranger = env.var("HOME", &elsewhere);
+    assert_eq!(stranger.run(&["infer", "Hello", "-q"]).code, 0);
+    let audit = stranger.run(&["receipts", "audit"]);
+    assert!(audit.code == 5 && audit.stderr.contains("`bizra trust add` lets a key in"), "{audit}");
+}

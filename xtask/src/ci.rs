@@ -6,14 +6,18 @@ use std::time::Duration;
 
 use bizra::bench::measure::Clock;
 
+use crate::own_gate::{self, Passed};
 use crate::tools::{self, Outcome, Stopwatch, cargo};
 use crate::{conformance, fixtures, fuzz, outside, reference, tidy};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Leave out `cargo test`, for callers that have just run it
+    /// Leave out `cargo test`, and the gate that asks for it
     #[arg(long)]
     skip_tests: bool,
+    /// The caller has just seen `cargo test` pass on these files: sign for it without another run
+    #[arg(long, conflicts_with = "skip_tests")]
+    tests_passed: bool,
 }
 
 /// Known answers that are not part of the repository, where they lie beside it.
@@ -29,7 +33,7 @@ struct Step {
 enum Work {
     Child(Command),
     /// Returns what it had to skip.
-    Own(fn() -> Outcome<Vec<String>>),
+    Own(Box<dyn FnOnce() -> Outcome<Vec<String>>>),
     Skip(String),
 }
 
@@ -38,8 +42,8 @@ impl Step {
         Step { name: name.to_string(), again: tools::typed(&command), work: Work::Child(command) }
     }
 
-    fn own(task: &str, work: fn() -> Outcome<Vec<String>>) -> Self {
-        Step { name: task.to_string(), again: format!("cargo xtask {task}"), work: Work::Own(work) }
+    fn own(task: &str, work: impl FnOnce() -> Outcome<Vec<String>> + 'static) -> Self {
+        Step { name: task.to_string(), again: format!("cargo xtask {task}"), work: Work::Own(Box::new(work)) }
     }
 
     fn skip(name: &str, reason: impl Into<String>) -> Self {
@@ -82,8 +86,9 @@ fn steps(args: &Args) -> Outcome<Vec<Step>> {
             with(cargo(), &["clippy", "--locked", "--workspace", "--all-targets", "--", "-Dwarnings"]),
         ),
     ];
-    if args.skip_tests {
-        steps.push(Step::skip("test", "--skip-tests was given"));
+    if args.skip_tests || args.tests_passed {
+        let reason = if args.skip_tests { "--skip-tests was given" } else { "the caller has run them" };
+        steps.push(Step::skip("test", reason));
         steps.push(Step::child("test of xtask", with(cargo(), &["test", "--locked", "--package", "xtask"])));
     } else {
         steps.push(Step::child("test", with(cargo(), &["test", "--locked", "--workspace"])));
@@ -101,6 +106,14 @@ fn steps(args: &Args) -> Outcome<Vec<Step>> {
         None => Step::own("outside", outside::check),
     });
     steps.push(Step { again: "cargo xtask ci".into(), ..Step::own("check of the fuzz targets", fuzz::check) });
+    // The last, for it signs for all that has passed before.
+    steps.push(if args.skip_tests {
+        Step::skip("own gate", "it asks for tests that have passed, and --skip-tests was given")
+    } else {
+        Step::own("own-gate --passed tests --passed checks", || {
+            own_gate::check(&[Passed::Tests, Passed::Checks]).map(|()| vec![])
+        })
+    });
     Ok(steps)
 }
 

@@ -12,6 +12,7 @@ mod fuzz;
 mod guide;
 mod models;
 mod outside;
+mod own_gate;
 mod reference;
 mod reproduce;
 mod samples;
@@ -57,6 +58,8 @@ enum Task {
     Coverage(coverage::Args),
     /// Check a ledger that was just written with programs that are not ours, as the documentation shows it
     Outside,
+    /// Put the project under its own gates, in a clone with a ledger of its own
+    OwnGate(own_gate::Args),
     /// Look for input that breaks what reads bytes of strangers
     Fuzz(fuzz::Args),
     /// Run the benchmarks: interleaved with a peer, one table
@@ -90,6 +93,7 @@ fn main() -> ExitCode {
         Task::Reproduce(args) => reproduce::run(&args),
         Task::Coverage(args) => coverage::run(&args),
         Task::Outside => outside::run(),
+        Task::OwnGate(args) => own_gate::run(&args),
         Task::Fuzz(args) => fuzz::run(&args),
         Task::Bench(args) => bench::run(&args),
         Task::LedgerWork(args) => bench::ledger::child::run(&args),

@@ -74,8 +74,8 @@ const SCENES: &[Scene] = &[
         Exit::Yes,
     ),
     scene(
-        "How fast was that? A measurement is a receipt as well.",
-        Doing::Bizra(&["bench", "embedded", "-p", "32", "-n", "16", "--budget", "5s", "--precision", "100"]),
+        "How fast was that? A claim, decided by measurements, which are a receipt as well.",
+        Doing::Bizra(&["bench", "embedded", "-p", "32", "-n", "16", "--budget", "5s", "--claim", "decode >= 20 tok/s"]),
         Exit::Yes,
     ),
     scene(

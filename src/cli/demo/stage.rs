@@ -94,7 +94,7 @@ impl Stage {
             Finished::TimedOut(_) => {
                 Err(Error::cannot(format!("`{}` took longer than {} s", argv.join(" "), PATIENCE.as_secs())))
             }
-            Finished::Stopped => Err(Error::new(Exit::Interrupted, format!("interrupted while `{program}` ran"))),
+            Finished::Stopped => Err(Error::new(Exit::Interrupted, format!("`{program}` was cut short"))),
         }
     }
 }

@@ -8,6 +8,8 @@ use super::super::evidence::Moment as Time;
 use super::super::{Outcome, Session};
 use super::ground::Ground;
 use super::{day_ends, now};
+use crate::entropy::claims::Weighed;
+use crate::entropy::measure::sum;
 use crate::entropy::scatter;
 use crate::error::{Error, Exit, Result};
 use crate::sys::files::{self, Access};
@@ -62,7 +64,7 @@ fn days(ground: &mut Ground, count: u16, session: &Session) -> Result<(Log, Vec<
     let today = time.now.to_zoned(zone.clone()).date();
     let ends = day_ends(today, &zone, u32::from(count) - 1, time.now)?;
     let stood = ground.history.tips_at(&ends)?;
-    let mut days: Vec<LogDay> = Vec::new();
+    let (mut dates, mut moments) = (Vec::new(), Vec::new());
     let mut reasons = Vec::new();
     for (back, (end, stood)) in (0_i64..).zip(ends.iter().zip(stood)) {
         let date = today.checked_sub(back.days()).map_err(|e| Error::usage(e.to_string()))?;
@@ -76,14 +78,17 @@ fn days(ground: &mut Ground, count: u16, session: &Session) -> Result<(Log, Vec<
             }
         };
         let at = Timestamp::from_second(*end).map_err(|e| Error::usage(e.to_string()))?;
-        let at = if back == 0 { time } else { Time { now: at, given: true } };
-        let commit = tip.commit.clone();
-        let seen = ground.see(session, tip, Some(at))?;
-        let moment = ground.moment(&seen);
-        let same_epoch = ground.baseline.as_ref().is_some_and(|held| at.now >= held.time);
-        let claims = moment.claims.iter().map(|claim| (claim.id.clone(), claim.bits())).collect();
-        days.push(LogDay { date, commit, h: moment.h(), p: moment.p(), v: moment.v(), claims, same_epoch });
+        dates.push(date);
+        moments.push((if back == 0 { time } else { Time { now: at, given: true } }, tip));
     }
+    let course = ground.course(session, &moments)?;
+    let told = dates.into_iter().zip(moments).zip(course).map(|((date, (at, tip)), (claims, v))| {
+        let p = sum(claims.iter().map(Weighed::bits));
+        let same_epoch = ground.baseline.as_ref().is_some_and(|held| at.now >= held.time);
+        let claims = claims.iter().map(|claim| (claim.id.clone(), claim.bits())).collect();
+        LogDay { date, commit: tip.commit, h: p + v, p, v, claims, same_epoch }
+    });
+    let mut days: Vec<LogDay> = told.collect();
     days.reverse();
     Ok((Log { days }, reasons))
 }

@@ -11,10 +11,12 @@ use super::super::evidence::{Evidence, Moment as Time, files_of};
 use super::lock::{self, Held};
 use crate::entropy::bits::{Standing, Table};
 use crate::entropy::claims::{self, Claim, Weighed};
+use crate::entropy::course::Course;
 use crate::entropy::measure::{File, Moment};
 use crate::entropy::runs::Run;
 use crate::entropy::scatter::{self, DayChange};
 use crate::entropy::scope::{self, LeftOut};
+use crate::entropy::units::Unit;
 use crate::error::{Error, Result};
 use crate::plan::gate::{self, About, Commands, Inputs, Judged, Matter, Ran, Receipt, Receipts, proof};
 use crate::plan::schema::PlanKind;
@@ -51,7 +53,8 @@ impl Ground {
     pub(super) fn open(session: &mut Session) -> Result<Ground> {
         let root = session.root();
         if !matches!(&session.setup.repository, Ok(Some(_))) {
-            return Err(Error::cannot("there is no repository here, and H is measured on one").hint("git init"));
+            return Err(Error::cannot("there is no repository here, and H is measured on one")
+                .hint("`bizra init` begins one, --repo PATH names another"));
         }
         let history = CodeHistory::open(&root)?;
         let cache = UnitCache::open(&root, folders::cache(&session.env.vars));
@@ -171,11 +174,78 @@ impl Ground {
             Content::NoCode => false,
         });
         let evidence = self.evidence(session, time)?;
-        let claims = self.judged(session, &tip, time, &evidence)?;
-        let changes = lock::changes(&evidence, self.baseline.as_ref())?;
+        let claims = self.weighed(session, &tip, time, &evidence)?;
+        let runs = runs(&evidence, &evidence.find("test-run", About::Anything))?;
+        Ok(Seen { tip, claims, files: counted, runs, left_out })
+    }
+
+    fn weighed(&self, session: &Session, tip: &Tip, time: Time, evidence: &Evidence<'_>) -> Result<Vec<Weighed>> {
+        let claims = self.judged(session, tip, time, evidence)?;
+        let changes = lock::changes(evidence, self.baseline.as_ref())?;
         let baseline = self.baseline.as_ref().map(|held| &held.baseline);
-        let claims = claims::weighed(&claims, baseline, &changes, &self.table());
-        Ok(Seen { tip, claims, files: counted, runs: runs(&evidence)?, left_out })
+        Ok(claims::weighed(&claims, baseline, &changes, &self.table()))
+    }
+
+    /// The claims at each of these moments, and V. What lies between two of them is all that is looked at.
+    pub(super) fn course(&mut self, session: &Session, moments: &[(Time, Tip)]) -> Result<Vec<(Vec<Weighed>, f64)>> {
+        let Some((first, _)) = moments.first() else { return Ok(Vec::new()) };
+        let steps = self.steps(moments)?;
+        let mut evidence = self.evidence(session, *first)?;
+        let table = self.table();
+        let (mut course, mut known) = (Course::default(), (Vec::new(), Vec::new()));
+        let mut all = Vec::with_capacity(moments.len());
+        for ((time, tip), step) in moments.iter().zip(steps) {
+            evidence.as_of(*time);
+            let there = places_of_runs(&evidence)?;
+            if there != known.0 {
+                known = (there.clone(), runs(&evidence, &there)?);
+            }
+            match &step {
+                Step::Whole(files) => {
+                    course = Course::default();
+                    files.iter().for_each(|file| course.add(self.units(file)));
+                }
+                Step::Changed(changed) => {
+                    for (was, is) in changed {
+                        was.iter().filter(counts).for_each(|file| course.remove(self.units(file)));
+                        is.iter().filter(counts).for_each(|file| course.add(self.units(file)));
+                    }
+                }
+            }
+            all.push((self.weighed(session, tip, *time, &evidence)?, course.v(&known.1, &table)));
+        }
+        Ok(all)
+    }
+
+    /// The first tip as a whole, and what leads from each to the next; all code in them is learned.
+    fn steps(&mut self, moments: &[(Time, Tip)]) -> Result<Vec<Step>> {
+        let mut steps = Vec::with_capacity(moments.len());
+        let mut before: Option<Oid> = None;
+        for (_, tip) in moments {
+            let step = match before {
+                None => None,
+                Some(tree) if tree == tip.tree => Some(Vec::new()),
+                Some(tree) => Some(self.history.changed(Some(tree), tip.tree)?),
+            };
+            // Attributes speak of files that did not change themselves.
+            let speaks = |file: &Option<TreeFile>| file.as_ref().is_some_and(|f| f.path.ends_with(".gitattributes"));
+            steps.push(match step.filter(|changed| !changed.iter().any(|(was, is)| speaks(was) || speaks(is))) {
+                Some(changed) => Step::Changed(changed),
+                None => {
+                    let files = self.history.files(tip.tree)?;
+                    Step::Whole(files.into_iter().filter(|f| f.special.is_none() && counts(&f)).collect())
+                }
+            });
+            before = Some(tip.tree);
+        }
+        let files = steps.iter().flat_map(|step| -> Box<dyn Iterator<Item = &TreeFile>> {
+            match step {
+                Step::Whole(files) => Box::new(files.iter()),
+                Step::Changed(changed) => Box::new(changed.iter().flat_map(|(was, is)| was.iter().chain(is))),
+            }
+        });
+        self.cache.learn(files.filter(counts), self.threads)?;
+        Ok(steps)
     }
 
     pub(super) fn moment<'a>(&'a self, seen: &'a Seen) -> Moment<'a> {
@@ -187,6 +257,13 @@ impl Ground {
         match self.cache.content(file) {
             Content::Units(units) => Some(File { path: &file.path, units }),
             _ => None,
+        }
+    }
+
+    fn units(&self, file: &TreeFile) -> &[Unit] {
+        match self.cache.content(file) {
+            Content::Units(units) => units,
+            _ => &[],
         }
     }
 
@@ -251,6 +328,12 @@ impl Ground {
 /// A file as it was and as it is.
 type Changed = (Option<TreeFile>, Option<TreeFile>);
 
+/// How the code of one moment comes from that of another.
+enum Step {
+    Whole(Vec<TreeFile>),
+    Changed(Vec<Changed>),
+}
+
 fn counts(file: &&TreeFile) -> bool {
     scope::by_path(&file.path, file.said).is_none()
 }
@@ -311,13 +394,22 @@ fn reason(judged: &Judged, standing: Standing) -> String {
     format!("{} ({first})", judged.outcome.words())
 }
 
+/// Where runs of tests are told that had been made by then.
+fn places_of_runs(evidence: &Evidence<'_>) -> Result<Vec<u32>> {
+    let mut there = evidence.find("test-run", About::Anything);
+    let opened: Result<Vec<bool>> = there.iter().map(|place| Ok(evidence.open(*place)?.is_some())).collect();
+    let mut opened = opened?.into_iter();
+    there.retain(|_| opened.next().unwrap_or_default());
+    Ok(there)
+}
+
 /// The runs of tests that count, each from all of its parts.
-fn runs(evidence: &Evidence<'_>) -> Result<Vec<Run>> {
+fn runs(evidence: &Evidence<'_>, places: &[u32]) -> Result<Vec<Run>> {
     // By run and key: the parts by number, each with its receipt.
     type Parts = BTreeMap<u64, (TestRun, String)>;
     let mut parts: BTreeMap<([u8; 32], String), Parts> = BTreeMap::new();
-    for place in evidence.find("test-run", About::Anything) {
-        let Some(receipt) = evidence.open(place)?.filter(|r| r.fault.is_none()) else { continue };
+    for place in places {
+        let Some(receipt) = evidence.open(*place)?.filter(|r| r.fault.is_none()) else { continue };
         let Some(Ok(run)) = receipt.statement.predicate::<TestRun>() else { continue };
         let known = parts.entry((run.run, receipt.key.clone())).or_default();
         known.entry(run.part).or_insert((run, receipt.id.clone()));

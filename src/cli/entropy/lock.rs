@@ -19,6 +19,9 @@ use crate::view::entropy::{Locked, Released};
 
 pub(super) const FILE: &str = "bizra-entropy.json";
 
+/// What its receipt is about: the baseline in the file. The file itself holds the receipt as well.
+const SUBJECT: &str = "bizra-entropy.json#baseline";
+
 /// A baseline whose signature holds.
 #[derive(Clone)]
 pub(super) struct Held {
@@ -106,7 +109,7 @@ fn check(session: &Session, bytes: &[u8]) -> Result<Held> {
         return Err(edited("its envelope signs something else".into()));
     }
     let text = signed.baseline.text();
-    let subject = Subject::of_bytes(FILE, text.as_bytes());
+    let subject = Subject::of_bytes(SUBJECT, text.as_bytes());
     let bound = content.statement.subjects.iter().any(|s| s.digest("sha256") == subject.digest("sha256"));
     if !bound {
         return Err(edited("it was edited after it was signed".into()));
@@ -151,7 +154,7 @@ pub(super) fn make(args: &BaselineArgs, session: &mut Session) -> Result<Outcome
     let time = session.time()?.to_string();
     let baseline = Baseline::lock(epoch, &reason, time, tip.commit.clone(), table, &claims);
     let word = EntropyBaseline { epoch: epoch.into(), reason: reason.clone(), claims: claims.len() as u64 };
-    let draft = Draft::new(vec![Subject::of_bytes(FILE, baseline.text().as_bytes())], &word)
+    let draft = Draft::new(vec![Subject::of_bytes(SUBJECT, baseline.text().as_bytes())], &word)
         .map_err(|e| Error::usage(format!("--reason: {}", e.reason)))?;
     let writer = session.writer()?;
     let recorded = session.record_as(&writer, &draft)?;

@@ -227,7 +227,7 @@ pub(super) fn model_name(args: &ModelArgs, session: &mut Session) -> Result<Stri
             .hint("bizra infer -m FILE.gguf, or set BIZRA_MODEL, or `model` in bizra.toml")
             .hint("to get one: bizra model pull REPO:QUANT, then bizra infer -m REPO:QUANT"));
     }
-    session.ui.note("the small model inside the binary answers: it knows bizra and nothing else");
+    session.ui.note("the model is the small one inside the binary: it knows bizra and nothing else");
     session.ui.note("a larger one: bizra model pull REPO:QUANT, then bizra infer -m REPO:QUANT");
     Ok(embedded::NAME.to_owned())
 }
@@ -253,7 +253,7 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     session.find_model(&name)?;
     let asked = prompt::read(args.prompt.as_deref(), &args.input, session)?;
     if asked.content.is_empty() {
-        return Err(Error::usage("the prompt is empty"));
+        return Err(Error::usage("the prompt is empty").hint("bizra infer 'PROMPT', or send it to standard input"));
     }
     answer::answer(session, &name, args, asked)
 }

@@ -150,6 +150,8 @@ fn reasons(report: &Report) -> Vec<Error> {
             error.at(Place::file("the ledger")).hint("the first receipt makes one; --ledger PATH names another")
         }
         Exit::Undecided => error.hint("`bizra receipts pin` writes the pins; a whole copy has the history"),
+        _ if names == ["key-untrusted"] => error
+            .hint("bizra-trust.json names who may sign: `bizra trust check` shows it, `bizra trust add` lets a key in"),
         _ => error.hint("docs/ledger.md says what each code means"),
     });
     reasons

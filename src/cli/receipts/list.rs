@@ -95,7 +95,8 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     let mut listed =
         Listed { receipts: Vec::new(), page: args.page, more: false, filtered: false, ledger: session.ledger_path()? };
     let Some(ledger) = session.ledger_if_there()? else {
-        if args.log.is_some() {
+        // Nothing was claimed here yet, which is an answer; a ledger that was named and isn't there is a mistake.
+        if args.log.is_some() || session.config.get("ledger").is_some() {
             return Err(session.ledger().err().unwrap_or_else(|| Error::invalid("the ledger has no log yet")));
         }
         return Ok(Outcome::yes(listed));

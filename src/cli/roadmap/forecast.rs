@@ -26,12 +26,12 @@ use crate::view::roadmap::forecast::Forecasted;
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  bizra roadmap forecast                                   The repository's one plan, from today
+  bizra roadmap forecast                                   The repository's one roadmap, from today
   bizra roadmap forecast sprints/next.yaml --from 2026-03-01
   bizra roadmap forecast roadmap/omega.yaml --people 3     Three people, where the plan names nobody
   bizra roadmap forecast --runs 100000 --seed 7 --json     More runs, other dice, one document")]
 pub(super) struct Args {
-    /// The plan file [default: the only one in roadmap/ and sprints/]
+    /// The plan file [default: the only one in roadmap/, or in both folders]
     #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     file: Option<PathBuf>,
     /// The first day of work [default: today in the plan's zone, or the plan's start where that is later]
@@ -73,7 +73,7 @@ fn hours(text: &str) -> std::result::Result<Decimal, String> {
 }
 
 pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
-    let (loaded, path) = super::one_plan(args.file.as_deref(), session)?;
+    let (loaded, path) = super::one_plan(args.file.as_deref(), "forecast", session)?;
     let linted = Linted::new(&loaded.plan, &loaded.source);
     let people = match args.people {
         Some(_) if !loaded.plan.people.is_empty() => {

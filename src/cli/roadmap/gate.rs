@@ -65,8 +65,9 @@ fn read_plans(args: &Args, session: &Session, sight: &Sight) -> Result<Vec<Read>
         }
     };
     if paths.is_empty() {
-        return Err(Error::invalid("there is no plan in roadmap/")
-            .hint("name one with --file, or import one: `bizra roadmap import FILE.md`"));
+        return Err(Error::invalid("there is no plan in roadmap/").hint(
+            "`bizra init` writes a first one, `bizra roadmap import FILE.md` takes one over; or name one with --file",
+        ));
     }
     paths.into_iter().map(|path| sight.read(path)).collect()
 }

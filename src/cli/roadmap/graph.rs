@@ -19,7 +19,7 @@ Examples:
   bizra roadmap graph --format mermaid >> PLAN.md
   bizra roadmap graph roadmap/omega.yaml --critical --format dot | dot -Tsvg > critical.svg")]
 pub(super) struct Args {
-    /// The plan file [default: the only one in roadmap/ and sprints/]
+    /// The plan file [default: the only one in roadmap/, or in both folders]
     #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     file: Option<PathBuf>,
     /// For whom to draw it
@@ -41,14 +41,7 @@ enum FormatArg {
 }
 
 pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
-    let files: Vec<PathBuf> = args.file.iter().cloned().collect();
-    let loaded = super::load_all(&files, session)?;
-    let [plan] = &loaded[..] else {
-        let paths: Vec<String> = loaded.iter().map(|l| l.source.path.display().to_string()).collect();
-        return Err(Error::usage("there are several plans, and a graph is of one")
-            .hint(format!("name one: bizra roadmap graph {}", paths.first().map_or("", String::as_str)))
-            .because(paths.join(", ")));
-    };
+    let (plan, _) = super::one_plan(args.file.as_deref(), "graph", session)?;
     let wanted = Wanted { only_critical: args.critical, phase: args.phase.as_deref() };
     let graph = graph::of(&Linted::new(&plan.plan, &plan.source), &wanted)?;
     if graph.nodes.is_empty() {

@@ -210,8 +210,9 @@ fn by_day(sprints: &[Chosen], broken: Option<&Error>) -> Result<usize> {
     let active: Vec<usize> = (0..sprints.len()).filter(is_active).collect();
     match (&active[..], sprints) {
         ([one], _) => Ok(*one),
-        ([], []) => Err(Error::invalid("there is no sprint in sprints/")
-            .hint("name a file with --sprint, or write one that begins with `bizra: sprint/v1`")),
+        ([], []) => Err(Error::invalid("there is no sprint in sprints/").hint(
+            "`bizra init` writes a first one, `bizra schema sprint` says what it may hold; or name one: --sprint FILE",
+        )),
         ([], [_]) => Ok(0),
         ([], several) => {
             Err(Error::usage(format!("no sprint is active on {}: {}", several[0].today, names(several.iter())))

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::super::baseline::Baseline;
 use super::super::bits::Standing;
 use super::super::claims::{self, Claim, ScopeChange};
+use super::super::course::Course;
 use super::super::units::{self, Language};
 use super::*;
 
@@ -69,6 +70,26 @@ fn moment<'a>(claims: &[Claim], units: &'a [Unit], runs: &'a [Run]) -> Moment<'a
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Whatever came, went and was shown on the way, V is what it is where nothing was remembered.
+    #[test]
+    fn a_course_tells_what_each_moment_tells(
+        mut days in prop::collection::vec((prop::collection::vec(some_units(), 0..4), prop::option::of(runs())), 1..8),
+    ) {
+        // The same unit is as long everywhere.
+        let units = days.iter_mut().flat_map(|(files, _)| files).flatten();
+        units.for_each(|unit| unit.tokens = u32::from(unit.id[0]) + 1);
+        let mut course = Course::default();
+        let (mut before, mut shown): (&[Vec<Unit>], Vec<Run>) = (&[], Vec::new());
+        for (files, runs) in &days {
+            before.iter().for_each(|units| course.remove(units));
+            files.iter().for_each(|units| course.add(units));
+            before = files;
+            shown = runs.clone().unwrap_or(shown);
+            let files: Vec<File<'_>> = files.iter().map(|units| File { path: "src/a.rs", units }).collect();
+            prop_assert_eq!(course.v(&shown, &TABLE), Moment::of(Vec::new(), &files, &shown, &TABLE).v());
+        }
+    }
 
     #[test]
     fn h_lies_between_nothing_and_everything(claims in some_claims(), units in some_units(), runs in runs()) {

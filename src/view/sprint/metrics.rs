@@ -18,7 +18,9 @@ pub(crate) fn sheet(head: &Head, metrics: &[Measured<'_>], format: Format) -> Sh
     let mut sheet = Sheet::new(format);
     head.write(&mut sheet);
     sheet.gap();
-    sheet.table(table(metrics));
+    if !metrics.is_empty() {
+        sheet.table(table(metrics));
+    }
     for measured in metrics {
         let name = measured.metric.id.value.to_string();
         for warning in measured.why.iter().chain(&measured.warnings) {

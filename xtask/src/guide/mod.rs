@@ -56,47 +56,20 @@ const RECORD: &str = "fixtures/bizra-guide.eval.json";
 
 pub(crate) use eval::{EvalArgs, run as eval};
 
-/// A part of the training, with a rate that rises and falls of its own. The parts are what an hour of a busy machine gave:
-/// each but the last was ended early, since what was left of the time asked for another pace.
-struct Stage {
-    name: &'static str,
-    /// Which of the questions that the seed makes; each is learnt from once.
-    first: usize,
-    last: usize,
-    /// Three answers in four are learnt to this token only: once a model knows the answers by heart, what is left to learn
-    /// is which one is asked for, and that shows at its beginning.
-    short: Option<usize>,
-    /// It ends here, before its questions do.
-    until: Option<usize>,
-    rate: f64,
-    warmup: usize,
-}
+/// How many questions the seed makes; each is learnt from once.
+const QUESTIONS: usize = 240_000;
+/// So many answers are learnt whole. Of those that follow, three in four are learnt to their eighth token only: once a model
+/// knows the answers by heart, what is left to learn is which one is asked for, and that shows at its beginning.
+const WHOLE: usize = 30_000;
+const SHORT: usize = 8;
 
-const STAGES: [Stage; 4] = [
-    Stage { name: "answers", first: 0, last: 64_000, short: None, until: Some(800), rate: 0.002, warmup: 100 },
-    Stage {
-        name: "questions",
-        first: 21_500,
-        last: 106_000,
-        short: Some(8),
-        until: Some(800),
-        rate: 0.002,
-        warmup: 100,
-    },
-    Stage { name: "calmer", first: 57_000, last: 76_400, short: Some(8), until: Some(200), rate: 0.0015, warmup: 30 },
-    Stage { name: "whole", first: 65_900, last: 68_400, short: None, until: None, rate: 0.001, warmup: 10 },
-];
-
-/// How a stage goes. The digest ties a checkpoint to what it was trained on.
-fn recipe(stage: &Stage, train: &[u8]) -> String {
+/// How the training goes. The digest ties a checkpoint to what it was trained on.
+fn recipe(train: &[u8]) -> String {
     let Shape { dim, layers, ffn, rope_base, .. } = SHAPE;
-    let until = stage.until.map(|step| format!("until {step}\n")).unwrap_or_default();
     format!(
-        "vocab {}\ndim {dim}\nlayers {layers}\nffn {ffn}\nrope_base {rope_base}\nseed {SEED}\nbatch 1024\nrate {}\n\
-         warmup {}\ndecay 0.1\n{until}data {}\n",
+        "vocab {}\ndim {dim}\nlayers {layers}\nffn {ffn}\nrope_base {rope_base}\nseed {SEED}\nbatch 1024\nrate 0.002\n\
+         warmup 100\ndecay 0.1\ndata {}\n",
         VOCABULARY + 3,
-        stage.rate,
-        stage.warmup,
         tools::sha256(train)
     )
 }
@@ -108,39 +81,26 @@ pub(crate) fn train(args: &TrainArgs) -> Outcome {
     }
     let folder = tools::root().join(&args.folder);
     let vocabulary = samples::vocabulary(&corpus, SEED);
-    let mut csv = String::new();
-    let mut before: Option<PathBuf> = None;
-    for stage in &STAGES {
-        let folder = folder.join(stage.name);
-        let weights = folder.join("weights.safetensors");
-        if !args.export {
-            let made = samples::make(&corpus, SHAPE, &vocabulary, SEED, stage)?;
-            println!("{}", made.told);
-            tools::write_file(&folder.join("recipe.txt"), recipe(stage, &made.train).as_bytes())?;
-            tools::write_file(&folder.join("train.bin"), &made.train)?;
-            tools::write_file(&folder.join("dev.bin"), &made.dev)?;
-            if args.prepare {
-                continue;
-            }
-            if let Some(before) = &before {
-                tools::write_file(&folder.join("begin.safetensors"), &tools::read_file(before)?)?;
-            }
-            run_trainer(&folder, args.steps)?;
-        }
-        if !folder.join("done").exists() {
-            println!("the stage `{}` is not at its end", stage.name);
-            return if args.export { export(&weights, &vocabulary) } else { Ok(()) };
-        }
-        csv += &String::from_utf8_lossy(&tools::read_file(&folder.join("loss.csv"))?);
-        before = Some(weights);
+    let weights = folder.join("weights.safetensors");
+    if args.export {
+        return export(&weights, &vocabulary);
     }
-    match before.filter(|_| !args.prepare) {
-        None => Ok(()),
-        Some(weights) => {
-            tools::write_file(&tools::root().join(CURVE), plot::loss(&csv)?.as_bytes())?;
-            export(&weights, &vocabulary)
-        }
+    let made = samples::make(&corpus, SHAPE, &vocabulary, SEED)?;
+    println!("{}", made.told);
+    tools::write_file(&folder.join("recipe.txt"), recipe(&made.train).as_bytes())?;
+    tools::write_file(&folder.join("train.bin"), &made.train)?;
+    tools::write_file(&folder.join("dev.bin"), &made.dev)?;
+    if args.prepare {
+        return Ok(());
     }
+    run_trainer(&folder, args.steps)?;
+    if !folder.join("done").exists() {
+        println!("the training is not at its end: the same command goes on with it");
+        return Ok(());
+    }
+    let curve = plot::loss(&String::from_utf8_lossy(&tools::read_file(&folder.join("loss.csv"))?))?;
+    tools::write_file(&tools::root().join(CURVE), curve.as_bytes())?;
+    export(&weights, &vocabulary)
 }
 
 fn run_trainer(folder: &Path, steps: Option<usize>) -> Outcome {
@@ -150,6 +110,7 @@ fn run_trainer(folder: &Path, steps: Option<usize>) -> Outcome {
         .arg(folder)
         .args(steps.map(|steps| steps.to_string()))
         .env("RUSTFLAGS", "-C target-cpu=native")
+        // A batch is worked on in halves; what multiplies within them needs no threads of its own.
         .env("RAYON_NUM_THREADS", "1");
     tools::succeed(&mut trainer)
 }

@@ -9,20 +9,14 @@ const HEIGHT: f64 = 360.0;
 const LEFT: f64 = 50.0;
 const BELOW: f64 = 40.0;
 
-/// From the trainer's `loss.csv`: step, loss, loss on the questions for tuning where it was looked at. Those of several
-/// stages stand one after another, each with its heading.
+/// From the trainer's `loss.csv`: step, loss, loss on the questions for tuning where it was looked at.
 pub(super) fn loss(csv: &str) -> Outcome<String> {
     let mut rows: Vec<(f64, f64, Option<f64>)> = Vec::new();
-    let mut before = 0.0;
-    for line in csv.lines() {
-        if line.starts_with("step") {
-            before = rows.last().map_or(0.0, |row| row.0);
-            continue;
-        }
+    for line in csv.lines().skip(1) {
         let fields: Vec<&str> = line.split(',').collect();
         let number = |at: usize| fields.get(at).and_then(|text| text.parse().ok());
         let (step, loss) = number(0).zip(number(1)).ok_or(format!("loss.csv: `{line}` is no row"))?;
-        rows.push((before + step, loss, number(2)));
+        rows.push((step, loss, number(2)));
     }
     let steps = rows.last().ok_or("loss.csv has no rows")?.0;
     let losses = || rows.iter().flat_map(|(_, loss, dev)| [Some(*loss), *dev].into_iter().flatten());
@@ -81,8 +75,6 @@ mod tests {
         let svg = loss("step,loss,dev,rate\n20,2.5,,0.1\n40,0.3,0.4,0.1\n60,0.02,0.05,0\n").unwrap();
         assert_eq!(svg.matches("stroke-width").count(), 2);
         assert!(svg.contains("M273.3") || svg.contains("M266.7"), "{svg}");
-        let stages = loss("step,loss\n20,2\n40,1,1\nstep,loss\n20,0.5\n40,0.1,0.1\n").unwrap();
-        assert!(stages.contains(">80</text>"), "{stages}");
         assert!(loss("step,loss,dev,rate\n20;2.5\n").unwrap_err().contains("20;2.5"));
         assert!(loss("step,loss,dev,rate\n").unwrap_err().contains("no rows"));
     }

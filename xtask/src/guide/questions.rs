@@ -103,14 +103,14 @@ impl<'c> Maker<'c> {
                 let template = self.random.pick(&of);
                 self.words(&template.text)
             }
-            55..88 => {
+            55..86 => {
                 let of: Vec<_> = outside.phrases.iter().filter(|p| p.split == split).collect();
                 let phrase = self.random.pick(&of);
                 let template = self.template(phrase.kind, Split::Train);
                 let phrase = self.words(&phrase.text);
                 self.fill(&template.text, &phrase)
             }
-            88..93 => self.gibberish(),
+            86..93 => self.gibberish(),
             93..96 => {
                 let kind = *self.random.pick(&['g', 'n', 'c']);
                 let template = self.template(kind, Split::Train);
@@ -269,11 +269,22 @@ impl<'c> Maker<'c> {
     }
 
     fn gibberish(&mut self) -> String {
-        match self.random.below(3) {
+        match self.random.below(4) {
             0 => (0..3 + self.random.below(24)).map(|_| char::from(b'a' + self.random.below(26) as u8)).collect(),
             1 => {
                 let marks = "?!.,;:-_#$%&/()=+*<>|0123456789 ".as_bytes();
                 (0..1 + self.random.below(16)).map(|_| char::from(*self.random.pick(marks))).collect()
+            }
+            2 => {
+                let word = match self.random.below(2) {
+                    0 => self.nonsense(),
+                    _ => self.words("[{word}|{animal}|{food}|{thing}|the|who|how|when|what|ok|ha|please|very]"),
+                };
+                let mut times = 3 + self.random.below(20);
+                if self.random.chance(30) {
+                    times *= 6;
+                }
+                vec![word; times].join(" ")
             }
             _ => {
                 let count = 1 + self.random.below(6);

@@ -9,7 +9,7 @@ use super::bpe::{self, Vocabulary};
 use super::corpus::{Corpus, Split};
 use super::file::{self, END, GUIDE, Shape, USER};
 use super::questions::{Maker, Question, UNKNOWN};
-use super::{Stage, VOCABULARY};
+use super::{QUESTIONS, SHORT, VOCABULARY, WHOLE};
 use crate::tools::Outcome;
 
 pub(super) struct Made {
@@ -121,7 +121,7 @@ impl Tokens {
     }
 }
 
-pub(super) fn make(corpus: &Corpus, shape: Shape, vocabulary: &Vocabulary, seed: u64, stage: &Stage) -> Outcome<Made> {
+pub(super) fn make(corpus: &Corpus, shape: Shape, vocabulary: &Vocabulary, seed: u64) -> Outcome<Made> {
     let encoder = Encoder::new(shape, vocabulary)?;
     let (mut train, mut dev) = (Vec::new(), Vec::new());
     let mut maker = Maker::new(corpus, seed ^ 2);
@@ -135,26 +135,20 @@ pub(super) fn make(corpus: &Corpus, shape: Shape, vocabulary: &Vocabulary, seed:
     }
     let mut maker = Maker::new(corpus, seed);
     let (mut number, mut count) = (0usize, 0usize);
-    for _ in 0..stage.last {
+    for _ in 0..QUESTIONS {
         let made = match sample(corpus, &mut maker) {
             Sample::Asked(question) => encoder.asked(corpus, &question)?,
             Sample::Plain(text) => encoder.encode(USER, &format!(" {}{GUIDE}", text.to_lowercase()))?,
         };
         let Some(mut tokens) = made else { continue };
         number += 1;
-        if number <= stage.first {
-            continue;
-        }
-        if let Some(short) = stage.short
-            && !number.is_multiple_of(4)
-        {
-            tokens.all.truncate(tokens.given + short);
+        if number > WHOLE && !number.is_multiple_of(4) {
+            tokens.all.truncate(tokens.given + SHORT);
         }
         count += tokens.all.len();
         tokens.write(&mut train);
     }
     let (facts, templates) = (corpus.facts.len(), corpus.templates.len());
-    let questions = number - stage.first.min(number);
-    let told = format!("{}: {facts} facts, {templates} templates, {questions} questions, {count} tokens", stage.name);
+    let told = format!("{facts} facts, {templates} templates, {number} questions, {count} tokens");
     Ok(Made { train, dev, told })
 }

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use candle_core::backprop::GradStore;
 use candle_core::{Result, Tensor, Var};
 
 const BETA1: f64 = 0.9;
@@ -21,28 +20,23 @@ impl AdamW {
     pub fn step(
         &mut self,
         vars: &BTreeMap<String, Var>,
-        grads: &GradStore,
+        grads: BTreeMap<String, Vec<f32>>,
         step: usize,
         rate: f64,
         decay: f64,
     ) -> Result<f64> {
-        let mut known = Vec::new();
-        for (name, var) in vars {
-            if let Some(grad) = grads.get(var) {
-                known.push((name, var, grad.flatten_all()?.to_vec1::<f32>()?));
-            }
-        }
-        let squares: f64 = known.iter().flat_map(|(_, _, grad)| grad).map(|g| f64::from(*g) * f64::from(*g)).sum();
+        let squares: f64 = grads.values().flatten().map(|g| f64::from(*g) * f64::from(*g)).sum();
         let length = squares.sqrt();
         let cut = if length > LONGEST { LONGEST / length } else { 1.0 } as f32;
         let (hurry1, hurry2) = (1.0 - BETA1.powi(step as i32 + 1), 1.0 - BETA2.powi(step as i32 + 1));
         let (b1, b2) = (BETA1 as f32, BETA2 as f32);
         let (pace, root) = ((rate / hurry1) as f32, hurry2.sqrt().recip() as f32);
-        for (name, var, grad) in known {
+        for (name, grad) in grads {
+            let var = &vars[&name];
             let mut values = var.flatten_all()?.to_vec1::<f32>()?;
             let shrink = if var.rank() > 1 { 1.0 - (rate * decay) as f32 } else { 1.0 };
             let (m, v) =
-                self.moments.entry(name.clone()).or_insert_with(|| (vec![0.0; values.len()], vec![0.0; values.len()]));
+                self.moments.entry(name).or_insert_with(|| (vec![0.0; values.len()], vec![0.0; values.len()]));
             for (((w, g), m), v) in values.iter_mut().zip(&grad).zip(m).zip(v) {
                 let g = g * cut;
                 *m = b1 * *m + (1.0 - b1) * g;

@@ -47,6 +47,11 @@ pub fn batches(samples: &[Sample], budget: usize) -> Vec<std::ops::Range<usize>>
     ranges
 }
 
+/// Tokens that are read.
+pub fn inputs(samples: &[Sample]) -> usize {
+    samples.iter().map(|sample| sample.tokens.len() - 1).sum()
+}
+
 impl Batch {
     pub fn of(samples: &[Sample]) -> Self {
         let mut batch = Batch { inputs: Vec::new(), offsets: vec![0], learnt: Vec::new(), targets: Vec::new() };

@@ -3,8 +3,7 @@
 //!
 //!     guide-trainer FOLDER [STEPS]
 //!
-//! FOLDER holds `recipe.txt`, `train.bin` and `dev.bin`, and `begin.safetensors` where a training goes on with the weights
-//! of another; written now and then are `weights.safetensors`,
+//! FOLDER holds `recipe.txt`, `train.bin` and `dev.bin`; written now and then are `weights.safetensors`,
 //! `checkpoint.safetensors` (from which the next run goes on) and `loss.csv`, and `done` at the end. After STEPS steps it stops,
 //! as if it had been interrupted.
 
@@ -16,7 +15,8 @@ mod recipe;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
@@ -69,17 +69,17 @@ fn run(folder: &Path, stop: Option<usize>) -> Outcome {
         state.step
     );
     let (started, mut tokens, mut smooth) = (Instant::now(), 0, None);
-    let last = recipe.until.map_or(steps.len(), |until| steps.len().min(until));
+    let last = steps.len();
     let end = stop.map_or(last, |more| last.min(state.step + more));
     while state.step < end {
-        let batch = Batch::of(&samples[steps[state.step].clone()]);
+        let batch = &samples[steps[state.step].clone()];
         let rate = recipe.rate_at(state.step, steps.len());
-        let loss = state.learn(&batch, rate, recipe.decay).map_err(|e| e.to_string())?;
+        let loss = state.learn(batch, rate, recipe.decay).map_err(|e| e.to_string())?;
         if !loss.is_finite() {
             return Err(format!("the loss of step {} is {loss}", state.step));
         }
         state.step += 1;
-        tokens += batch.inputs.len();
+        tokens += data::inputs(batch);
         let mean = smooth.map_or(loss, |before: f32| 0.95 * before + 0.05 * loss);
         smooth = Some(mean);
         let checked = if state.step.is_multiple_of(CHECK_EVERY) || state.step == last {
@@ -133,10 +133,6 @@ impl State {
         let fresh = State { model, adam: AdamW::default(), step: 0, log: "step,loss,dev,rate\n".into() };
         let path = folder.join("checkpoint.safetensors");
         if !path.exists() {
-            let begin = folder.join("begin.safetensors");
-            if begin.exists() {
-                fresh.take(&begin)?;
-            }
             return Ok(fresh);
         }
         let of = std::fs::read_to_string(folder.join("checkpoint.recipe")).unwrap_or_default();
@@ -161,11 +157,10 @@ impl State {
         Ok(tensors)
     }
 
-    fn learn(&mut self, batch: &Batch, rate: f64, decay: f64) -> candle_core::Result<f32> {
-        let loss = self.model.loss(batch)?;
-        let grads = loss.backward()?;
-        self.adam.step(&self.model.vars, &grads, self.step, rate, decay)?;
-        loss.to_scalar()
+    fn learn(&mut self, batch: &[Sample], rate: f64, decay: f64) -> candle_core::Result<f32> {
+        let (loss, grads) = pull(&self.model, batch)?;
+        self.adam.step(&self.model.vars, grads, self.step, rate, decay)?;
+        Ok(loss)
     }
 
     fn keep(&self, folder: &Path, recipe: &Recipe) -> Outcome {
@@ -179,6 +174,51 @@ impl State {
         write(&folder.join("checkpoint.recipe"), &recipe.text)?;
         write(&folder.join("loss.csv"), &self.log)
     }
+}
+
+type Gradients = BTreeMap<String, Vec<f32>>;
+
+/// The loss of a batch, and where it pulls the weights. Its halves are worked on at the same time; they are halves on one
+/// core too, so that sums round alike.
+fn pull(model: &Model, batch: &[Sample]) -> candle_core::Result<(f32, Gradients)> {
+    let half = data::inputs(batch) / 2;
+    let mut seen = 0;
+    let middle = batch.iter().take_while(|sample| {
+        seen += sample.tokens.len() - 1;
+        seen <= half
+    });
+    let (first, second) = batch.split_at(middle.count());
+    if first.is_empty() {
+        return gradients(model, second, 1.0);
+    }
+    let learnt = |part: &[Sample]| part.iter().map(|sample| sample.tokens.len() - sample.given).sum::<usize>() as f32;
+    let weight = learnt(first) / learnt(batch);
+    let (first, second) = std::thread::scope(|scope| {
+        let first = scope.spawn(|| gradients(model, first, weight));
+        let second = gradients(model, second, 1.0 - weight);
+        (first.join(), second)
+    });
+    let first = first.map_err(|_| candle_core::Error::Msg("a thread panicked".into()))?;
+    let ((loss, mut grads), (other_loss, others)) = (first?, second?);
+    for (name, other) in others {
+        match grads.entry(name) {
+            Entry::Vacant(entry) => _ = entry.insert(other),
+            Entry::Occupied(mut entry) => entry.get_mut().iter_mut().zip(&other).for_each(|(g, other)| *g += other),
+        }
+    }
+    Ok((loss + other_loss, grads))
+}
+
+fn gradients(model: &Model, samples: &[Sample], weight: f32) -> candle_core::Result<(f32, Gradients)> {
+    let loss = (model.loss(&Batch::of(samples))? * f64::from(weight))?;
+    let mut grads = loss.backward()?;
+    let mut values = Gradients::new();
+    for (name, var) in &model.vars {
+        if let Some(grad) = grads.remove(var) {
+            values.insert(name.clone(), grad.flatten_all()?.to_vec1()?);
+        }
+    }
+    Ok((loss.to_scalar()?, values))
 }
 
 /// Written beside and renamed, so that an interrupted write costs nothing.

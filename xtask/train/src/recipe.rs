@@ -19,8 +19,6 @@ pub struct Recipe {
     pub rate: f64,
     pub warmup: usize,
     pub decay: f64,
-    /// The last step, where that isn't the last of the samples.
-    pub until: Option<usize>,
 }
 
 impl Recipe {
@@ -41,7 +39,6 @@ impl Recipe {
             rate: number(&lines, "rate")?,
             warmup: number(&lines, "warmup")?,
             decay: number(&lines, "decay")?,
-            until: lines.contains_key("until").then(|| number(&lines, "until")).transpose()?,
             text,
         };
         if recipe.dim == 0 || !recipe.dim.is_multiple_of(HEAD) || recipe.layers == 0 || recipe.ffn == 0 {

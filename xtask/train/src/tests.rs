@@ -17,7 +17,6 @@ fn tiny() -> Recipe {
         rate: 1e-2,
         warmup: 2,
         decay: 0.0,
-        until: None,
     }
 }
 
@@ -97,16 +96,6 @@ fn a_resumed_training_ends_as_one_without_a_break() {
     };
     assert_eq!(weights(&whole), weights(&broken));
     assert!(whole.join("done").exists());
-    // Another training goes on with its weights, and ends where its recipe says.
-    let next = folder("next");
-    std::fs::copy(whole.join("weights.safetensors"), next.join("begin.safetensors")).unwrap();
-    let recipe = std::fs::read_to_string(next.join("recipe.txt")).unwrap();
-    std::fs::write(next.join("recipe.txt"), format!("{recipe}until 0\n")).unwrap();
-    crate::run(&next, None).unwrap();
-    assert!(next.join("done").exists() && !next.join("checkpoint.safetensors").exists());
-    std::fs::write(next.join("recipe.txt"), format!("{recipe}until 1\n")).unwrap();
-    crate::run(&next, None).unwrap();
-    assert!(std::fs::read_to_string(next.join("loss.csv")).unwrap().lines().nth(1).unwrap().starts_with("1,"));
     std::fs::write(
         broken.join("recipe.txt"),
         "vocab 11\ndim 32\nlayers 1\nffn 32\nrope_base 10000\nseed 3\nbatch 8\nrate 0.01\nwarmup 2\ndecay 0.1\n",
@@ -114,6 +103,24 @@ fn a_resumed_training_ends_as_one_without_a_break() {
     .unwrap();
     assert!(crate::run(&broken, None).unwrap_err().contains("another recipe"));
     std::fs::remove_dir_all(&root).unwrap();
+}
+
+/// What halves of a batch say about it, each weighed by what it learns, is what the batch says as a whole.
+#[test]
+fn halves_of_a_batch_pull_as_the_whole() {
+    let model = Model::new(&tiny()).unwrap();
+    let samples = samples();
+    let (loss, pulled) = crate::pull(&model, &samples).unwrap();
+    let whole = model.loss(&Batch::of(&samples)).unwrap();
+    assert!((loss - whole.to_scalar::<f32>().unwrap()).abs() < 1e-5);
+    let grads = whole.backward().unwrap();
+    for (name, var) in &model.vars {
+        let grad = grads.get(var).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let most = grad.iter().fold(0f32, |most, g| most.max(g.abs()));
+        for (g, pulled) in grad.iter().zip(&pulled[name]) {
+            assert!((g - pulled).abs() <= 1e-4 * most, "{name}: {pulled} instead of {g}");
+        }
+    }
 }
 
 #[test]
