@@ -477,7 +477,7 @@ fn each_day_of_the_log_is_what_that_day_was() {
     commit(&mut env, "2026-02-03");
     env.write(".gitattributes", "lib/** linguist-vendored\n");
     commit(&mut env, "2026-02-04");
-    env.write("src/lib.rs", &CODE.replace("assert_eq", "assert_ne"));
+    env.write("src/lib.rs", CODE.replace("assert_eq", "assert_ne"));
     env.git(&["mv", "src/a.rs", "src/z.rs"]);
     commit(&mut env, "2026-02-05");
     env.write(".gitattributes", "");

@@ -168,6 +168,22 @@ fn cases_that_once_refused_honest_kernels_are_passed() {
     }
 }
 
+#[test]
+fn claims_that_nothing_here_can_decide_say_why() {
+    let env = TestEnv::new();
+    let head = "bizra: kernel/v1\nid: mine\nop: softmax\ntargets: {cpu: {entry: softmax}}\ncontract: {in: f32}\n\
+                domain: {R: 1..8, N: 1..64}\nbaselines: [{id: nobody}]\n";
+    for (claim, code, said) in [
+        ("grammar: gap < 10% vs receipt:0123abcd, on: \"R=1,N=64\"", 4, "no kernel-verification receipt 0123abcd"),
+        ("grammar: ratio >= 2 over nobody, on: \"R=9,N=64\"", 3, "which the domain leaves out"),
+        ("grammar: ratio >= 2 over nobody, on: \"R=1,N=64\"", 6, "no kernel is named `nobody`"),
+    ] {
+        env.write("mine.kernel.yaml", format!("{head}claims: [{{id: fast, text: fast, {claim}}}]\n"));
+        let ran = env.run(&["kernel", "verify", "mine.kernel.yaml", "--only", "timing", "--no-receipt"]);
+        assert!(ran.code == code && ran.stderr.contains(said), "{ran}");
+    }
+}
+
 /// Where activations lie around 10, the sums of a column lead out one way further than the other.
 #[test]
 fn sums_from_either_end_are_honest() {
