@@ -116,39 +116,79 @@ mod x86 {
             self.rows
         }
 
-        /// `out[piece]` becomes the product of piece `piece` of the rows with `right[piece]`, whose rows hold four
-        /// columns for each of sixteen weights.
+        /// Takes the pieces that the next products are of.
         #[inline(always)]
-        pub(crate) fn multiply(&self, left: Left, right: [&[[u8; 64]]; 2], out: &mut Pair) {
-            let quads = self.depth / 4;
+        pub(crate) fn left(&self, left: Left) {
             assert!(left.bytes.len() >= (self.rows - 1) * left.stride + 2 * self.depth);
-            assert!(right.iter().all(|tile| tile.len() >= quads));
             let first = left.bytes.as_ptr();
-            // SAFETY: the registers are set up, for as many rows and bytes as the lines above found within the slices;
-            // the sums take twice sixteen rows of 64 bytes, which is what the output has. Memory is read and written
-            // there alone.
+            // SAFETY: the registers are set up, for as many rows and bytes as the line above found within the slice.
+            // They are this value's until it is dropped, and nothing else on this thread touches them.
             unsafe {
                 asm!(
-                    "tilezero tmm0",
-                    "tilezero tmm1",
                     "tileloadd tmm4, [{left} + {stride}*1]",
-                    "tileloadd tmm6, [{a} + {line}*1]",
-                    "tdpbssd tmm0, tmm4, tmm6",
                     "tileloadd tmm5, [{next} + {stride}*1]",
-                    "tileloadd tmm7, [{b} + {line}*1]",
-                    "tdpbssd tmm1, tmm5, tmm7",
-                    "tilestored [{out} + {line}*1], tmm0",
-                    "tilestored [{out} + {line}*1 + 1024], tmm1",
                     left = in(reg) first,
                     next = in(reg) first.add(self.depth),
                     stride = in(reg) left.stride,
-                    line = in(reg) 64usize,
-                    a = in(reg) right[0].as_ptr(),
-                    b = in(reg) right[1].as_ptr(),
-                    out = in(reg) out.0.as_mut_ptr(),
-                    out("tmm0") _, out("tmm1") _, out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
-                    options(nostack, preserves_flags),
+                    options(nostack, preserves_flags, readonly),
                 );
+            }
+        }
+
+        /// Begins to multiply each piece with `right[piece]`, whose rows hold four columns for each of sixteen weights.
+        /// There are two turns, so that one's products can be taken while the other's are made.
+        #[inline(always)]
+        pub(crate) fn start(&self, turn: bool, right: [&[[u8; 64]]; 2]) {
+            assert!(right.iter().all(|tile| tile.len() >= self.depth / 4));
+            let (a, b) = (right[0].as_ptr(), right[1].as_ptr());
+            macro_rules! start {
+                ($first:literal, $second:literal) => {
+                    // SAFETY: as above; the right sides have as many rows of 64 bytes as the registers are set up for.
+                    unsafe {
+                        asm!(
+                            concat!("tilezero ", $first),
+                            concat!("tilezero ", $second),
+                            "tileloadd tmm6, [{a} + {line}*1]",
+                            concat!("tdpbssd ", $first, ", tmm4, tmm6"),
+                            "tileloadd tmm7, [{b} + {line}*1]",
+                            concat!("tdpbssd ", $second, ", tmm5, tmm7"),
+                            a = in(reg) a,
+                            b = in(reg) b,
+                            line = in(reg) 64usize,
+                            options(nostack, preserves_flags, readonly),
+                        )
+                    }
+                };
+            }
+            if turn {
+                start!("tmm2", "tmm3");
+            } else {
+                start!("tmm0", "tmm1");
+            }
+        }
+
+        /// The products that were begun last in this turn; zeros where none were.
+        #[inline(always)]
+        pub(crate) fn take(&self, turn: bool, out: &mut Pair) {
+            let to = out.0.as_mut_ptr();
+            macro_rules! take {
+                ($first:literal, $second:literal) => {
+                    // SAFETY: twice sixteen rows of 64 bytes are written at most, which is what the output has.
+                    unsafe {
+                        asm!(
+                            concat!("tilestored [{to} + {line}*1], ", $first),
+                            concat!("tilestored [{to} + {line}*1 + 1024], ", $second),
+                            to = in(reg) to,
+                            line = in(reg) 64usize,
+                            options(nostack, preserves_flags),
+                        )
+                    }
+                };
+            }
+            if turn {
+                take!("tmm2", "tmm3");
+            } else {
+                take!("tmm0", "tmm1");
             }
         }
 
@@ -197,7 +237,13 @@ mod x86 {
         pub(crate) fn rows(&self) -> usize {
             match *self {}
         }
-        pub(crate) fn multiply(&self, _left: Left, _right: [&[[u8; 64]]; 2], _out: &mut Pair) {
+        pub(crate) fn left(&self, _left: Left) {
+            match *self {}
+        }
+        pub(crate) fn start(&self, _turn: bool, _right: [&[[u8; 64]]; 2]) {
+            match *self {}
+        }
+        pub(crate) fn take(&self, _turn: bool, _out: &mut Pair) {
             match *self {}
         }
         pub(crate) fn peak(&self, _times: u64) {
@@ -221,19 +267,24 @@ mod tests {
             let Some(tiles) = Tiles::new(rows, depth) else { return };
             let bytes = |n: usize, seed| noise(n, seed).iter().map(|x| (x.to_bits() >> 9) as u8).collect::<Vec<u8>>();
             let (stride, left) = (2 * depth + 12, bytes(rows * (2 * depth + 12), 1));
-            let right = [2, 3].map(|seed| bytes(depth * 16, seed).as_chunks().0.to_vec());
-            let mut out = Pair([[[7; 64]; SIDE]; 2]);
-            tiles.multiply(Left { bytes: &left, stride }, [&right[0], &right[1]], &mut out);
-            for (piece, row) in (0..2).flat_map(|piece| (0..SIDE).map(move |row| (piece, row))) {
+            let right = [2, 3, 4, 5].map(|seed| bytes(depth * 16, seed).as_chunks().0.to_vec());
+            let mut out = [Pair([[[7; 64]; SIDE]; 2]); 2];
+            tiles.left(Left { bytes: &left, stride });
+            tiles.start(false, [&right[0], &right[1]]);
+            tiles.start(true, [&right[2], &right[3]]);
+            tiles.take(false, &mut out[0]);
+            tiles.take(true, &mut out[1]);
+            for (place, row) in (0..4).flat_map(|place| (0..SIDE).map(move |row| (place, row))) {
+                let (turn, piece) = (place / 2, place % 2);
                 for lane in 0..16 {
-                    let found = i32::from_le_bytes(out.0[piece][row].as_chunks::<4>().0[lane]);
+                    let found = i32::from_le_bytes(out[turn].0[piece][row].as_chunks::<4>().0[lane]);
                     if row >= rows {
                         assert_eq!(found, 0x0707_0707);
                         continue;
                     }
                     let product = |k: usize| {
                         let a = left[row * stride + piece * depth + k] as i8;
-                        let b = right[piece][k / 4][lane * 4 + k % 4] as i8;
+                        let b = right[place][k / 4][lane * 4 + k % 4] as i8;
                         i32::from(a) * i32::from(b)
                     };
                     assert_eq!(found, (0..depth).map(product).sum::<i32>(), "{rows} rows of {depth}");

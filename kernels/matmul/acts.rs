@@ -26,6 +26,19 @@ impl Block {
         if halves { self.less_16[group] } else { self.less_32[group] }
     }
 
+    /// The same of all groups; where they are of 32 columns, half of the lanes mean nothing.
+    #[inline(always)]
+    pub(super) fn all_less<S: Lanes>(&self, s: S, halves: bool) -> S::I {
+        let mut all = [[0; 4]; N];
+        let bytes = |less: &i32| less.to_le_bytes();
+        if halves {
+            all.iter_mut().zip(&self.less_16).for_each(|(to, less)| *to = bytes(less));
+        } else {
+            all.iter_mut().zip(&self.less_32).for_each(|(to, less)| *to = bytes(less));
+        }
+        s.load_i(all.as_flattened().first_chunk().expect("invariant: sixteen lanes of four bytes"))
+    }
+
     /// The memory of some blocks, from byte `at` of the first one's quanta.
     #[inline(always)]
     pub(super) fn bytes(blocks: &[Block], at: usize) -> &[u8] {

@@ -1,9 +1,9 @@
 //! Panels meeting activations by AMX: sixteen rows of activations by sixteen of weights in one instruction.
 //!
-//! The tiles give exact sums of the groups' products, two groups at a time; the vector unit scales them as
-//! [`super::tiles`] says, while the tiles are at the next two: steps are small, so that both are within what the processor
-//! looks ahead. The panels hold signed bytes here, so nothing is
-//! to be taken away for an offset.
+//! The tiles give exact sums of the groups' products, two groups at a time, and the vector unit scales them as
+//! [`super::tiles`] says. Three steps are under way: one is multiplied, the products of the one before go to memory, and
+//! those of the one before that are scaled, so that nothing waits for what was only just begun. The panels hold signed
+//! bytes here, so nothing is to be taken away for an offset.
 
 use super::acts::Block;
 use super::layout::{Layout, ROWS, SPAN};
@@ -25,10 +25,16 @@ pub(super) struct Meet<'a, L> {
 /// What the tiles multiply in one go: sixteen rows, a panel, two groups.
 #[derive(Clone, Copy)]
 struct Step {
-    row: usize,
-    rows: usize,
     panel: usize,
     group: usize,
+}
+
+/// Up to sixteen rows of activations, and their sums.
+struct Side<'a> {
+    blocks: &'a [Block],
+    /// What minimums are multiplied by, group by group; formats without them don't need it.
+    less: [[f32; N]; SIDE],
+    sums: &'a mut [[[f32; N]; PANELS]],
 }
 
 impl<L: Layout> Op for Meet<'_, L> {
@@ -39,42 +45,56 @@ impl<L: Layout> Op for Meet<'_, L> {
         let Meet { panels, count, runs, blocks, sums, .. } = self;
         let (depth, groups) = if L::HALVES { (16, 2 * runs) } else { (32, runs) };
         let mut pairs = [Pair::EMPTY; 2];
-        let mut turn = 0;
-        let mut last: Option<Step> = None;
         let mut tiles: Option<Tiles> = None;
-        for row in (0..blocks.len()).step_by(SIDE) {
-            let rows = (blocks.len() - row).min(SIDE);
-            if tiles.as_ref().is_none_or(|tiles| tiles.rows() != rows) {
+        for (blocks, sums) in blocks.chunks(SIDE).zip(sums.chunks_mut(SIDE)) {
+            if tiles.as_ref().is_none_or(|tiles| tiles.rows() != blocks.len()) {
                 // One set-up at a time.
                 drop(tiles.take());
-                tiles = Tiles::new(rows, depth);
+                tiles = Tiles::new(blocks.len(), depth);
             }
             let tiles = tiles.as_ref().expect("invariant: this level was found to have tiles");
-            for panel in 0..count {
-                for group in (0..groups).step_by(2) {
-                    let step = Step { row, rows, panel, group };
-                    multiply::<L>(tiles, panels, blocks, step, &mut pairs[turn]);
-                    if let Some(last) = last.replace(step) {
-                        scale::<S, L>(s, panels, groups, blocks, last, &pairs[1 - turn], sums);
-                    }
-                    turn = 1 - turn;
+            let mut side = Side { blocks, less: [[0.0; N]; SIDE], sums };
+            if L::MINS {
+                for (less, block) in side.less.iter_mut().zip(blocks) {
+                    s.store(s.to_f(block.all_less(s, L::HALVES)), less);
                 }
             }
-        }
-        if let Some(last) = last {
-            scale::<S, L>(s, panels, groups, blocks, last, &pairs[1 - turn], sums);
+            let mut turn = false;
+            let mut before: [Option<Step>; 2] = [None; 2];
+            for group in (0..groups).step_by(2) {
+                let at = group * depth;
+                tiles.left(Left { bytes: Block::bytes(blocks, at), stride: size_of::<Block>() });
+                for panel in 0..count {
+                    let step = Step { panel, group };
+                    start::<L>(tiles, turn, panels, step);
+                    if before[0].is_some() {
+                        tiles.take(!turn, &mut pairs[usize::from(!turn)]);
+                    }
+                    if let Some(step) = before[1] {
+                        scale::<S, L>(s, panels, groups, step, &pairs[usize::from(turn)], &mut side);
+                    }
+                    before = [Some(step), before[0]];
+                    turn = !turn;
+                }
+            }
+            // What is still under way.
+            tiles.take(!turn, &mut pairs[usize::from(!turn)]);
+            for (step, turn) in [(before[1], turn), (before[0], !turn)] {
+                if let Some(step) = step {
+                    scale::<S, L>(s, panels, groups, step, &pairs[usize::from(turn)], &mut side);
+                }
+            }
         }
     }
 }
 
 #[inline(always)]
-fn multiply<L: Layout>(tiles: &Tiles, panels: &[Panel; PANELS], blocks: &[Block], step: Step, out: &mut Pair) {
+fn start<L: Layout>(tiles: &Tiles, turn: bool, panels: &[Panel; PANELS], step: Step) {
     let quads = if L::HALVES { 4 } else { 8 };
-    let left = Left { bytes: Block::bytes(&blocks[step.row..], step.group * quads * 4), stride: size_of::<Block>() };
     let values = &panels[step.panel].values;
     // An odd last group has a neighbour that nobody asks for.
     let next = (step.group + 1).min(SPAN / 4 / quads - 1);
-    tiles.multiply(left, [&values[step.group * quads..], &values[next * quads..]], out);
+    tiles.start(turn, [&values[step.group * quads..], &values[next * quads..]]);
 }
 
 /// Adds the products of two groups, scaled, to the rows' sums.
@@ -83,16 +103,14 @@ fn scale<S: Lanes, L: Layout>(
     s: S,
     panels: &[Panel; PANELS],
     groups: usize,
-    blocks: &[Block],
     step: Step,
     products: &Pair,
-    sums: &mut [[[f32; N]; PANELS]],
+    side: &mut Side,
 ) {
-    let panel = &panels[step.panel];
     if step.group + 1 < groups {
-        scale_groups::<S, L, 2>(s, panel, blocks, step, products, sums);
+        scale_groups::<S, L, 2>(s, &panels[step.panel], step, products, side);
     } else {
-        scale_groups::<S, L, 1>(s, panel, blocks, step, products, sums);
+        scale_groups::<S, L, 1>(s, &panels[step.panel], step, products, side);
     }
 }
 
@@ -100,10 +118,9 @@ fn scale<S: Lanes, L: Layout>(
 fn scale_groups<S: Lanes, L: Layout, const G: usize>(
     s: S,
     panel: &Panel,
-    blocks: &[Block],
     step: Step,
     products: &Pair,
-    sums: &mut [[[f32; N]; PANELS]],
+    side: &mut Side,
 ) {
     let (mut scales, mut mins) = ([s.splat(0.0); G], [s.splat(0.0); G]);
     for g in 0..G {
@@ -112,15 +129,15 @@ fn scale_groups<S: Lanes, L: Layout, const G: usize>(
             mins[g] = s.load(&panel.min[step.group + g]);
         }
     }
-    let rows = step.row..step.row + step.rows;
-    for (m, (block, sums)) in blocks[rows.clone()].iter().zip(&mut sums[rows]).enumerate().take(ROWS) {
+    let rows = side.blocks.iter().zip(&side.less).zip(&mut *side.sums).take(ROWS);
+    for (m, ((block, less), sums)) in rows.enumerate() {
         let sums = &mut sums[step.panel];
         let mut out = s.load(sums);
         for g in 0..G {
             let group = step.group + g;
             let mut t = s.mul(s.to_f(s.load_i(&products.0[g][m])), scales[g]);
             if L::MINS {
-                t = s.fma(mins[g], s.to_f(s.splat_i(block.less(L::HALVES, group))), t);
+                t = s.fma(mins[g], s.splat(less[group]), t);
             }
             out = s.fma(t, s.splat(block.scale[if L::HALVES { group / 2 } else { group }]), out);
         }

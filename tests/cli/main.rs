@@ -11,6 +11,7 @@ mod documents;
 mod embed;
 mod entropy;
 mod frame;
+mod guide;
 mod harness;
 mod hub;
 mod infer;

@@ -25,7 +25,8 @@ pub(crate) struct Fixture {
 const REGISTRY: &[Fixture] = &[Fixture { path: "fixtures/tiny.gguf", seed: 1, build: tiny::build }];
 
 /// Made by `cargo xtask train` and `cargo xtask eval --keep`, which put them on the list.
-const KEPT: &[&str] = &["fixtures/bizra-guide.eval.json", "fixtures/bizra-guide.gguf"];
+const KEPT: &[&str] =
+    &["fixtures/bizra-guide.eval.json", "fixtures/bizra-guide.eval.receipt.json", "fixtures/bizra-guide.gguf"];
 
 const NONE: &str = "no fixtures registered";
 

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::corpus::{Corpus, Split};
 use super::questions::{Maker, Question};
-use super::{MODEL, RECORD, file};
+use super::{MODEL, RECEIPT, RECORD, file};
 use crate::fixtures;
 use crate::tools::{self, Outcome};
 
@@ -28,7 +28,7 @@ pub(crate) struct EvalArgs {
     /// Print each answer that is wrong
     #[arg(long)]
     wrong: bool,
-    /// Keep the result beside the model, for what was held out
+    /// Keep the result beside the model with a receipt signed by your key, for what was held out
     #[arg(long)]
     keep: bool,
 }
@@ -116,9 +116,34 @@ pub(crate) fn run(args: &EvalArgs) -> Outcome {
         let text = serde_json::to_string_pretty(&record).map_err(|e| e.to_string())? + "\n";
         tools::write_file(&tools::root().join(RECORD), text.as_bytes())?;
         fixtures::keep(&tools::root(), RECORD)?;
+        sign(&about, &outside)?;
     }
     let enough = about.share() >= RIGHT && outside.share() >= UNKNOWN && endless == 0;
     if enough { Ok(()) } else { Err(format!("wanted are {RIGHT} and {UNKNOWN}, and that every answer ends")) }
+}
+
+/// A word about the record and the model, from a ledger of its own.
+fn sign(about: &Count, outside: &Count) -> Outcome {
+    let ledger = tools::root().join("target/guide/ledger");
+    let _ = std::fs::remove_dir_all(&ledger);
+    let bizra = |words: &[&str]| {
+        let mut bizra = tools::cargo();
+        bizra.args(["run", "--quiet", "--locked", "--package", "bizra", "--"]).args(words).arg("--ledger").arg(&ledger);
+        bizra
+    };
+    let score = format!("{:.1}", 100.0 * about.share());
+    let statement = format!(
+        "Of the questions that were held out, those about bizra were answered right: {}. Those outside of it got \
+         \"I don't know\": {}.",
+        about.told(),
+        outside.told()
+    );
+    let role = ["attest", "--role", "maintainer", "--score", &score, "--of", "100", "--statement", &statement];
+    tools::succeed(&mut bizra(&[&role[..], &["--subject", MODEL, "--subject", RECORD]].concat()))?;
+    let receipts = tools::read(&mut bizra(&["receipts", "export"]))?;
+    let receipt = receipts.lines().last().ok_or("the ledger holds no receipt")?.to_owned() + "\n";
+    tools::write_file(&tools::root().join(RECEIPT), receipt.as_bytes())?;
+    fixtures::keep(&tools::root(), RECEIPT)
 }
 
 /// Greedy, as `bizra infer` asks it. The second is whether the answer ended by itself.
