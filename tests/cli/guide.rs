@@ -17,7 +17,7 @@ fn sha256(bytes: &[u8]) -> String {
 fn the_receipt_of_its_examination_is_signed_and_names_the_file() {
     let env = TestEnv::new();
     env.git(&["init", "-q"]);
-    env.write("bizra-trust.json", &String::from_utf8(kept("bizra-trust.json")).expect("text"));
+    env.write("bizra-trust.json", String::from_utf8(kept("bizra-trust.json")).expect("text"));
     let receipt = String::from_utf8(kept("fixtures/bizra-guide.eval.receipt.json")).expect("text");
     env.write("receipt.json", &receipt);
     let ran = env.run(&["receipts", "verify", "receipt.json", "--json"]);
@@ -41,6 +41,6 @@ fn the_receipt_of_its_examination_is_signed_and_names_the_file() {
         / record["about"]["asked"].as_f64().expect("a count");
     assert_eq!(told["result"]["predicate"]["score"]["value"], format!("{share:.1}"));
     // Another word under the same signature is none.
-    env.write("receipt.json", &receipt.replacen("\"payload\":\"ey", "\"payload\":\"fy", 1));
+    env.write("receipt.json", receipt.replacen("\"payload\":\"ey", "\"payload\":\"fy", 1));
     assert_ne!(env.run(&["receipts", "verify", "receipt.json"]).code, 0);
 }
