@@ -160,6 +160,8 @@ fn cases_that_once_refused_honest_kernels_are_passed() {
             "attention-q8",
             "attention/S=16,past=2,Hkv=2,group=3,D=80,causal=0,window=5,pad=7/f32/outliers/offset/t3/05d2c9c6ae7f916e",
         ),
+        // One row has one mean, of which the plain kernel's happens to be right.
+        ("layernorm", "layernorm/R=1,N=251/f32/mean-10/offset/t3/ebc11cfe1d2b3e82"),
         // One row in fifteen has nearly all of the error.
         ("attention-q8", "attention/S=15,past=1025,Hkv=1,D=8,causal=0,window=1/f32/spread/plain/t2/a194a5724ae4b623"),
     ] {

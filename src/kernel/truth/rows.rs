@@ -72,6 +72,9 @@ pub(super) fn layer_norm(case: &Case, promise: &Promise, inputs: &[Operand]) -> 
         let mean = row.iter().sum::<f64>() / n as f64;
         let sigma = (row.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n as f64 + EPS).sqrt();
         let kappa = 1.0 + mean.abs() / sigma;
+        // What mean and variance are off by is the whole row's, and one kernel's own may happen to be small.
+        let of_mean = (walk(row.iter().copied()) / (n * n) as f64 + mean * mean / 3.0) / sigma.powi(2);
+        let of_sigma = walk(row.iter().map(|x| (x - mean).powi(2))) / (2.0 * n as f64 * sigma.powi(2)).powi(2) + 3.0;
         let common = unit * (32.0 + 2.0 * growth(case, n) * kappa);
         let plain_mean = rounded(promise, row.iter().fold(0.0, |sum, x| rounded(promise, sum + x)) / n as f64);
         let square = |x: &f64| {
@@ -84,6 +87,7 @@ pub(super) fn layer_norm(case: &Case, promise: &Promise, inputs: &[Operand]) -> 
             let z = (x - mean) / sigma;
             numbers.values.push(z * w + b);
             numbers.bound.push(common * (w.abs() * (1.0 + z.abs()) + b.abs()));
+            numbers.scatter.push(unit * w.abs() * (of_mean + z * z * of_sigma).sqrt());
             let z = rounded(promise, rounded(promise, x - plain_mean) * factor);
             numbers.emulated.push(rounded(promise, rounded(promise, z * w) + b));
         }
@@ -97,6 +101,20 @@ const ROOT: f64 = 0.797_884_560_802_865_4;
 /// `x` times the logistic function of `z`, which is (1 + tanh(z/2))/2 without the loss of digits below zero.
 fn logistic(x: f64, z: f64) -> f64 {
     x / (1.0 + (-z).exp())
+}
+
+/// The square, in units, of what a sum kept in one variable is off by: a third of the squares of all sums on the way, from
+/// the front or from the end, whichever leads further out.
+fn walk(terms: impl Iterator<Item = f64>) -> f64 {
+    let (mut sum, mut sums, mut squares, mut count) = (0.0, 0.0, 0.0, 0.0);
+    for term in terms {
+        sum += term;
+        sums += sum;
+        squares += sum * sum;
+        count += 1.0;
+    }
+    let back: f64 = count * sum * sum - 2.0 * sum * sums + squares;
+    squares.max(back) / 3.0
 }
 
 /// What `x / (1 + exp(-x))` comes to, about, where the exponential overflows.
