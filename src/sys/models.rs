@@ -1,17 +1,13 @@
-//! Model files: found by path or in the Hugging Face cache, mapped, and told apart by their bytes.
+//! Model files: mapped, and told apart by their bytes. Where they lie is [`find`]'s question.
 
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use bizra_kernels::os::{self, Mapped};
 use sha2::{Digest as _, Sha256};
 
-use super::files::{self, Access};
-use super::hub::Cache;
-use super::{embedded, folders};
-use crate::env::Env;
+use super::{embedded, files};
 use crate::error::{Error, Place, Result};
 use crate::infer::config::ModelConfig;
 use crate::infer::gguf::Gguf;
@@ -19,8 +15,15 @@ use crate::infer::hf::{self, Shard};
 use crate::infer::template;
 use crate::infer::tokenizer::Tokenizer;
 use crate::infer::weights::Weights;
-use crate::model::{self, ChooseFault, Chosen, Name};
 use crate::receipts::{Hash, hex};
+
+mod digests;
+mod find;
+
+use digests::Remembered;
+pub(super) use digests::Seen;
+pub use digests::{remember, remembered};
+pub use find::{Wanted, at_path, cached, candidates};
 
 /// The most that a model's card may have, to be looked into.
 const LONGEST_CARD: usize = 4 << 20;
@@ -86,38 +89,6 @@ struct Folder {
     chat_template: Option<Vec<u8>>,
 }
 
-/// A file as it was when it was looked at: another size, time or inode means that it is another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Seen {
-    bytes: u64,
-    changed: Option<SystemTime>,
-    inode: u64,
-}
-
-impl Seen {
-    pub(super) fn of(metadata: &Metadata) -> Self {
-        #[cfg(unix)]
-        let inode = std::os::unix::fs::MetadataExt::ino(metadata);
-        #[cfg(not(unix))]
-        let inode = 0;
-        Seen { bytes: metadata.len(), changed: metadata.modified().ok(), inode }
-    }
-
-    /// Three numbers; none for a file whose time of change can't be told.
-    pub(super) fn text(&self) -> Option<String> {
-        let since = self.changed?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
-        Some(format!("{} {} {}", self.bytes, since.as_nanos(), self.inode))
-    }
-
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        let mut words = text.splitn(3, ' ');
-        let bytes = words.next()?.parse().ok()?;
-        let nanoseconds: u64 = words.next()?.parse().ok()?;
-        let changed = SystemTime::UNIX_EPOCH.checked_add(std::time::Duration::from_nanos(nanoseconds));
-        Some(Seen { bytes, changed, inode: words.next()?.parse().ok()? })
-    }
-}
-
 /// What of a model an engine is built from.
 pub struct Parts<'a> {
     pub config: ModelConfig,
@@ -158,7 +129,7 @@ impl Opened {
             Error::cannot("this bizra was built without a model inside")
                 .hint("name one: -m FILE.gguf; or build with --features embedded-model")
         })?;
-        let seen = Seen { bytes: bytes.len() as u64, changed: None, inode: 0 };
+        let seen = Seen::always(bytes.len() as u64);
         let (path, name) = (PathBuf::from(embedded::NAME), embedded::NAME.to_owned());
         let file = MappedFile { name: name.clone(), path: path.clone(), bytes: Bytes::Held(bytes), seen };
         Ok(Opened { path, name, weights: vec![file], kind: Kind::Gguf })
@@ -414,185 +385,6 @@ fn ends(config: &[u8]) -> Vec<u32> {
     }
 }
 
-/// Digests of large files, by path, with what the file looked like.
-#[derive(Default)]
-struct Remembered(Vec<(String, Seen, Hash)>);
-
-const MOST_REMEMBERED: usize = 256;
-
-impl Remembered {
-    /// A memory that can't be read is an empty one.
-    fn read(path: &Path) -> Self {
-        let text = std::fs::read_to_string(path).unwrap_or_default();
-        Remembered(text.lines().filter_map(Self::line).collect())
-    }
-
-    fn line(line: &str) -> Option<(String, Seen, Hash)> {
-        let (hash, rest) = line.split_once(' ')?;
-        // Size, time and inode, then a path that may have blanks.
-        let (end, _) = rest.match_indices(' ').nth(2)?;
-        Some((rest[end + 1..].to_owned(), Seen::parse(&rest[..end])?, hex::decode(hash)?))
-    }
-
-    fn name(path: &Path) -> String {
-        path.canonicalize().unwrap_or_else(|_| path.to_owned()).display().to_string()
-    }
-
-    fn get(&self, path: &str, now: &Seen) -> Option<Hash> {
-        self.0.iter().find(|(other, seen, _)| other == path && seen == now).map(|(_, _, hash)| *hash)
-    }
-
-    fn put(&mut self, path: String, now: Seen, hash: Hash) {
-        self.0.retain(|(other, _, _)| *other != path);
-        self.0.push((path, now, hash));
-        let surplus = self.0.len().saturating_sub(MOST_REMEMBERED);
-        self.0.drain(..surplus);
-    }
-
-    fn known(&self, file: &MappedFile) -> Option<Hash> {
-        match file.bytes {
-            Bytes::Held(_) => None,
-            Bytes::Mapped(_) => self.get(&Self::name(&file.path), &file.seen),
-        }
-    }
-
-    fn digest(&mut self, file: &MappedFile) -> Hash {
-        if let Some(hash) = self.known(file) {
-            return hash;
-        }
-        let hash: Hash = Sha256::digest(&*file.bytes).into();
-        if let Bytes::Mapped(_) = file.bytes {
-            self.put(Self::name(&file.path), file.seen, hash);
-        }
-        hash
-    }
-
-    /// Forgetting costs a hash the next time, nothing else.
-    fn write(&self, path: &Path) {
-        let mut text = String::new();
-        for (path, seen, hash) in &self.0 {
-            if let Some(seen) = seen.text()
-                && !path.contains('\n')
-            {
-                text += &format!("{} {seen} {path}\n", hex::encode(hash));
-            }
-        }
-        if std::fs::read_to_string(path).is_ok_and(|before| before == text) {
-            return;
-        }
-        if let Some(folder) = path.parent() {
-            let _ = files::private_folder(folder).and_then(|()| files::replace(path, text.as_bytes(), Access::Owner));
-        }
-    }
-}
-
-/// What lies at that path, where anything does; [`embedded::NAME`] alone is the model inside the binary.
-pub fn at_path(env: &Env, name: &str) -> Option<PathBuf> {
-    if name == embedded::NAME {
-        return Some(name.into());
-    }
-    let path = env.cwd.join(name);
-    // Where it can't be told, opening it says why.
-    path.try_exists().unwrap_or(true).then_some(path)
-}
-
-/// The file or folder in the Hugging Face cache that a name means at a revision.
-pub fn cached(env: &Env, name: &Name<'_>, revision: Option<&str>) -> Result<PathBuf> {
-    let cache = Cache::of(&env.vars)?;
-    let commit = cache.commit(name.repo, revision)?;
-    let files = cache.files(name.repo, &commit)?;
-    let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
-    let chosen = model::choose(name.repo, name.quant, &paths);
-    let pull = |error: Error| error.hint(format!("bizra model pull {name}"));
-    match chosen {
-        Ok(Chosen::Folder(_)) => Ok(cache.snapshot(name.repo, &commit)),
-        Ok(Chosen::Gguf(path)) => {
-            let found = files.into_iter().find(|file| file.path == path && file.size.is_some());
-            let gone = || {
-                pull(
-                    Error::invalid("this link of the cache leads nowhere")
-                        .at(Place::file(cache.snapshot(name.repo, &commit).join(&path))),
-                )
-            };
-            found.map(|file| file.at).ok_or_else(gone)
-        }
-        // Other files of the repository may be what is missing here.
-        Err(fault @ (ChooseFault::NoQuant { .. } | ChooseFault::NoWeights { .. } | ChooseFault::NoText { .. })) => {
-            let here = Error::from(fault).because(format!(
-                "only what was pulled is looked at: {}",
-                cache.snapshot(name.repo, &commit).display()
-            ));
-            Err(pull(here))
-        }
-        Err(fault) => Err(fault.into()),
-    }
-}
-
-/// Remembers what hashing a file gave, so that nothing has to hash it again before it changes.
-pub fn remember(memory: &Path, path: &Path, hash: Hash) {
-    if let Ok(metadata) = std::fs::metadata(path) {
-        let mut known = Remembered::read(memory);
-        known.put(Remembered::name(path), Seen::of(&metadata), hash);
-        known.write(memory);
-    }
-}
-
-/// The SHA-256 of a file as it was remembered, where it has not changed since.
-pub fn remembered(memory: &Path, path: &Path) -> Option<Hash> {
-    let metadata = std::fs::metadata(path).ok()?;
-    Remembered::read(memory).get(&Remembered::name(path), &Seen::of(&metadata))
-}
-
-/// Files and folders that may be the model with that name and size: those that were hashed before, those in the
-/// folder where the user stands, and those in the Hugging Face cache. Nothing is opened to find them.
-pub fn candidates(env: &Env, memory: Option<&Path>, model: &Wanted<'_>) -> Vec<PathBuf> {
-    let remembered = memory.map(Remembered::read).unwrap_or_default();
-    let mut found = Vec::new();
-    for (path, _, hash) in &remembered.0 {
-        let path = PathBuf::from(path);
-        // A folder's hash is none of its files': its files were remembered, and the folder is asked.
-        found.extend(path.parent().filter(|folder| folder.join("config.json").exists()).map(Path::to_owned));
-        if *hash == model.sha256 {
-            found.push(path);
-        }
-    }
-    found.push(env.cwd.join(model.name));
-    if let Some(cache) = folders::model_cache(&env.vars) {
-        let entries = |folder: &Path| -> Vec<PathBuf> {
-            let entries = std::fs::read_dir(folder).map(|all| all.flatten().map(|e| e.path()).collect());
-            let mut entries: Vec<PathBuf> = entries.unwrap_or_default();
-            entries.sort();
-            entries
-        };
-        for repo in entries(&cache) {
-            // Large files are named after their SHA-256 there.
-            found.push(repo.join("blobs").join(hex::encode(&model.sha256)));
-            for snapshot in entries(&repo.join("snapshots")) {
-                found.extend(entries(&snapshot).into_iter().filter(|path| path.ends_with(model.name)));
-                found.push(snapshot);
-            }
-        }
-    }
-    let has_size = |path: &PathBuf| match std::fs::metadata(path) {
-        Ok(metadata) if metadata.is_dir() => path.join("config.json").exists(),
-        Ok(metadata) => metadata.len() == model.bytes,
-        Err(_) => false,
-    };
-    found.retain(has_size);
-    found.dedup();
-    if embedded::bytes().is_some_and(|bytes| bytes.len() as u64 == model.bytes) {
-        found.push(embedded::NAME.into());
-    }
-    found
-}
-
-/// A model as a receipt tells of it.
-pub struct Wanted<'a> {
-    pub name: &'a str,
-    pub sha256: Hash,
-    pub bytes: u64,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -609,20 +401,5 @@ mod tests {
         ] {
             assert_eq!(licence(card).as_deref(), named, "{card}");
         }
-    }
-
-    #[test]
-    fn digests_are_remembered_until_the_file_changes() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let (path, memory) = (folder.path().join("m 1.gguf"), folder.path().join("data/digests"));
-        std::fs::write(&path, b"one").expect("written");
-        let digest = || Opened::open(&path).expect("opened").digest(Some(&memory));
-        let one: Hash = Sha256::digest(b"one").into();
-        assert_eq!(digest(), one);
-        let text = std::fs::read_to_string(&memory).expect("remembered");
-        std::fs::write(&memory, text.replace(&hex::encode(&one), &hex::encode(&[7; 32]))).expect("written");
-        assert_eq!(digest(), [7; 32], "it is read from memory");
-        std::fs::write(&path, b"two!").expect("changed");
-        assert_eq!(digest(), <Hash>::from(Sha256::digest(b"two!")));
     }
 }

@@ -278,18 +278,30 @@ impl Grid {
     }
 }
 
+/// Facts up to this width share a line of a record.
+const SHORT: usize = 14;
+
 impl Grid {
     fn render_records(&self, look: Look, out: &mut String) {
-        let names = self.header.iter().map(|name| name.width()).max().unwrap_or(0);
         // Columns without a name, such as marks, stand before the first that has one.
-        let named = self.header.iter().position(|name| !name.is_empty()).unwrap_or(0);
+        let heads = self.header.iter().position(|name| !name.is_empty()).unwrap_or(0) + 1;
         for row in &self.rows {
-            let (head, rest) = row.split_at((named + 1).min(row.len()));
+            let (head, rest) = row.split_at(heads.min(row.len()));
             let head: Vec<&str> = head.iter().map(String::as_str).filter(|cell| !cell.is_empty()).collect();
             Line::new().toned(Tone::Strong, head.join(" ")).hanging(4).render(look, out);
-            for (name, cell) in self.header.iter().skip(named + 1).zip(rest).filter(|(_, cell)| !cell.is_empty()) {
-                Line::new().text("  ").column(Tone::Dim, name, names).text(cell).hanging(names + 3).render(look, out);
+            let facts = self.header.iter().skip(heads).zip(rest).filter(|(_, cell)| !cell.is_empty());
+            let (short, long): (Vec<_>, Vec<_>) = facts.partition(|(_, cell)| cell.width() <= SHORT);
+            let told = |line: Line, (name, cell): (&String, &String)| {
+                let blank = if name.is_empty() { "" } else { " " };
+                line.toned(Tone::Dim, name).text(blank).text(cell)
+            };
+            if !short.is_empty() {
+                let line = short.into_iter().enumerate().fold(Line::new().text("  "), |line, (at, fact)| {
+                    told(if at > 0 { line.text(", ") } else { line }, fact)
+                });
+                line.hanging(4).render(look, out);
             }
+            long.into_iter().for_each(|fact| told(Line::new().text("  "), fact).hanging(4).render(look, out));
         }
     }
 }
@@ -437,8 +449,8 @@ mod tests {
         insta::assert_snapshot!(page.render(at(24)), @r"
         ok attention-f32
           what it is Flash
-                attention over
-                keys and values
+            attention over keys
+            and values
         rope
         ");
     }

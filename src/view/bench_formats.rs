@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
+use super::escape;
 use crate::bench::claim;
 use crate::bench::result::{Measurement, Run, Setting, Subject, metric_of};
 use crate::ui::clean;
@@ -128,9 +129,9 @@ pub(super) fn markdown(runs: &[&Run]) -> String {
         let _ = writeln!(
             text,
             "**{}** on {}, {}\n",
-            escaped(run.subject.name()),
-            escaped(&run.machine.cpu),
-            escaped(&run.machine.level)
+            escape::markdown(run.subject.name()),
+            escape::markdown(&run.machine.cpu),
+            escape::markdown(&run.machine.level)
         );
         text += &figures(run);
         text.push('\n');
@@ -150,30 +151,13 @@ pub(super) fn figures(run: &Run) -> String {
         let _ = writeln!(
             text,
             "| {} | {} | {} | {interval} | {} | {share} | {noisy} |",
-            escaped(figure_name(&one.id)),
-            escaped(&one.setting.to_string()),
+            escape::markdown(figure_name(&one.id)),
+            escape::markdown(&one.setting.to_string()),
             digits(estimate.median),
-            escaped(&one.unit),
+            escape::markdown(&one.unit),
         );
     }
     text
-}
-
-/// Text of others as Markdown shows it literally.
-pub(super) fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in clean::one_line(text).chars() {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '#' | '!' | '~' | '$' => safe.extend(['\\', c]),
-            // An address or a mention would become a link.
-            '@' => safe.push_str("&#64;"),
-            c => safe.push(c),
-        }
-    }
-    safe.replace("://", "&#58;//")
 }
 
 /// Four significant digits.
@@ -304,12 +288,12 @@ mod tests {
         "<b>tiny</b>, |*",0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a,f00df00df00df00df00df00df00df00df00df00df00df00df00df00df00df00d,first_token.ms,512,128,,,2,,ms,lower,200.5,200,201.5,10,false,true,
         "#);
         insta::assert_snapshot!(Format::Markdown.text(&[&run]), @r#"
-        **&lt;b&gt;tiny&lt;/b&gt;, \|\*** on A CPU &amp; "more", avx2
+        **\<b\>tiny\</b\>, \|\*** on A CPU \& "more", avx2
 
         | figure | under | median | 95% interval | unit | of limit | |
         |---|---|--:|--:|---|--:|---|
         | decode | p512 n128 t2 | 32.08 | 32.00 – 32.24 | tok/s |  |  |
-        | first\_token | p512 n128 t2 | 200.5 | 200.0 – 201.5 | ms |  |  |
+        | first_token | p512 n128 t2 | 200.5 | 200.0 – 201.5 | ms |  |  |
         "#);
     }
 

@@ -3,26 +3,10 @@
 use std::fmt::Write as _;
 
 use super::bench_formats::digits;
+use super::escape;
 use crate::bench::changes::Change;
 use crate::bench::history::Series;
 use crate::bench::stats::Interval;
-use crate::ui::clean;
-
-/// Text of others as HTML shows it literally.
-pub(super) fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in clean::one_line(text).chars() {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            c => safe.push(c),
-        }
-    }
-    safe
-}
 
 const LEFT: f64 = 56.0;
 const RIGHT: f64 = 12.0;
@@ -67,7 +51,7 @@ impl Frame {
         let (width, height, floor) = (self.width, self.height, self.height - BOTTOM);
         let mut svg = format!(
             "<svg viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" role=\"img\" aria-label=\"{}\">\n",
-            escaped(label)
+            escape::xml(label)
         );
         for tick in [self.low, (self.low + self.high) / 2.0, self.high] {
             let y = self.y(tick);
@@ -145,10 +129,10 @@ pub(super) fn history(series: &Series, label: &str) -> String {
             svg,
             "<circle class=\"{class}\" cx=\"{x:.1}\" cy=\"{:.1}\" r=\"3\"><title>{}, {}: {} {}</title></circle>",
             frame.y(point.median),
-            escaped(&point.receipt),
+            escape::xml(&point.receipt),
             day(point.time),
             digits(point.median),
-            escaped(&series.unit)
+            escape::xml(&series.unit)
         );
     }
     if let (Some(first), Some(last)) = (series.points.first(), series.points.last()) {

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use super::bench_formats as formats;
 use super::bench_formats::figure_name;
 use super::bench_history::machine_word;
-use super::bench_plot::{self as plot, escaped, percent};
+use super::bench_plot::{self as plot, percent};
+use super::escape;
 use super::{View, short};
 use crate::bench::history::{Entry, Series};
 use crate::bench::result::{Machine, Run, Subject};
@@ -99,12 +100,12 @@ impl Report {
         let mut text = String::from("# Benchmarks\n");
         for (entry, benchmark) in &self.entries {
             let run = &entry.run;
-            let _ = writeln!(text, "\n## {}\n", formats::escaped(run.subject.name()));
+            let _ = writeln!(text, "\n## {}\n", escape::markdown(run.subject.name()));
             let _ = writeln!(
                 text,
                 "{}; {}\n",
-                formats::escaped(&subject_words(run)),
-                formats::escaped(&machine_words(&run.machine))
+                escape::markdown(&subject_words(run)),
+                escape::markdown(&machine_words(&run.machine))
             );
             let _ = writeln!(
                 text,
@@ -115,7 +116,7 @@ impl Report {
             );
             text += &formats::figures(run);
             for words in noise_words(run).iter().chain(&run.remarks) {
-                let _ = writeln!(text, "\n- {}", formats::escaped(words));
+                let _ = writeln!(text, "\n- {}", escape::markdown(words));
             }
             let rows = comparisons(run, benchmark);
             if let Some(against) = benchmark.against.as_ref().filter(|_| !rows.is_empty()) {
@@ -126,11 +127,11 @@ impl Report {
                     COMPARISON.join(" | ")
                 );
                 for row in rows {
-                    let _ = writeln!(text, "| {} |", row.map(|cell| formats::escaped(&cell)).join(" | "));
+                    let _ = writeln!(text, "| {} |", row.map(|cell| escape::markdown(&cell)).join(" | "));
                 }
             }
             for claim in &benchmark.claims {
-                let _ = writeln!(text, "\n- {}: **{}**", formats::escaped(&claim.text), claim.verdict.word());
+                let _ = writeln!(text, "\n- {}: **{}**", escape::markdown(&claim.text), claim.verdict.word());
             }
         }
         let told: Vec<&Series> = self.series.iter().filter(|series| series.points.len() > 1).collect();
@@ -157,12 +158,12 @@ impl Report {
                 let _ = writeln!(
                     text,
                     "| {} | {} | {} | {} | {} {} | {} |",
-                    formats::escaped(series.subject.name()),
-                    formats::escaped(&named(&series.id, &series.setting.to_string())),
+                    escape::markdown(series.subject.name()),
+                    escape::markdown(&named(&series.id, &series.setting.to_string())),
                     series.points.len(),
                     median(series.points.first()),
                     median(series.points.last()),
-                    formats::escaped(&series.unit),
+                    escape::markdown(&series.unit),
                     changes.join(", ")
                 );
             }
@@ -190,8 +191,8 @@ impl Report {
                 let plot = plot::history(series, &title);
                 format!(
                     "<figure>\n<figcaption>{}<br><small>{}</small></figcaption>\n{plot}</figure>\n",
-                    escaped(&title),
-                    escaped(&machine)
+                    escape::xml(&title),
+                    escape::xml(&machine)
                 )
             })
             .collect();
@@ -208,14 +209,14 @@ fn section(page: &mut String, entry: &Entry, benchmark: &Benchmark) {
     let _ = writeln!(
         page,
         "<section>\n<h2>{}</h2>\n<p>{}<br>{}</p>",
-        escaped(run.subject.name()),
-        escaped(&subject_words(run)),
-        escaped(&machine_words(&run.machine))
+        escape::xml(run.subject.name()),
+        escape::xml(&subject_words(run)),
+        escape::xml(&machine_words(&run.machine))
     );
     let _ = writeln!(
         page,
         "<p>Receipt <code>{}</code>, {} UTC, {} samples of each figure</p>",
-        escaped(&entry.receipt),
+        escape::xml(&entry.receipt),
         plot::day(entry.time),
         run.plan.rounds
     );
@@ -232,11 +233,11 @@ fn section(page: &mut String, entry: &Entry, benchmark: &Benchmark) {
         let _ = writeln!(
             page,
             "<tr><td>{}<td>{}<td class=\"n\">{}<td class=\"n\">{interval}<td>{}<td class=\"n\" title=\"{}\">{share}<td>{noisy}</tr>",
-            escaped(figure_name(&one.id)),
-            escaped(&one.setting.to_string()),
+            escape::xml(figure_name(&one.id)),
+            escape::xml(&one.setting.to_string()),
             formats::digits(estimate.median),
-            escaped(&one.unit),
-            escaped(limit)
+            escape::xml(&one.unit),
+            escape::xml(limit)
         );
     }
     page.push_str("</table>\n");
@@ -250,7 +251,7 @@ fn section(page: &mut String, entry: &Entry, benchmark: &Benchmark) {
             COMPARISON.join("<th>")
         );
         for row in rows {
-            let _ = writeln!(page, "<tr><td>{}</tr>", row.map(|cell| escaped(&cell)).join("<td>"));
+            let _ = writeln!(page, "<tr><td>{}</tr>", row.map(|cell| escape::xml(&cell)).join("<td>"));
         }
         page.push_str("</table>\n");
     }
@@ -262,13 +263,13 @@ fn section(page: &mut String, entry: &Entry, benchmark: &Benchmark) {
         let Ok(estimate) = one.estimate() else { continue };
         let title = format!("{}, {}", named(&one.id, &one.setting.to_string()), one.unit);
         let plot = plot::samples(&one.samples, estimate.median, estimate.interval, &title);
-        let _ = writeln!(page, "<figure>\n<figcaption>{}</figcaption>\n{plot}</figure>", escaped(&title));
+        let _ = writeln!(page, "<figure>\n<figcaption>{}</figcaption>\n{plot}</figure>", escape::xml(&title));
     }
     page.push_str("</div>\n</section>\n");
 }
 
 fn list<'t>(page: &mut String, items: impl Iterator<Item = &'t String>) {
-    let items: Vec<String> = items.map(|item| format!("<li>{}\n", escaped(item))).collect();
+    let items: Vec<String> = items.map(|item| format!("<li>{}\n", escape::xml(item))).collect();
     if !items.is_empty() {
         let _ = writeln!(page, "<ul>\n{}</ul>", items.concat());
     }
@@ -410,20 +411,20 @@ pub(super) mod tests {
         insta::assert_snapshot!(report().markdown(), @r#"
         # Benchmarks
 
-        ## &lt;b&gt;tiny&lt;/b&gt;, \|\*
+        ## \<b\>tiny\</b\>, \|\*
 
-        llama, Q4\_0, 1.2 MB; A CPU &amp; "more", 2 of 4 processors, avx2, 8.0 GB of memory
+        llama, Q4_0, 1.2 MB; A CPU \& "more", 2 of 4 processors, avx2, 8.0 GB of memory
 
         Receipt `000000000000000000000000000000000000000000000000000000000000000d`, 2025-10-22 08:53 UTC, 10 samples of each figure.
 
         | figure | under | median | 95% interval | unit | of limit | |
         |---|---|--:|--:|---|--:|---|
         | decode | p512 n128 t2 | 28.87 | 28.80 – 29.02 | tok/s |  |  |
-        | first\_token | p512 n128 t2 | 180.5 | 180.0 – 181.3 | ms |  |  |
+        | first_token | p512 n128 t2 | 180.5 | 180.0 – 181.3 | ms |  |  |
 
         - stolen by a hypervisor: 2.0%
 
-        - energy: &lt;no&gt; counter
+        - energy: \<no\> counter
 
         Against receipt `0707070707070707070707070707070707070707070707070707070707070707`:
 
@@ -431,13 +432,13 @@ pub(super) mod tests {
         |---|--:|--:|--:|---|
         | decode (p512 n128 t2) | 0.95 | 0.94 – 0.96 | 0.0001 | slower |
 
-        - decode &lt; 0.97x: **failed**
+        - decode \< 0.97x: **failed**
 
         ## History
 
         | subject | figure | runs | first | newest | changes |
         |---|---|--:|--:|--:|---|
-        | &lt;b&gt;tiny&lt;/b&gt;, \|\* | decode (p512 n128 t2) | 14 | 32.08 | 28.87 tok/s | -10.0% at 2025-10-17 08:53 (`000000000000`) |
+        | \<b\>tiny\</b\>, \|\* | decode (p512 n128 t2) | 14 | 32.08 | 28.87 tok/s | -10.0% at 2025-10-17 08:53 (`000000000000`) |
         "#);
     }
 

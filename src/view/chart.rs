@@ -4,6 +4,7 @@
 
 use std::fmt::Write as _;
 
+use super::escape;
 use crate::ui::clean;
 
 const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
@@ -101,7 +102,7 @@ impl Chart<'_> {
         let (low, high) = self.scale();
         let across = |index: usize| LEFT + (RIGHT - LEFT) * index as f64 / (self.labels.len().max(2) - 1) as f64;
         let up = |value: f64| BOTTOM - (BOTTOM - TOP) * (value - low) / (high - low);
-        let title = xml(&self.title);
+        let title = escape::xml(&self.title);
         let mut svg = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" width=\"{WIDTH}\" height=\"{HEIGHT}\" \
              role=\"img\" font-family=\"sans-serif\" font-size=\"12\">\n<title>{title}</title>\n\
@@ -118,20 +119,20 @@ impl Chart<'_> {
                 LEFT - 8.0,
                 y + 4.0,
                 number(value),
-                xml(self.unit)
+                escape::xml(self.unit)
             );
         }
         // Labels that would touch each other are left out.
         let every = self.labels.len().div_ceil(16).max(1);
         for (index, label) in self.labels.iter().enumerate().filter(|(index, _)| index % every == 0) {
             let (x, y) = (across(index), BOTTOM + 20.0);
-            let label = xml(label);
+            let label = escape::xml(label);
             let _ =
                 writeln!(svg, "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"middle\" fill=\"#444444\">{label}</text>");
         }
         for (number, series) in self.series.iter().enumerate() {
             let dashes = if series.dashed { " stroke-dasharray=\"6 4\"" } else { "" };
-            let style = format!("stroke=\"{}\" stroke-width=\"2\"{dashes}", xml(series.colour));
+            let style = format!("stroke=\"{}\" stroke-width=\"2\"{dashes}", escape::xml(series.colour));
             let known: Vec<Option<(f64, f64)>> = series
                 .points
                 .iter()
@@ -142,8 +143,11 @@ impl Chart<'_> {
                 let points: Vec<String> = run.iter().flatten().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
                 let _ = writeln!(svg, "<polyline points=\"{}\" fill=\"none\" {style}/>", points.join(" "));
                 if let ([Some((x, y))], false) = (run, series.dashed) {
-                    let _ =
-                        writeln!(svg, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" fill=\"{}\"/>", xml(series.colour));
+                    let _ = writeln!(
+                        svg,
+                        "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" fill=\"{}\"/>",
+                        escape::xml(series.colour)
+                    );
                 }
             }
             let (x, y) = (LEFT + 140.0 * number as f64, HEIGHT - 14.0);
@@ -155,7 +159,7 @@ impl Chart<'_> {
                 x + 24.0,
                 y - 4.0,
                 x + 30.0,
-                xml(series.name)
+                escape::xml(series.name)
             );
         }
         svg + "</svg>\n"
@@ -169,11 +173,6 @@ const LEFT: f64 = 80.0;
 const RIGHT: f64 = 736.0;
 const TOP: f64 = 44.0;
 const BOTTOM: f64 = 336.0;
-
-fn xml(text: &str) -> String {
-    let text = clean::one_line(text);
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
 
 /// With one digit after the point where it has any.
 fn number(value: f64) -> String {

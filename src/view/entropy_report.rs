@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::View;
-use super::bench_plot::escaped;
 use super::chart::{Chart, Series, sparkline};
 use super::entropy::Measured;
 use super::entropy::{Log, Piece};
+use super::escape;
 use crate::entropy::scatter::Scatter;
 use crate::error::Error;
 use crate::ui::{Line, Look, Page, Tone};
@@ -84,7 +84,7 @@ impl Report {
         }
         page += "<h2>What leaves most open</h2>\n<table>\n<tr><th>bits<th>what<th>why\n";
         for piece in &self.pieces {
-            let (name, reason) = (escaped(&piece.name), escaped(piece.reason()));
+            let (name, reason) = (escape::xml(&piece.name), escape::xml(piece.reason()));
             let _ = writeln!(page, "<tr><td>{:.3}<td>{name}<td>{reason}", piece.bits);
         }
         page += "</table>\n<h2>Scatter of recent work</h2>\n";
@@ -93,7 +93,7 @@ impl Report {
             Some(scatter) => {
                 let _ = writeln!(page, "<p>C = {:.2} bits</p>\n<table>\n<tr><th>module<th>share", scatter.bits);
                 for (name, share) in &scatter.modules {
-                    let (name, width) = (escaped(name), share * 300.0);
+                    let (name, width) = (escape::xml(name), share * 300.0);
                     let _ = writeln!(
                         page,
                         "<tr><td>{name}<td><svg width=\"300\" height=\"12\"><rect width=\"{width:.1}\" height=\"12\" \

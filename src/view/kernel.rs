@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::View;
+use super::escape;
 use crate::kernel::compare::Compared;
 use crate::kernel::explain::Told;
 use crate::kernel::plan::Effort;
@@ -10,7 +11,7 @@ use crate::kernel::report::{Failed, Outcome, Report};
 use crate::kernel::run::Level;
 use crate::kernel::verify::Failure;
 use crate::receipts::hex;
-use crate::ui::{Align, Grid, Line, Page, Tone, clean};
+use crate::ui::{Align, Grid, Line, Page, Tone};
 
 pub(crate) struct Row {
     pub(crate) id: String,
@@ -221,7 +222,7 @@ impl Verified {
         let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n");
         for report in &self.reports {
             let outcome = report.outcome();
-            let name = xml(&format!("{}@{}", report.id, report.backend));
+            let name = escape::xml(&format!("{}@{}", report.id, report.backend));
             let (failed, skipped) =
                 (report.failures.len(), usize::from(matches!(outcome, Outcome::Skipped | Outcome::Undecided)));
             let tests = failed.max(1);
@@ -231,15 +232,15 @@ impl Verified {
             for failure in &report.failures {
                 text += &format!(
                     "    <testcase classname=\"{name}\" name=\"{}\"><failure message=\"{}\"/></testcase>\n",
-                    xml(&failure.case.to_string()),
-                    xml(&say(failure))
+                    escape::xml(&failure.case.to_string()),
+                    escape::xml(&say(failure))
                 );
             }
             if report.failures.is_empty() {
                 text += &format!("    <testcase classname=\"{name}\" name=\"{} cases\"", report.ran + report.repeated);
                 text += &match (outcome, &report.level) {
                     (Outcome::Skipped, level) => {
-                        format!("><skipped message=\"{}\"/></testcase>\n", xml(&level.to_string()))
+                        format!("><skipped message=\"{}\"/></testcase>\n", escape::xml(&level.to_string()))
                     }
                     (Outcome::Undecided, _) => "><skipped message=\"undecided\"/></testcase>\n".to_owned(),
                     _ => "/>\n".to_owned(),
@@ -286,11 +287,6 @@ impl Verified {
             }],
         })
     }
-}
-
-pub(super) fn xml(text: &str) -> String {
-    let text = clean::one_line(text);
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 fn verbatim(text: String) -> Page {

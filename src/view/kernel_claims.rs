@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::kernel::xml;
+use super::escape::xml;
 
 use crate::kernel::op::Shape;
 use crate::kernel::speed::{Decided, Figure};

@@ -1,4 +1,4 @@
-//! What an audit found, and proofs.
+//! What an audit found.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,6 @@ use super::View;
 use crate::receipts::audit::{Judged, LogReport, Report};
 use crate::receipts::finding::{Finding, Severity};
 use crate::receipts::hex;
-use crate::receipts::proof::{Consistency, Inclusion};
 use crate::ui::{Line, Page, Tone};
 
 pub(crate) struct Audited {
@@ -138,57 +137,6 @@ impl View for Audited {
             "findings": findings,
             "faults": self.report.faults,
             "formatted": self.formatted,
-        })
-    }
-}
-
-/// A receipt stands in a log.
-pub(crate) struct Included {
-    pub(crate) proof: Inclusion,
-    pub(crate) verifier: String,
-    pub(crate) log: String,
-}
-
-impl View for Included {
-    fn page(&self) -> Page {
-        let mut page = Page::new();
-        page.verbatim(self.proof.to_string());
-        page
-    }
-
-    fn json(&self) -> Value {
-        json!({
-            "log": self.log,
-            "index": self.proof.index,
-            "hashes": self.proof.hashes.iter().map(|h| hex::encode(h)).collect::<Vec<_>>(),
-            "checkpoint": self.proof.checkpoint,
-            "verifier": self.verifier,
-        })
-    }
-}
-
-/// A log only grew.
-pub(crate) struct Grown {
-    pub(crate) proof: Consistency,
-    pub(crate) verifier: String,
-    pub(crate) log: String,
-}
-
-impl View for Grown {
-    fn page(&self) -> Page {
-        let mut page = Page::new();
-        page.verbatim(self.proof.to_string());
-        page
-    }
-
-    fn json(&self) -> Value {
-        json!({
-            "log": self.log,
-            "from": { "size": self.proof.old, "root": hex::encode(&self.proof.old_root) },
-            "to": { "size": self.proof.new, "root": hex::encode(&self.proof.new_root) },
-            "hashes": self.proof.hashes.iter().map(|h| hex::encode(h)).collect::<Vec<_>>(),
-            "checkpoint": self.proof.checkpoint,
-            "verifier": self.verifier,
         })
     }
 }

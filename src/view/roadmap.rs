@@ -281,20 +281,6 @@ fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
-/// Others' words as a cell of a Markdown table, with nothing in them that Markdown or HTML would act on.
-fn cell(text: &str) -> String {
-    let mut safe = String::new();
-    for c in clean::one_line(text).chars() {
-        match c {
-            '&' => safe += "&amp;",
-            '<' => safe += "&lt;",
-            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '#' | '!' | '$' => safe.extend(['\\', c]),
-            c => safe.push(c),
-        }
-    }
-    safe
-}
-
 /// A plan or Markdown, to be put into a file. Our own form, with what others wrote inside it made safe.
 pub(crate) struct Text {
     pub(crate) kind: &'static str,

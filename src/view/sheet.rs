@@ -1,11 +1,9 @@
 //! A report told once and shown in three ways: as a page for a terminal, as Markdown, as JSON.
-//!
-//! A table that is wider than the terminal becomes a record a row, so that a narrow one can be read.
 
 use serde_json::Value;
-use unicode_width::UnicodeWidthStr;
 
 use super::View;
+use super::escape;
 use crate::ui::{Align, Grid, Line, Page, Tone, clean};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,8 +29,6 @@ enum Part {
     Gap,
 }
 
-const SHORT: usize = 14;
-
 /// Cells of others' words are cleaned and escaped where they are shown.
 pub(crate) struct Table {
     header: Vec<(&'static str, Align)>,
@@ -48,44 +44,10 @@ impl Table {
         self.rows.push(cells.into_iter().map(|cell| clean::one_line(&cell).into_owned()).collect());
     }
 
-    fn width(&self) -> usize {
-        let column = |at: usize| {
-            let cells = self.rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.width());
-            cells.chain([self.header[at].0.width()]).max().unwrap_or(0) + 2
-        };
-        (0..self.header.len()).map(column).sum()
-    }
-
-    fn page(&self) -> Page {
+    fn grid(&self) -> Grid {
         let mut grid = Grid::new(self.header.iter().copied());
         self.rows.iter().for_each(|row| grid.row(row));
-        let mut page = Page::new();
-        page.grid(grid);
-        page
-    }
-
-    fn records(&self) -> Page {
-        let mut page = Page::new();
-        for row in &self.rows {
-            let mut cells = self.header.iter().zip(row).filter(|(_, cell)| !cell.is_empty());
-            if let Some((_, first)) = cells.next() {
-                page.line(Line::new().toned(Tone::Strong, first).hanging(2));
-            }
-            // Short facts share a line, long ones have their own.
-            let (short, long): (Vec<_>, Vec<_>) = cells.partition(|(_, cell)| cell.width() <= SHORT);
-            let mut line = Line::new().text("  ");
-            for (at, ((name, _), cell)) in short.iter().enumerate() {
-                let comma = if at > 0 { ", " } else { "" };
-                line = line.text(comma).toned(Tone::Dim, format!("{name} ")).text(cell);
-            }
-            if !short.is_empty() {
-                page.line(line.hanging(4));
-            }
-            for ((name, _), cell) in long {
-                page.line(Line::new().toned(Tone::Dim, format!("  {name} ")).text(cell).hanging(4));
-            }
-        }
-        page
+        grid
     }
 
     fn markdown(&self) -> String {
@@ -94,7 +56,7 @@ impl Table {
         let rule = |(_, align): &(&str, Align)| if *align == Align::Right { "---:" } else { "---" }.to_owned();
         text += &line(&mut self.header.iter().map(rule));
         for row in &self.rows {
-            text += &line(&mut row.iter().map(|cell| escaped(cell)));
+            text += &line(&mut row.iter().map(|cell| escape::markdown(cell)));
         }
         text
     }
@@ -159,11 +121,11 @@ impl Sheet {
             }
             in_list = is_entry;
             match part {
-                Part::Title(title) => text += &format!("# {}\n", escaped(title)),
-                Part::Heading(heading) => text += &format!("## {}\n", escaped(heading)),
-                Part::Line(_, line) => text += &format!("{}\n", escaped(line)),
+                Part::Title(title) => text += &format!("# {}\n", escape::markdown_line(title)),
+                Part::Heading(heading) => text += &format!("## {}\n", escape::markdown_line(heading)),
+                Part::Line(_, line) => text += &format!("{}\n", escape::markdown_line(line)),
                 Part::Entry(words, depth) => {
-                    let words: String = words.iter().map(|(_, word)| escaped(word)).collect();
+                    let words: String = words.iter().map(|(_, word)| escape::markdown(word)).collect();
                     text += &format!("{}- {}\n", "  ".repeat(*depth), words.trim());
                 }
                 Part::Table(table) => text += &table.markdown(),
@@ -188,7 +150,7 @@ impl Sheet {
                         words.iter().fold(Line::new().text(indent), |line, (tone, word)| line.toned(*tone, word));
                     page.line(line.hanging(2 * depth + 4));
                 }
-                Part::Table(table) => page.either(table.width(), table.page(), table.records()),
+                Part::Table(table) => page.grid(table.grid()),
                 Part::Drawing(lines) => lines.iter().for_each(|line| page.line(Line::new().text(line).cut())),
                 Part::Gap => page.blank(),
             }
@@ -212,24 +174,6 @@ impl View for Sheet {
     fn json(&self) -> Value {
         self.json.clone()
     }
-}
-
-/// Words on one line in which Markdown and HTML mean nothing.
-pub(crate) fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in clean::one_line(text).chars() {
-        match c {
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '&' => safe.push_str("&amp;"),
-            '\\' | '`' | '*' | '[' | ']' | '|' | '~' | '#' | '!' => {
-                safe.push('\\');
-                safe.push(c);
-            }
-            c => safe.push(c),
-        }
-    }
-    safe
 }
 
 #[cfg(test)]
@@ -267,11 +211,10 @@ mod tests {
         insta::assert_snapshot!(at(Some(20)), @r"
         Sprint “a”
         day 1 of 2
-        A1
-          state pro|ven <b>,
-            hours 8
-        B2
-          hours 12
+        work  state    hours
+        A1    pro|ven      8
+              <b>
+        B2                12
           one [x](y)
             two
         ▁█
@@ -283,7 +226,7 @@ mod tests {
 
         | work | state | hours |
         | --- | --- | ---: |
-        | A1 | pro\|ven &lt;b&gt; | 8 |
+        | A1 | pro\|ven \<b\> | 8 |
         | B2 |  | 12 |
 
         - one \[x\](y)

@@ -3,24 +3,14 @@
 use crate::harness::TestEnv;
 use crate::infer::{document, scene};
 
+/// A measurement that is over soon and believed however noisy it is.
+const BENCH: [&str; 13] =
+    ["bench", "tiny.gguf", "-p", "8", "-n", "4", "-t", "1", "--no-load", "--rounds", "10", "--precision", "100"];
+
 fn with_runs(count: usize) -> TestEnv {
     let env = scene();
     for _ in 0..count {
-        let ran = env.run(&[
-            "bench",
-            "tiny.gguf",
-            "-p",
-            "8",
-            "-n",
-            "4",
-            "-t",
-            "1",
-            "--no-load",
-            "--rounds",
-            "10",
-            "--precision",
-            "100",
-        ]);
+        let ran = env.run(&BENCH);
         assert_eq!(ran.code, 0, "{ran}");
     }
     env
@@ -86,24 +76,7 @@ fn a_report_is_a_page_or_markdown() {
 fn other_programs_get_their_formats() {
     let env = scene();
     let run = |format: &str| {
-        let ran = env.run(&[
-            "bench",
-            "tiny.gguf",
-            "-p",
-            "8",
-            "-n",
-            "4",
-            "-t",
-            "1",
-            "--no-load",
-            "--rounds",
-            "10",
-            "--precision",
-            "100",
-            "--no-receipt",
-            "--format",
-            format,
-        ]);
+        let ran = env.run(&[&BENCH[..], &["--no-receipt", "--format", format]].concat());
         assert_eq!(ran.code, 0, "{ran}");
         ran.stdout
     };

@@ -1,12 +1,12 @@
-//! The README's examples are run, so that they cannot rot.
+//! The examples of the README and of the page of examples are run, so that they cannot rot.
 
 use crate::harness::TestEnv;
 
-/// `bizra …` lines of the README's shell blocks; `# exit N` after one says what it answers, 0 where nothing does.
-fn examples(readme: &str) -> Vec<(Vec<String>, i32)> {
+/// `bizra …` lines of a text's shell blocks; `# exit N` after one says what it answers, 0 where nothing does.
+fn examples(text: &str) -> Vec<(Vec<String>, i32)> {
     let mut examples = Vec::new();
     let mut shell = false;
-    for line in readme.lines() {
+    for line in text.lines() {
         if let Some(language) = line.strip_prefix("```") {
             shell = language == "sh";
             continue;
@@ -42,9 +42,9 @@ fn words(command: &str) -> Vec<String> {
 
 #[test]
 fn every_example_answers_as_it_says() {
-    let examples = examples(include_str!("../../README.md"));
-    assert!(examples.len() >= 5, "the README lost its examples");
-    for (args, code) in examples {
+    let [readme, page] = [include_str!("../../README.md"), include_str!("../../docs/by-example.md")].map(examples);
+    assert!(readme.len() >= 8 && page.len() >= 40, "examples were lost: {} and {}", readme.len(), page.len());
+    for (args, code) in readme.into_iter().chain(page) {
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
         let env = TestEnv::new();
         env.git(&["init", "-q"]);

@@ -96,7 +96,7 @@ fn a_day_is_told_as_the_sprint_wants_it() {
       - `ID` early (Bo, Ann)
 
     **Other commits: 1**
-    - `ID` other \| thing # \<script\> (Bo)
+    - `ID` other \| thing \# \<script\> (Bo)
 
     ### Blocked
     - No runner: the machine is away; blocks A2

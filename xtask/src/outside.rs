@@ -287,6 +287,15 @@ mod tests {
     }
 
     #[test]
+    fn the_readme_shows_what_is_checked_here() {
+        let readme = String::from_utf8(tools::read_file(&tools::root().join("README.md")).unwrap()).unwrap();
+        let guide = String::from_utf8(tools::read_file(&tools::root().join(GUIDE)).unwrap()).unwrap();
+        let blocks = blocks(&guide, OPENSSL.heading, OPENSSL.language);
+        let first: Vec<&str> = blocks.lines().take_while(|line| !line.starts_with("openssl pkey ")).collect();
+        assert!(first.len() == 5 && readme.contains(&first.join("\n")), "{first:#?}");
+    }
+
+    #[test]
     fn the_guide_shows_each_check_and_the_script_keeps_its_length() {
         for check in CHECKS {
             assert!(check.script().is_ok(), "{}", check.name);

@@ -151,7 +151,8 @@ impl Place {
         })?;
         self.shows("speed_measured", || {
             let claim = ["--claim", "decode >= 20 tok/s"];
-            let words = ["bench", "embedded", "-p", "32", "-n", "16", "--budget", "20s", claim[0], claim[1]];
+            let words =
+                ["bench", "embedded", "-p", "32", "-n", "16", "--rounds", "10", "--no-load", claim[0], claim[1]];
             self.bizra(&words, YES).map(drop)
         })?;
         self.shows("kernels_verified", || {

@@ -43,7 +43,11 @@ pub(crate) fn run(args: &Args) -> Outcome {
 pub(crate) fn build(root: &Path, target: &Path) -> Outcome<PathBuf> {
     let mut command = tools::cargo();
     command.current_dir(root).args(["build", "--release", "--locked", "--package", "bizra", "--bin", "bizra"]);
-    command.env("CARGO_TARGET_DIR", target).env("RUSTFLAGS", rust_flags(root)?).env("CFLAGS", c_flags(root)?);
+    command
+        .env("CARGO_TARGET_DIR", target)
+        .env("RUSTFLAGS", rust_flags(root)?)
+        .env("CFLAGS", c_flags(root)?)
+        .env("CXXFLAGS", c_flags(root)?);
     tools::succeed(&mut command)?;
     Ok(target.join("release").join(format!("bizra{}", std::env::consts::EXE_SUFFIX)))
 }

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::receipts::proof::{Consistency, Inclusion};
 use crate::receipts::tiles::TreeNodes;
 use crate::sys::ledger::{Ledger, LedgerError};
-use crate::view::receipts_audit::{Grown, Included};
+use crate::view::receipts_proof::{Grown, Included};
 
 /// Prove that a receipt stands in its log, or that a log of N receipts is the beginning of one of M
 #[derive(clap::Args)]

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use super::super::View;
 use super::verbatim;
 use crate::roadmap::diff::{Change, Diff, Kind, Size};
-use crate::ui::{Line, Page, Tone, clean};
+use crate::ui::{Line, Page, Tone};
+use crate::view::escape;
 
 /// Longer values are cut in tables; JSON has them whole.
 const SHOWN: usize = 100;
@@ -152,7 +153,7 @@ impl Diffed {
     fn markdown(&self) -> String {
         let mut text = format!("Plans, {}\n", self.ends());
         for plan in &self.plans {
-            let path = cell(&plan.path);
+            let path = escape::markdown(&plan.path);
             let diff = match &plan.what {
                 What::Compared { diff, .. } => diff,
                 What::Added(size) => {
@@ -166,7 +167,7 @@ impl Diffed {
             };
             text += &format!("\n### {path}\n\n");
             if let What::Compared { moved_from: Some(from), .. } = &plan.what {
-                text += &format!("before at {}\n\n", cell(from));
+                text += &format!("before at {}\n\n", escape::markdown(from));
             }
             if diff.scope.is_empty() && diff.progress.is_empty() {
                 text += "no change\n";
@@ -181,31 +182,21 @@ impl Diffed {
                 for change in changes {
                     let word = if change.field.is_some() { Kind::Changed } else { change.kind }.word();
                     let name = if change.what.is_empty() { "the plan" } else { &change.what };
-                    let why =
-                        change.weaker.as_ref().map(|why| format!(" (**weaker**: {})", cell(why))).unwrap_or_default();
-                    text += &format!("| {word} | {} | {}{why} |\n", cell(name), cell(&told(change)));
+                    let why = change
+                        .weaker
+                        .as_ref()
+                        .map(|why| format!(" (**weaker**: {})", escape::markdown(why)))
+                        .unwrap_or_default();
+                    text += &format!(
+                        "| {word} | {} | {}{why} |\n",
+                        escape::markdown(name),
+                        escape::markdown(&told(change))
+                    );
                 }
             }
         }
         text
     }
-}
-
-fn cell(text: &str) -> String {
-    let text = clean::one_line(text);
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        if matches!(c, '\\' | '|' | '*' | '_' | '`' | '[' | ']' | '#' | '~') {
-            escaped.push('\\');
-        }
-        match c {
-            '<' => escaped.push_str("&lt;"),
-            '&' => escaped.push_str("&amp;"),
-            '@' => escaped.push_str("&#64;"),
-            c => escaped.push(c),
-        }
-    }
-    escaped
 }
 
 fn size(size: &Size) -> Value {

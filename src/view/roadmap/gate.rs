@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 use super::super::View;
-use super::{cell, data, property, verbatim};
+use super::{data, property, verbatim};
 use crate::plan::gate::{Criterion, Decision, Judged, Outcome};
 use crate::ui::{Line, Page, Tone, clean};
+use crate::view::escape;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
@@ -99,7 +100,7 @@ impl Gated {
     fn junit(&self) -> String {
         let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n");
         for Decided { decision, .. } in &self.decided {
-            let name = xml(&format!("{}/{}", decision.plan, decision.phase));
+            let name = escape::xml(&format!("{}/{}", decision.plan, decision.phase));
             let (all, failed) = (decision.criteria.len(), decision.count("failed"));
             let (errors, skipped) = (decision.count("untrusted"), decision.count("pending"));
             text += &format!(
@@ -107,8 +108,8 @@ impl Gated {
             );
             for criterion in &decision.criteria {
                 let judged = &criterion.judged;
-                text += &format!("    <testcase classname=\"{name}\" name=\"{}\"", xml(&criterion.id));
-                let message = xml(&format!("{}: {}", judged.outcome.words(), why(judged)));
+                text += &format!("    <testcase classname=\"{name}\" name=\"{}\"", escape::xml(&criterion.id));
+                let message = escape::xml(&format!("{}: {}", judged.outcome.words(), why(judged)));
                 text += &match judged.outcome {
                     Outcome::Met => "/>\n".to_owned(),
                     Outcome::Failed => format!("><failure message=\"{message}\"/></testcase>\n"),
@@ -147,17 +148,17 @@ impl Gated {
         for Decided { decision, receipt, .. } in &self.decided {
             text += &format!(
                 "### {}\n\n| criterion | outcome | why | next |\n|---|---|---|---|\n",
-                cell(&(self.headline)(decision))
+                escape::markdown(&(self.headline)(decision))
             );
             for criterion in &decision.criteria {
                 let judged = &criterion.judged;
                 let next = judged.next.as_deref().unwrap_or("");
                 text += &format!(
                     "| {} | {} | {} | {} |\n",
-                    cell(&criterion.id),
+                    escape::markdown(&criterion.id),
                     judged.outcome.words(),
-                    cell(&why(judged)),
-                    cell(next)
+                    escape::markdown(&why(judged)),
+                    escape::markdown(next)
                 );
             }
             if let Some(receipt) = receipt {
@@ -178,11 +179,6 @@ fn explain(judged: &Judged, depth: usize, page: &mut Page) {
             .hanging(depth + 4),
     );
     judged.parts.iter().for_each(|part| explain(part, depth + 2, page));
-}
-
-fn xml(text: &str) -> String {
-    let text = clean::one_line(text);
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 fn judged_json(judged: &Judged) -> Value {

@@ -3,11 +3,12 @@
 use serde_json::{Map, Value, json};
 
 use super::super::View;
-use super::{cell, verbatim};
+use super::verbatim;
 use crate::plan::decimal::Decimal;
 use crate::plan::gate::{Decision, Outcome};
 use crate::roadmap::progress::{Amount, Boxes, By, Progress, Row, Sum};
 use crate::ui::{Align, Grid, Line, Page, Tone};
+use crate::view::escape;
 
 pub(crate) struct Status {
     pub(crate) plans: Vec<Progress>,
@@ -108,7 +109,7 @@ impl Status {
     fn markdown(&self) -> String {
         let mut text = String::new();
         for progress in &self.plans {
-            text += &format!("### {}: {}\n\n", cell(&progress.plan), cell(&progress.title));
+            text += &format!("### {}: {}\n\n", escape::markdown(&progress.plan), escape::markdown(&progress.title));
             if progress.whole.all.works > 0 {
                 text += &format!("{}\n\n", summary(&progress.whole));
             }
@@ -127,7 +128,7 @@ impl Status {
                     let Sum { proven, claimed, all, .. } = row.sum;
                     let amounts = [proven, claimed, all]
                         .map(|a| if shown.hours { format!("{} ({})", hours(a), a.works) } else { a.works.to_string() });
-                    text += &format!("| {} | {} |", cell(&of_whole(row)), amounts.join(" | "));
+                    text += &format!("| {} | {} |", escape::markdown(&of_whole(row)), amounts.join(" | "));
                     if shown.boxes {
                         text += &format!(" {} |", ticks(row.boxes));
                     }

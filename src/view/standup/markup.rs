@@ -2,6 +2,7 @@
 
 use crate::sprint::standup::{Entry, Group, Mark, Standup, short};
 use crate::ui::clean;
+use crate::view::escape;
 
 /// As many receipts as are named in a line.
 const MOST_RECEIPTS: usize = 3;
@@ -45,27 +46,7 @@ struct Markdown;
 
 impl Markup for Markdown {
     fn text(text: &str) -> String {
-        let text = clean::one_line(text);
-        let characters: Vec<char> = text.trim().chars().collect();
-        let is_word = |at: Option<usize>| at.and_then(|at| characters.get(at)).is_some_and(|c| c.is_alphanumeric());
-        let digits = characters.iter().take_while(|c| c.is_ascii_digit()).count();
-        let mut escaped = String::with_capacity(text.len());
-        for (at, c) in characters.iter().enumerate() {
-            let needed = match c {
-                '\\' | '`' | '*' | '[' | ']' | '<' | '>' | '&' | '~' | '$' | '|' => true,
-                // Inside a word it means nothing.
-                '_' => !(is_word(at.checked_sub(1)) && is_word(Some(at + 1))),
-                // At the beginning they open a heading or a list.
-                '#' | '-' | '+' | '=' => at == 0,
-                '.' | ')' => at > 0 && at == digits && characters.get(at + 1).is_none_or(|next| *next == ' '),
-                _ => false,
-            };
-            if needed {
-                escaped.push('\\');
-            }
-            escaped.push(*c);
-        }
-        escaped
+        escape::markdown_line(text)
     }
 
     fn strong(text: &str) -> String {
@@ -81,8 +62,7 @@ struct Html;
 
 impl Markup for Html {
     fn text(text: &str) -> String {
-        let text = clean::one_line(text);
-        text.trim().replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+        escape::xml(text.trim())
     }
 
     fn strong(text: &str) -> String {
@@ -230,10 +210,10 @@ mod tests {
             ("- no list", r"\- no list", "- no list"),
             (
                 "[a](http://x) & `c`",
-                r"\[a\](http://x) \& \`c\`",
+                r"\[a\](http&#58;//x) \& \`c\`",
                 "[a](http://x) &amp; \u{200b}`\u{200b}c\u{200b}`\u{200b}",
             ),
-            ("<!channel> @here", r"\<!channel\> @here", "&lt;!channel&gt; \u{200b}@\u{200b}here"),
+            ("<!channel> @here", r"\<!channel\> &#64;here", "&lt;!channel&gt; \u{200b}@\u{200b}here"),
             ("\u{1b}[31mred\u{202e}\nline", "red line", "red line"),
         ] {
             assert_eq!(Markdown::text(text), markdown);
