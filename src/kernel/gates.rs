@@ -225,8 +225,9 @@ fn slope(scale: Scale<'_>, numbers: &Numbers, got: &[f64], kept: &[usize]) -> Re
             sums.2 += w * (numbers.emulated[*i] - truth) * truth;
         }
     }
-    let total: f64 = clusters.iter().map(|c| c.1).sum();
-    if clusters.len() < 8 || !(total > 0.0) {
+    let (total, squares) = clusters.iter().fold((0.0, 0.0), |(sum, squares), c| (sum + c.1, squares + c.1 * c.1));
+    // Where a few clusters weigh more than all others, their scatter is not seen in eight of them (Kish, 1965).
+    if !(total * total >= 8.0 * squares && squares > 0.0) {
         return Ok(());
     }
     let slope = clusters.iter().map(|c| c.0).sum::<f64>() / total;

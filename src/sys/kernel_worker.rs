@@ -408,7 +408,8 @@ impl Runner for Worker<'_> {
         for _ in 0..GLANCES {
             let before = worked();
             std::thread::sleep(GLANCE);
-            let at_work = before.zip(worked()).is_some_and(|(before, now)| now.saturating_sub(before) > GLANCE / 10);
+            let worked = before.zip(worked()).is_some_and(|(before, now)| now.saturating_sub(before) > GLANCE / 10);
+            let at_work = worked || wants_to_work(leader);
             if self.conditions.interrupt.requested() {
                 return Err(Broken::Interrupted);
             }
@@ -428,4 +429,15 @@ impl Runner for Worker<'_> {
     fn place(&self) -> Option<&Place> {
         self.place.as_ref()
     }
+}
+
+/// Whether a thread of a process has work to do, though a busy machine may not let it. Where nobody can tell, its
+/// processor time has to do.
+fn wants_to_work(process: u32) -> bool {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{process}/task")) else { return false };
+    threads.flatten().any(|thread| {
+        let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        // The state follows the name, which may hold anything.
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('R'))
+    })
 }

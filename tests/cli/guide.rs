@@ -31,12 +31,12 @@ fn the_receipt_of_its_examination_is_signed_and_names_the_file() {
         .collect();
     let record = kept("fixtures/bizra-guide.eval.json");
     let files = [
-        ("fixtures/bizra-guide.gguf", sha256(&kept("fixtures/bizra-guide.gguf"))),
         ("fixtures/bizra-guide.eval.json", sha256(&record)),
+        ("fixtures/bizra-guide.gguf", sha256(&kept("fixtures/bizra-guide.gguf"))),
     ];
     assert_eq!(named, files.each_ref().map(|(name, digest)| (*name, digest.as_str())), "{ran}");
     let record: Value = serde_json::from_slice(&record).expect("JSON");
-    assert_eq!(record["sha256"], files[0].1);
+    assert_eq!(record["sha256"], files[1].1);
     let share = 100.0 * record["about"]["right"].as_f64().expect("a count")
         / record["about"]["asked"].as_f64().expect("a count");
     assert_eq!(told["result"]["predicate"]["score"]["value"], format!("{share:.1}"));

@@ -572,7 +572,7 @@ fn another_process_that_downloads_the_same_is_waited_for() {
     held.lock().expect("locked");
     let blob = blob(&env);
     let other = std::thread::spawn(move || {
-        std::thread::sleep(std::time::Duration::from_millis(400));
+        std::thread::sleep(std::time::Duration::from_secs(3));
         std::fs::write(blob, tiny()).expect("written");
         drop(held);
     });
