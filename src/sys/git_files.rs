@@ -93,18 +93,35 @@ impl RepositoryFiles {
     fn of_commit(&self, repository: &Repository, commit: Oid, globs: &[&str]) -> Result<Vec<FileFacts>> {
         let tree = repository.find_commit(commit).and_then(|c| c.tree()).map_err(|e| git(&e))?;
         let mut found = Vec::new();
-        tree.walk(TreeWalkMode::PreOrder, |folder, entry| {
-            if entry.kind() == Some(ObjectType::Blob)
-                && let Ok(name) = entry.name()
-            {
-                let path = format!("{folder}{name}");
-                if globs.iter().any(|g| glob::fits(g, &path)) {
-                    found.push((path, entry.id()));
-                }
+        for pattern in globs {
+            let folder = fixed(pattern);
+            if folder == **pattern {
+                let entry = tree.get_path(Path::new(*pattern)).ok().filter(|e| e.kind() == Some(ObjectType::Blob));
+                found.extend(entry.map(|entry| (folder, entry.id())));
+                continue;
             }
-            TreeWalkResult::Ok
-        })
-        .map_err(|e| git(&e))?;
+            let below = match folder.as_str() {
+                "" => Some(tree.clone()),
+                folder => tree.get_path(Path::new(folder)).ok().and_then(|e| repository.find_tree(e.id()).ok()),
+            };
+            let Some(below) = below else { continue };
+            let begin = if folder.is_empty() { folder } else { folder + "/" };
+            below
+                .walk(TreeWalkMode::PreOrder, |folder, entry| {
+                    if entry.kind() == Some(ObjectType::Blob)
+                        && let Ok(name) = entry.name()
+                    {
+                        let path = format!("{begin}{folder}{name}");
+                        if glob::fits(pattern, &path) {
+                            found.push((path, entry.id()));
+                        }
+                    }
+                    TreeWalkResult::Ok
+                })
+                .map_err(|e| git(&e))?;
+        }
+        found.sort();
+        found.dedup();
         let mut facts = Vec::with_capacity(found.len());
         for (path, oid) in found {
             let known = self.blobs.borrow().get(&oid).cloned();
@@ -126,11 +143,11 @@ impl RepositoryFiles {
         let mut facts = Vec::new();
         let mut folders = Vec::new();
         for pattern in globs {
-            let fixed: Vec<&str> = pattern.split('/').take_while(|part| !part.contains(['*', '?'])).collect();
-            if fixed.join("/") == **pattern {
+            let fixed = fixed(pattern);
+            if fixed == **pattern {
                 self.add_file(pattern, &mut facts)?;
             } else {
-                folders.push(fixed.join("/"));
+                folders.push(fixed);
             }
         }
         folders.sort();
@@ -204,6 +221,12 @@ impl Files for RepositoryFiles {
         };
         Ok(Some(self.facts(Some(oid), globs)? == self.matching(globs, committed)?))
     }
+}
+
+/// The folders that a pattern begins with and that are no patterns themselves, or all of it.
+fn fixed(pattern: &str) -> String {
+    let parts: Vec<&str> = pattern.split('/').take_while(|part| !part.contains(['*', '?'])).collect();
+    parts.join("/")
 }
 
 fn blob(repository: &Repository, commit: Oid, path: &str) -> Result<Option<Vec<u8>>> {
