@@ -76,18 +76,21 @@ impl Op for Whole {
     #[inline(always)]
     fn run<S: Lanes>(self, s: S) -> Self::Out {
         let mut sums = [s.splat_i(0); CHAINS];
-        let (mut weights, mut quanta) = ([3u8; 64], [5u8; 64]);
+        let (mut weights, mut quanta) = ([3u8; 64], [[5u8; 64]; 8]);
         for _ in 0..self.blocks {
             // New to the compiler each time, so that the products can't be taken out of the loop.
             weights = black_box(weights);
             quanta = black_box(quanta);
-            let (w, a) = (s.load_i(&weights), s.load_i(&quanta));
+            let (w, a) = (s.load_i(&weights), s.load_i(&quanta[0]));
             if S::SHORT {
                 for sum in &mut sums {
                     for _ in 0..LINKS / 8 {
+                        // Here a product comes before its addition, and one that was made before would do again.
+                        black_box(&mut weights);
+                        let w = s.load_i(&weights);
                         let mut short = s.short();
-                        for _ in 0..8 {
-                            short = s.dot_short(short, w, a);
+                        for a in &quanta {
+                            short = s.dot_short(short, w, s.load_i(a));
                         }
                         *sum = s.add_short(*sum, short);
                     }
