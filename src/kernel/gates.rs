@@ -75,6 +75,10 @@ impl Scale<'_> {
         if truth.is_nan() {
             return got.is_nan();
         }
+        // What is right is right, also where an infinity leaves no bound to hold it to.
+        if got == truth {
+            return true;
+        }
         let allowed = self.allowed(bound, truth);
         let most = float::greatest(self.output);
         let over = truth.abs() + allowed > most;
@@ -415,6 +419,30 @@ pub fn trivial(scale: Scale<'_>, truth: &Truth, input: &[f64], previous: &[f64])
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_right_needs_no_bound_and_all_else_does() {
+        let promise = Promise {
+            input: DType::F32,
+            output: DType::F32,
+            weights: vec![DType::F32],
+            accumulate: DType::F32,
+            int8: false,
+            cells: crate::kernel::manifest::Cells::F32,
+            p_round: None,
+            exact_angle: true,
+            bitwise: true,
+            align: 0,
+            flush: false,
+            masked_zero: false,
+            tighten: [1.0; 3],
+        };
+        let scale = Scale { promise: &promise, output: DType::F32, terms: 4 };
+        assert!(scale.fits(0.0, 0.0, f64::NAN));
+        assert!(!scale.fits(1.0, 0.0, f64::NAN) && !scale.fits(f64::NAN, 0.0, f64::NAN));
+        assert!(!scale.fits(0.0, f64::NAN, f64::NAN) && scale.fits(f64::NAN, f64::NAN, f64::NAN));
+        assert!(scale.fits(1.0, 1.0 + 1e-9, 1e-8) && !scale.fits(1.0, 1.5, 1e-8));
+    }
 
     #[test]
     fn indices_count_from_the_last_dimension() {
