@@ -23,9 +23,7 @@ fn median(mut run: impl FnMut()) -> f64 {
     run();
     let begin = Instant::now();
     let mut times = Vec::new();
-    while times.len() < 5
-        || (begin.elapsed().as_secs_f64() < 0.25 && times.len() < 200)
-    {
+    while times.len() < 5 || (begin.elapsed().as_secs_f64() < 0.25 && times.len() < 200) {
         let start = Instant::now();
         run();
         times.push(start.elapsed().as_secs_f64());
