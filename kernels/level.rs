@@ -102,6 +102,18 @@ impl Level {
         false
     }
 
+    /// Work that only a level with tiles is to do: it is compiled for no other.
+    #[inline]
+    pub(crate) fn run_with_tiles<O: Op>(self, op: O) -> Option<O::Out> {
+        #[cfg(target_arch = "x86_64")]
+        if self.has_tiles() {
+            // SAFETY: a level with tiles is only made after the processor was asked for these features.
+            return Some(unsafe { crate::lanes::avx512::run(op) });
+        }
+        drop(op);
+        None
+    }
+
     #[inline]
     pub(crate) fn run<O: Op>(self, op: O) -> O::Out {
         match self.0 {

@@ -12,25 +12,23 @@
 
 use super::Job;
 use super::acts::{self, Block};
-use super::layout::{Layout, ROWS, SPAN};
+use super::layout::{ROWS, SPAN};
 use super::tiles::{PANELS, Panel, Sums};
+use crate::Level;
 use crate::amx::{Left, Pair, SIDE, Tiles};
 use crate::lanes::{Lanes, N, Op};
-use std::marker::PhantomData;
 
 /// A float whose last place is 1, for whole numbers of up to 22 bits on either side: what a group adds up to at most.
 pub(super) const BASE: f32 = 12_582_912.0;
 
-/// Activation rows of a whole span meeting the first `count` panels.
-pub(super) struct Meet<'a, 'j, L> {
-    pub(super) panels: &'a [Panel; PANELS],
-    pub(super) count: usize,
+/// Activation rows of a whole span meeting the panels.
+pub(super) struct Meet<'a, 'j> {
+    pub(super) panels: &'a [Panel],
     pub(super) blocks: &'a [Block],
     pub(super) sums: &'a mut [Sums],
     /// Where the sums belong, where these columns are the last: then they go there, while the next are made, and what
     /// stays in `sums` means nothing.
     pub(super) last: Option<Place<'a, 'j>>,
-    pub(super) layout: PhantomData<L>,
 }
 
 /// The outputs of a product from an activation row and a weight row on.
@@ -41,26 +39,41 @@ pub(super) struct Place<'a, 'j> {
     pub(super) weights: usize,
 }
 
-impl<L: Layout> Op for Meet<'_, '_, L> {
+/// By what formats differ once their tiles are unpacked.
+struct Typed<'a, 'j, const HALVES: bool, const MINS: bool>(Meet<'a, 'j>);
+
+impl Meet<'_, '_> {
+    /// For formats with scales per half a run of columns, or with minimums.
+    pub(super) fn run(self, level: Level, halves: bool, mins: bool) {
+        let done = match (halves, mins) {
+            (false, false) => level.run_with_tiles(Typed::<false, false>(self)),
+            (false, true) => level.run_with_tiles(Typed::<false, true>(self)),
+            (true, false) => level.run_with_tiles(Typed::<true, false>(self)),
+            (true, true) => level.run_with_tiles(Typed::<true, true>(self)),
+        };
+        assert!(done.is_some(), "invariant: this level has tiles");
+    }
+}
+
+impl<const HALVES: bool, const MINS: bool> Op for Typed<'_, '_, HALVES, MINS> {
     type Out = ();
 
     #[inline(always)]
     fn run<S: Lanes>(self, s: S) {
         const { assert!(8 * 32 * 128 * 127 <= 1 << 22 && BASE as u32 == 3 << 22) };
-        let Meet { panels, count, blocks, sums, last, .. } = self;
-        let Some(tiles) = Tiles::new(SIDE, depth::<L>()) else {
+        let Meet { panels, blocks, sums, last } = self.0;
+        let Some(tiles) = Tiles::new(SIDE, depth(HALVES)) else {
             unreachable!("invariant: this level was found to have tiles");
         };
         let (whole, rest) = blocks.as_chunks::<SIDE>();
         let (whole_sums, rest_sums) = sums.as_chunks_mut::<SIDE>();
-        let panels = &panels[..count];
-        sides::<S, L>(s, &tiles, panels, whole, whole_sums, last.map(|place| (place, SIDE)));
+        sides::<S, HALVES, MINS>(s, &tiles, panels, whole, whole_sums, last.map(|place| (place, SIDE)));
         if !rest.is_empty() {
             let (mut side, mut out) = ([acts::EMPTY; SIDE], [Sums::ZERO; SIDE]);
             side[..rest.len()].copy_from_slice(rest);
             out[..rest.len()].copy_from_slice(rest_sums);
             let last = last.map(|place| (place.after(SIDE * whole.len()), rest.len()));
-            sides::<S, L>(s, &tiles, panels, &[side], std::slice::from_mut(&mut out), last);
+            sides::<S, HALVES, MINS>(s, &tiles, panels, &[side], std::slice::from_mut(&mut out), last);
             rest_sums.copy_from_slice(&out[..rest.len()]);
         }
     }
@@ -88,13 +101,13 @@ impl Place<'_, '_> {
 }
 
 /// Columns of a group.
-const fn depth<L: Layout>() -> usize {
-    if L::HALVES { 16 } else { 32 }
+const fn depth(halves: bool) -> usize {
+    if halves { 16 } else { 32 }
 }
 
 /// Pairs of groups in a span.
-const fn steps<L: Layout>() -> usize {
-    SPAN / 2 / depth::<L>()
+const fn steps(halves: bool) -> usize {
+    SPAN / 2 / depth(halves)
 }
 
 /// The same for each of the sixteen rows, one after the other: left to itself, the compiler makes a loop of it, and
@@ -119,7 +132,7 @@ struct Unit {
 }
 
 #[inline(always)]
-fn sides<S: Lanes, L: Layout>(
+fn sides<S: Lanes, const HALVES: bool, const MINS: bool>(
     s: S,
     tiles: &Tiles,
     panels: &[Panel],
@@ -131,36 +144,36 @@ fn sides<S: Lanes, L: Layout>(
     let Some(first) = units().next() else { return };
     let mut pairs = [Pair::EMPTY; 2];
     let mut less = [[0.0; N]; SIDE];
-    start::<L>(tiles, false, &panels[first.panel], &blocks[first.side], 0);
-    start::<L>(tiles, true, &panels[first.panel], &blocks[first.side], 1);
+    start::<HALVES>(tiles, false, &panels[first.panel], &blocks[first.side], 0);
+    start::<HALVES>(tiles, true, &panels[first.panel], &blocks[first.side], 1);
     tiles.take(false, &mut pairs[0]);
     let mut nexts = units().skip(1);
     for Unit { side, panel } in units() {
         let (weights, rows) = (&panels[panel], &blocks[side]);
-        if L::MINS && panel == 0 {
+        if MINS && panel == 0 {
             for (less, block) in less.iter_mut().zip(rows) {
-                s.store(s.to_f(block.all_less(s, L::HALVES)), less);
+                s.store(s.to_f(block.all_less(s, HALVES)), less);
             }
         }
         let mut out = [s.splat(0.0); SIDE];
         for_rows!(M, { out[M] = s.load(&sums[side][M].0[panel]) });
-        for step in (2..steps::<L>()).step_by(2) {
-            start::<L>(tiles, false, weights, rows, step);
+        for step in (2..steps(HALVES)).step_by(2) {
+            start::<HALVES>(tiles, false, weights, rows, step);
             tiles.take(true, &mut pairs[1]);
-            scale::<S, L>(s, weights, rows, step - 2, &pairs[0], &less, &mut out);
-            start::<L>(tiles, true, weights, rows, step + 1);
+            scale::<S, HALVES, MINS>(s, weights, rows, step - 2, &pairs[0], &less, &mut out);
+            start::<HALVES>(tiles, true, weights, rows, step + 1);
             tiles.take(false, &mut pairs[0]);
-            scale::<S, L>(s, weights, rows, step - 1, &pairs[1], &less, &mut out);
+            scale::<S, HALVES, MINS>(s, weights, rows, step - 1, &pairs[1], &less, &mut out);
         }
         // After the last there is none, but without a branch here it costs next to nothing to begin some once more.
         let next = nexts.next().unwrap_or(first);
         let (next_weights, next_rows) = (&panels[next.panel], &blocks[next.side]);
-        start::<L>(tiles, false, next_weights, next_rows, 0);
+        start::<HALVES>(tiles, false, next_weights, next_rows, 0);
         tiles.take(true, &mut pairs[1]);
-        scale::<S, L>(s, weights, rows, steps::<L>() - 2, &pairs[0], &less, &mut out);
-        start::<L>(tiles, true, next_weights, next_rows, 1);
+        scale::<S, HALVES, MINS>(s, weights, rows, steps(HALVES) - 2, &pairs[0], &less, &mut out);
+        start::<HALVES>(tiles, true, next_weights, next_rows, 1);
         tiles.take(false, &mut pairs[0]);
-        scale::<S, L>(s, weights, rows, steps::<L>() - 1, &pairs[1], &less, &mut out);
+        scale::<S, HALVES, MINS>(s, weights, rows, steps(HALVES) - 1, &pairs[1], &less, &mut out);
         for_rows!(M, { s.store(out[M], &mut sums[side][M].0[panel]) });
         if let Some((place, rows)) = last {
             place.put(side * SIDE, panel, &sums[side][..rows]);
@@ -170,8 +183,8 @@ fn sides<S: Lanes, L: Layout>(
 
 /// Begins to multiply two groups of rows with the panel's.
 #[inline(always)]
-fn start<L: Layout>(tiles: &Tiles, turn: bool, panel: &Panel, blocks: &[Block; SIDE], step: usize) {
-    let (depth, quads) = (depth::<L>(), depth::<L>() / 4);
+fn start<const HALVES: bool>(tiles: &Tiles, turn: bool, panel: &Panel, blocks: &[Block; SIDE], step: usize) {
+    let (depth, quads) = (depth(HALVES), depth(HALVES) / 4);
     tiles.left(Left { bytes: Block::bytes(blocks, 2 * step * depth), stride: size_of::<Block>() });
     let values = &panel.values[2 * step * quads..][..2 * quads];
     tiles.start(turn, [&values[..quads], &values[quads..]]);
@@ -179,7 +192,7 @@ fn start<L: Layout>(tiles: &Tiles, turn: bool, panel: &Panel, blocks: &[Block; S
 
 /// Adds the products of two groups, scaled, to the rows' sums.
 #[inline(always)]
-fn scale<S: Lanes, L: Layout>(
+fn scale<S: Lanes, const HALVES: bool, const MINS: bool>(
     s: S,
     panel: &Panel,
     blocks: &[Block; SIDE],
@@ -198,10 +211,10 @@ fn scale<S: Lanes, L: Layout>(
             let group = 2 * step + g;
             let [scale, base, min] = groups[g];
             let mut t = s.fma(s.above_base(s.load_i(&products.0[g][M])), scale, base);
-            if L::MINS {
+            if MINS {
                 t = s.fma(min, s.splat(less[M][group]), t);
             }
-            out[M] = s.fma(t, s.splat(blocks[M].scale[if L::HALVES { step } else { group }]), out[M]);
+            out[M] = s.fma(t, s.splat(blocks[M].scale[if HALVES { step } else { group }]), out[M]);
         }
     });
 }

@@ -225,7 +225,8 @@ fn many<L: Layout>(level: Level, job: &Job, acts: &Activations, activations: Ran
         if by_amx {
             let place = Place { job, activations: activations.start, weights: rows.start };
             let last = (span + 1 == spans).then_some(place);
-            level.run(by_amx::Meet::<L> { panels, count, blocks, sums: &mut sums, last, layout: PhantomData });
+            let meet = by_amx::Meet { panels: &panels[..count], blocks, sums: &mut sums, last };
+            meet.run(level, L::HALVES, L::MINS);
             if last.is_some() {
                 return;
             }
