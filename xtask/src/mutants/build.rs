@@ -95,6 +95,17 @@ impl Tree {
             return Err(format!("{most} faults are more than there are switches: name fewer files"));
         }
         let mut unviable = 0;
+        // Each round costs a run of the compiler, so what it refused of a text is remembered.
+        let memories: Vec<PathBuf> = planted.iter().map(|file| memory(&file.write().0, file.first)).collect();
+        for (file, memory) in planted.iter_mut().zip(&memories) {
+            let known: BTreeSet<u32> = fs::read_to_string(memory)
+                .unwrap_or_default()
+                .lines()
+                .filter_map(|line| Some(line.parse::<u32>().ok()? + file.first))
+                .collect();
+            unviable += known.len();
+            file.keep(|mutant| !known.contains(&mutant.id));
+        }
         for round in 1..=ROUNDS {
             let places = self.write(planted)?;
             let output = self
@@ -112,7 +123,13 @@ impl Tree {
             }
             println!("round {round}: the compiler refuses {} faults", dropped.len());
             unviable += dropped.len();
-            planted.iter_mut().for_each(|file| file.keep(|mutant| !dropped.contains(&mutant.id)));
+            for (file, memory) in planted.iter_mut().zip(&memories) {
+                let before = fs::read_to_string(memory).unwrap_or_default();
+                let mine = file.mutants().filter(|mutant| dropped.contains(&mutant.id));
+                let more: String = mine.map(|mutant| format!("{}\n", mutant.id - file.first)).collect();
+                tools::write_file(memory, (before + &more).as_bytes())?;
+                file.keep(|mutant| !dropped.contains(&mutant.id));
+            }
         }
         Err(format!("the compiler still refuses faults after {ROUNDS} rounds"))
     }
@@ -166,6 +183,22 @@ impl Tree {
     }
 }
 
+/// Where it is noted what the compiler refused of this text with its faults, however these are numbered.
+fn memory(text: &str, first: u32) -> PathBuf {
+    let mut plain = String::new();
+    for (at, part) in text.split("mutants::on(").enumerate() {
+        match part.split_once(')') {
+            Some((id, rest)) if at > 0 => {
+                let id: u32 = id.parse().unwrap_or(0);
+                plain += &format!("{})", id.saturating_sub(first));
+                plain += rest;
+            }
+            _ => plain += part,
+        }
+    }
+    folder().join("refused").join(tools::sha256(plain.as_bytes()))
+}
+
 pub(super) fn folder() -> PathBuf {
     tools::root().join("target/mutants")
 }
@@ -217,6 +250,15 @@ mod tests {
         let span = json!({ "file_name": "src/a.rs", "byte_start": start, "byte_end": end, "is_primary": true });
         let message = json!({ "level": "error", "spans": [span], "rendered": "error: no" });
         json!({ "reason": "compiler-message", "message": message }).to_string()
+    }
+
+    #[test]
+    fn what_was_refused_is_known_again_when_faults_are_numbered_anew() {
+        let at = |first: u32, code: &str| {
+            memory(&super::super::plant::of("src/a.rs".into(), code, first).unwrap().write().0, first)
+        };
+        assert_eq!(at(1, "fn f() -> u8 { 7 }"), at(900, "fn f() -> u8 { 7 }"));
+        assert_ne!(at(1, "fn f() -> u8 { 7 }"), at(1, "fn f() -> u8 { 8 }"));
     }
 
     #[test]

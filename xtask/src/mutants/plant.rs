@@ -47,6 +47,8 @@ enum Kind {
 pub(super) struct File {
     pub(super) path: PathBuf,
     text: String,
+    /// The number of its first fault.
+    pub(super) first: u32,
     sites: Vec<Site>,
 }
 
@@ -192,7 +194,7 @@ fn with_faults(path: PathBuf, text: String, code: &syn::File, first: u32) -> Fil
     let mut planter = Planter { path: &path, text: &text, next: first, names: Vec::new(), sites: Vec::new() };
     planter.visit_file(code);
     let sites = planter.sites;
-    File { path, text, sites }
+    File { path, text, first, sites }
 }
 
 /// Where the modules lie that are only there for tests, without `.rs`.
