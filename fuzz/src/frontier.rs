@@ -17,7 +17,7 @@ pub fn look(bytes: &[u8]) {
     match LogHeader::decode(bytes) {
         Ok(header) => {
             assert_eq!(header.encode(), bytes);
-            assert_eq!(header.verifier().is_ok_and(|verifier| verifier.name() != header.id().origin()), false);
+            assert!(!header.verifier().is_ok_and(|verifier| verifier.name() != header.id().origin()));
         }
         Err(error) => assert_ne!(error.to_string(), ""),
     }
