@@ -10,9 +10,9 @@ pub fn look(bytes: &[u8]) {
     let Some((&[cut, at, change, batch], rest)) = bytes.split_first_chunk::<4>() else { return };
     let written: Vec<Record> = rest
         .chunks(48)
-        .zip(0..)
+        .zip(0_u64..)
         .map(|(envelope, index)| {
-            let closes = index % (u64::from(batch % 4) + 1) == 0;
+            let closes = index.is_multiple_of(u64::from(batch % 4) + 1);
             let checkpoint = if closes { envelope[..1].to_vec() } else { Vec::new() };
             Record { index, time: i64::from(cut), envelope: envelope.to_vec(), checkpoint }
         })

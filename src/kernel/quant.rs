@@ -213,12 +213,12 @@ mod tests {
             read
         };
         // The lower nibble of the first byte is the first weight, its upper one the seventeenth.
-        let mut block = vec![0x5a; 20];
+        let mut block = [0x5a; 20];
         block[..4].copy_from_slice(&f16s([2.0, -3.0]));
         let weights = read(DType::Q4_1, &block);
         assert_eq!(weights[0], Weight { value: 17.0, size: 23.0 });
         assert_eq!(weights[16], Weight { value: 7.0, size: 13.0 });
-        let mut block = vec![0x21; 144];
+        let mut block = [0x21; 144];
         block[..4].copy_from_slice(&f16s([2.0, 0.5]));
         block[4..16].copy_from_slice(&[1, 2, 3, 4, 5, 6, 7, 8, 0x9a, 0, 0, 0]);
         let weights = read(DType::Q4_K, &block);
@@ -268,7 +268,7 @@ mod tests {
             decode(dtype, &block, &mut read);
             assert!(read.iter().zip(&values).all(|(w, v)| w.value == f64::from(*v.clamp(&least, &most))), "{dtype:?}");
         }
-        let mut block = vec![1; 84];
+        let mut block = [1; 84];
         assert!(!whole(DType::Q2_K, &[1; 256], &mut block));
     }
 }

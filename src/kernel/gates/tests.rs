@@ -126,7 +126,7 @@ fn sixty_four(bound: f64, plain: f64) -> Numbers {
 }
 
 fn alternating(values: &[f64], by: f64) -> Vec<f64> {
-    values.iter().enumerate().map(|(i, v)| if (i + i / 8) % 2 == 0 { v + by } else { v - by }).collect()
+    values.iter().enumerate().map(|(i, v)| if (i + i / 8).is_multiple_of(2) { v + by } else { v - by }).collect()
 }
 
 #[test]
@@ -230,7 +230,7 @@ fn lean(wanted: &Numbers, promise: &Promise, got: &[f64]) -> bool {
 fn results_do_not_lean_to_one_side() {
     let mut promise = promise();
     let ones = numbers(&[64], vec![1.0; 64], 1e-3);
-    let by = |share: f64, spread: f64| -> Vec<f64> { alternating(&vec![1.0 + share; 64], spread) };
+    let by = |share: f64, spread: f64| -> Vec<f64> { alternating(&[1.0 + share; 64], spread) };
     // Within a sixteenth of the last place for sums, four units for functions.
     let last = 2f64.powi(-28);
     assert!(!lean(&ones, &promise, &by(0.99 * last, 0.0)) && lean(&ones, &promise, &by(1.01 * last, 0.0)));

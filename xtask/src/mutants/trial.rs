@@ -77,7 +77,7 @@ fn each<T: Sync, R: Send>(items: &[T], jobs: usize, work: impl Fn(&T) -> Outcome
                 while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let index = next.load(Ordering::Relaxed);
                     let result = work(item);
-                    if index % 200 == 0 {
+                    if index.is_multiple_of(200) {
                         println!("… {index} of {}", items.len());
                     }
                     done.lock()
