@@ -1,18 +1,4 @@
-//! A bundle's entries are all of its bytes; a tile is 256 hashes or refused.
+//! libFuzzer's way to `bundle`.
 #![no_main]
 
-use bizra::receipts::tiles::{WIDTH, bundle, bundle_entries, full_bundle, full_tile, tile};
-use libfuzzer_sys::fuzz_target;
-
-fuzz_target!(|bytes: &[u8]| {
-    let entries: Result<Vec<_>, _> = bundle_entries(bytes).collect();
-    match &entries {
-        Ok(entries) => assert_eq!(bundle(entries).as_deref(), Ok(bytes)),
-        Err(error) => assert_ne!(error.to_string(), ""),
-    }
-    let is_full = entries.is_ok_and(|entries| entries.len() as u64 == WIDTH);
-    assert_eq!(full_bundle(bytes).is_ok(), is_full);
-    if let Ok(hashes) = full_tile("tile/0/000", bytes) {
-        assert_eq!(tile(hashes), bytes);
-    }
-});
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| bizra_fuzz::bundle::look(bytes));

@@ -1,25 +1,4 @@
-//! A GGUF file is read or refused; what is read lies inside the file, and so do configuration and tokenizer that
-//! follow from it.
+//! libFuzzer's way to `gguf`.
 #![no_main]
 
-use bizra::infer::config::ModelConfig;
-use bizra::infer::gguf::Gguf;
-use bizra::infer::tokenizer::Tokenizer;
-use libfuzzer_sys::fuzz_target;
-
-fuzz_target!(|file: &[u8]| {
-    let gguf = match Gguf::parse(file) {
-        Ok(gguf) => gguf,
-        Err(error) => return assert_ne!(error.to_string(), ""),
-    };
-    for tensor in gguf.tensors() {
-        let end = tensor.offset as usize + tensor.data.len();
-        assert!(end <= file.len());
-    }
-    if let Err(error) = ModelConfig::from_gguf(&gguf) {
-        assert_ne!(error.to_string(), "");
-    }
-    if let Err(error) = Tokenizer::from_gguf(&gguf) {
-        assert_ne!(error.to_string(), "");
-    }
-});
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| bizra_fuzz::gguf::look(bytes));

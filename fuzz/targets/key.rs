@@ -1,23 +1,4 @@
-//! Key files, public and private, are read or refused; what was read can be written and read again.
+//! libFuzzer's way to `key`.
 #![no_main]
 
-use bizra::receipts::keys::{PublicKey, SecretKey};
-use libfuzzer_sys::fuzz_target;
-
-fuzz_target!(|file: &[u8]| {
-    match SecretKey::read(file) {
-        Ok(key) => {
-            let again = SecretKey::read(key.to_pkcs8_pem().as_bytes());
-            assert_eq!(again.as_ref().map(SecretKey::public), Ok(key.public()));
-        }
-        Err(error) => assert_ne!(error.to_string(), ""),
-    }
-    let Ok(text) = std::str::from_utf8(file) else { return };
-    match PublicKey::read(text) {
-        Ok(key) => {
-            assert_eq!(PublicKey::read(&key.to_pem()), Ok(key));
-            assert_eq!(PublicKey::read(&key.to_openssh("")), Ok(key));
-        }
-        Err(error) => assert_ne!(error.to_string(), ""),
-    }
-});
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| bizra_fuzz::key::look(bytes));

@@ -94,7 +94,34 @@ mod tests {
     }
 
     #[test]
+    fn formats_have_their_limits() {
+        let of = |dtype| (precision(dtype), greatest(dtype), smallest_normal(dtype), half_ulp(dtype, 0.0));
+        assert_eq!(of(DType::F16), (11, 65504.0, 2f64.powi(-14), 2f64.powi(-25)));
+        assert_eq!(of(DType::BF16), (8, 255.0 * 2f64.powi(120), 2f64.powi(-126), 2f64.powi(-134)));
+        assert_eq!(of(DType::F32), (24, f64::from(f32::MAX), f64::from(f32::MIN_POSITIVE), 2f64.powi(-150)));
+        assert_eq!(of(DType::F64), (53, f64::MAX, f64::MIN_POSITIVE, 0.0));
+        for odd in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.0] {
+            assert_eq!(half_ulp(DType::F16, odd), 2f64.powi(-25));
+        }
+        assert_eq!(half_ulp(DType::F64, -1.5), f64::EPSILON / 2.0);
+        assert_eq!(half_ulp(DType::BF16, -3.0), 2f64.powi(-7));
+    }
+
+    #[test]
+    fn rounding_goes_to_the_nearest_and_the_even() {
+        assert_eq!(round(DType::F16, 1.0 + 2f64.powi(-11)), 1.0);
+        assert_eq!(round(DType::BF16, 1.0 + 3.0 * 2f64.powi(-8)), 1.0 + 2f64.powi(-6));
+        assert_eq!(round(DType::F32, 1.0 + 2f64.powi(-24) * 1.5), 1.0 + 2f64.powi(-23));
+        assert_eq!(round(DType::F64, 0.1), 0.1);
+    }
+
+    #[test]
     fn what_is_written_is_read() {
+        let mut bytes = vec![9];
+        encode(DType::I32, -2.0, &mut bytes);
+        assert_eq!(bytes, [9, 254, 255, 255, 255]);
+        encode(DType::I32, 7.0, &mut bytes);
+        assert_eq!(decode(DType::I32, &bytes[1..]), [-2.0, 7.0]);
         for dtype in [DType::F16, DType::BF16, DType::F32, DType::F64] {
             for x in [0.0, -0.0, 1.0, -2.5, f64::INFINITY, 65504.0, 3.0e-5] {
                 let mut bytes = Vec::new();

@@ -417,48 +417,4 @@ pub fn trivial(scale: Scale<'_>, truth: &Truth, input: &[f64], previous: &[f64])
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_right_needs_no_bound_and_all_else_does() {
-        let promise = Promise {
-            input: DType::F32,
-            output: DType::F32,
-            weights: vec![DType::F32],
-            accumulate: DType::F32,
-            int8: false,
-            cells: crate::kernel::manifest::Cells::F32,
-            p_round: None,
-            exact_angle: true,
-            bitwise: true,
-            align: 0,
-            flush: false,
-            masked_zero: false,
-            tighten: [1.0; 3],
-        };
-        let scale = Scale { promise: &promise, output: DType::F32, terms: 4 };
-        assert!(scale.fits(0.0, 0.0, f64::NAN));
-        assert!(!scale.fits(1.0, 0.0, f64::NAN) && !scale.fits(f64::NAN, 0.0, f64::NAN));
-        assert!(!scale.fits(0.0, f64::NAN, f64::NAN) && scale.fits(f64::NAN, f64::NAN, f64::NAN));
-        assert!(scale.fits(1.0, 1.0 + 1e-9, 1e-8) && !scale.fits(1.0, 1.5, 1e-8));
-    }
-
-    #[test]
-    fn indices_count_from_the_last_dimension() {
-        assert_eq!(index(&[2, 3, 4], 0), [0, 0, 0]);
-        assert_eq!(index(&[2, 3, 4], 23), [1, 2, 3]);
-        assert_eq!(index(&[2, 3, 4], 5), [0, 1, 1]);
-    }
-
-    #[test]
-    fn the_g_test_tells_a_loaded_die() {
-        let p = [0.5, 0.25, 0.25];
-        let fair: Vec<f64> = (0..4000).map(|i| [0.0, 0.0, 1.0, 2.0][i % 4]).collect();
-        assert!(g_test(&p, &fair) > 0.9);
-        let loaded: Vec<f64> = (0..4000).map(|i| if i % 20 == 2 { 0.0 } else { fair[i] }).collect();
-        assert!(g_test(&p, &loaded) < 1e-3, "{}", g_test(&p, &loaded));
-        assert_eq!(g_test(&p, &[3.0]), 0.0, "outside of the support");
-        assert_eq!(g_test(&p, &[-1.0]), 0.0);
-    }
-}
+mod tests;

@@ -76,3 +76,6 @@ impl Promise {
         2f64.powi(-super::float::precision(self.accumulate))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -203,4 +203,72 @@ mod tests {
             assert!(read.iter().zip(&values).all(|(w, v)| w.value == f64::from(*v)), "{dtype:?}");
         }
     }
+
+    #[test]
+    fn minima_are_subtracted_and_their_size_counts() {
+        let f16s = |numbers: [f64; 2]| numbers.map(|x| f16::from_f64(x).to_le_bytes()).concat();
+        let read = |dtype: DType, block: &[u8]| {
+            let mut read = Vec::new();
+            decode(dtype, block, &mut read);
+            read
+        };
+        // The lower nibble of the first byte is the first weight, its upper one the seventeenth.
+        let mut block = [0x5a; 20];
+        block[..4].copy_from_slice(&f16s([2.0, -3.0]));
+        let weights = read(DType::Q4_1, &block);
+        assert_eq!(weights[0], Weight { value: 17.0, size: 23.0 });
+        assert_eq!(weights[16], Weight { value: 7.0, size: 13.0 });
+        let mut block = [0x21; 144];
+        block[..4].copy_from_slice(&f16s([2.0, 0.5]));
+        block[4..16].copy_from_slice(&[1, 2, 3, 4, 5, 6, 7, 8, 0x9a, 0, 0, 0]);
+        let weights = read(DType::Q4_K, &block);
+        // Scale 1 and minimum 5 for the first thirty-two; 10 and 9 for the fifth.
+        assert_eq!(weights[0], Weight { value: 2.0 - 2.5, size: 4.5 });
+        assert_eq!(weights[32], Weight { value: 2.0 * 2.0 * 2.0 - 3.0, size: 11.0 });
+        assert_eq!(weights[128], Weight { value: 20.0 - 4.5, size: 24.5 });
+        let plain = read(DType::Q8_0, &[&f16s([2.0, 0.0])[..2], &[0xfd; 32]].concat());
+        assert_eq!(plain[0], Weight { value: -6.0, size: 6.0 });
+    }
+
+    #[test]
+    fn blocks_are_tamed_by_their_common_factors() {
+        let tamed = |dtype: DType, noise: u8| -> Vec<f64> {
+            let mut block = vec![noise; dtype.block().1];
+            tame(dtype, &mut block, 1.0);
+            factors(dtype).iter().map(|at| half(&block, *at)).collect()
+        };
+        let expected: [(DType, &[f64]); 10] = [
+            (DType::Q8_0, &[1.0 / 64.0]),
+            (DType::Q4_0, &[1.0 / 8.0]),
+            (DType::Q4_1, &[1.0 / 8.0, -1.0]),
+            (DType::Q5_0, &[1.0 / 16.0]),
+            (DType::Q5_1, &[1.0 / 16.0, -1.0]),
+            (DType::Q4_K, &[1.0 / 256.0, 1.0 / 64.0]),
+            (DType::Q5_K, &[1.0 / 512.0, 1.0 / 64.0]),
+            (DType::Q6_K, &[1.0 / 1024.0]),
+            (DType::Q2_K, &[1.0 / 16.0, 1.0 / 64.0]),
+            (DType::Q3_K, &[1.0 / 32.0]),
+        ];
+        for (dtype, factors) in expected {
+            // From half of it to one and a half, by what the block holds.
+            assert_eq!(tamed(dtype, 0), factors.iter().map(|f| f / 2.0).collect::<Vec<_>>(), "{dtype:?}");
+            assert_eq!(tamed(dtype, 255), factors.iter().map(|f| f * 1.5).collect::<Vec<_>>(), "{dtype:?}");
+        }
+    }
+
+    #[test]
+    fn numbers_that_a_format_lacks_become_its_nearest() {
+        for (dtype, least, most) in [(DType::Q4_0, -8, 7), (DType::Q6_K, -32, 31)] {
+            let (len, bytes) = dtype.block();
+            let values: Vec<i32> =
+                (0..len as i32).map(|i| [least - 1, least, most, most + 1][i as usize % 4]).collect();
+            let mut block = vec![0xff; bytes];
+            assert!(whole(dtype, &values, &mut block));
+            let mut read = Vec::new();
+            decode(dtype, &block, &mut read);
+            assert!(read.iter().zip(&values).all(|(w, v)| w.value == f64::from(*v.clamp(&least, &most))), "{dtype:?}");
+        }
+        let mut block = [1; 84];
+        assert!(!whole(DType::Q2_K, &[1; 256], &mut block));
+    }
 }

@@ -44,10 +44,13 @@ pub(crate) fn run(args: &Args) -> Outcome {
     command_texts(&folder)?;
     let bill = Bill::of_target(&target)?;
     tools::write_file(&folder.join("bizra.cdx.json"), bill.cyclonedx().as_bytes())?;
-    tools::write_file(&folder.join("THIRD-PARTY-LICENCES.txt"), bill.licence_texts()?.as_bytes())?;
+    let licences = bill.licence_texts()?;
+    tools::write_file(&folder.join("THIRD-PARTY-LICENCES.txt"), licences.as_bytes())?;
     sums(&folder)?;
     // Under a name without version and target, for what takes files from it.
-    command_texts(&dist.join("package"))?;
+    let package = dist.join("package");
+    command_texts(&package)?;
+    tools::write_file(&package.join("THIRD-PARTY-LICENCES.txt"), licences.as_bytes())?;
     let archive = archive(&name)?;
     println!("{} with {} dependencies listed", folder.display(), bill.count());
     println!("{}  {}", tools::sha256(&tools::read_file(&archive)?), archive.display());

@@ -11,6 +11,7 @@ mod fixtures;
 mod fuzz;
 mod guide;
 mod models;
+mod mutants;
 mod outside;
 mod own_gate;
 mod reference;
@@ -56,6 +57,8 @@ enum Task {
     Reproduce(reproduce::Args),
     /// Line coverage of the tests
     Coverage(coverage::Args),
+    /// Plant faults into the code, one at a time, and see whether the tests notice
+    Mutants(mutants::Args),
     /// Check a ledger that was just written with programs that are not ours, as the documentation shows it
     Outside,
     /// Put the project under its own gates, in a clone with a ledger of its own
@@ -77,8 +80,8 @@ enum Task {
 }
 
 fn main() -> ExitCode {
-    if coverage::is_compiler() {
-        return exit_code(coverage::compile());
+    if let Some(flag) = tools::variable(tools::COMPILER_FLAG) {
+        return exit_code(tools::compile(flag));
     }
     exit_code(match Cli::parse().task {
         Task::Ci(args) => ci::run(&args),
@@ -92,6 +95,7 @@ fn main() -> ExitCode {
         Task::Dist(args) => dist::run(&args),
         Task::Reproduce(args) => reproduce::run(&args),
         Task::Coverage(args) => coverage::run(&args),
+        Task::Mutants(args) => mutants::run(&args),
         Task::Outside => outside::run(),
         Task::OwnGate(args) => own_gate::run(&args),
         Task::Fuzz(args) => fuzz::run(&args),

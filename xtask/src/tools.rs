@@ -33,6 +33,21 @@ pub(crate) fn cargo() -> Command {
     command(variable("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
+/// Set for the compilers that cargo starts through this program, to the flag that is to be added: it goes to the
+/// workspace's own packages alone, and dependencies stay as they are, built once for all.
+pub(crate) const COMPILER_FLAG: &str = "XTASK_COMPILER_FLAG";
+
+/// Where cargo started this program in the place of rustc, whose path is then the first argument: compiles.
+pub(crate) fn compile(flag: OsString) -> Outcome {
+    let mut arguments = arguments();
+    let rustc = arguments.next().ok_or("cargo named no compiler to run")?;
+    let status = Command::new(rustc).args(arguments).arg(flag).status();
+    match status.map_err(|cause| format!("cannot start rustc: {cause}"))? {
+        status if status.success() => Ok(()),
+        status => Err(format!("rustc ended with {status}")),
+    }
+}
+
 /// A child in the root, with nothing to read.
 pub(crate) fn command(program: impl Into<OsString>) -> Command {
     let mut command = Command::new(program.into());
