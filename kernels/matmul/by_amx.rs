@@ -13,7 +13,7 @@
 use super::Job;
 use super::acts::{self, Block};
 use super::layout::{ROWS, SPAN};
-use super::tiles::{PANELS, Panel, Sums};
+use super::tiles::{Panel, Sums};
 use crate::Level;
 use crate::amx::{Left, Pair, SIDE, Tiles};
 use crate::lanes::{Lanes, N, Op};
