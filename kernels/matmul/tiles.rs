@@ -7,7 +7,7 @@
 //! with the weights' scale, gets the minimum's share, and is added, scaled with the activations' scale.
 
 use super::acts::{Activations, Block};
-use super::layout::{Layout, ROWS, SPAN, TILE, planes, tile_bytes};
+use super::layout::{Layout, ROWS, SPAN, TILE, planes, tile_bytes, with_layout};
 use super::packed::pack_tile;
 use super::{Job, Weights, by_amx};
 use crate::Level;
@@ -28,9 +28,8 @@ pub(super) fn rows_per_task(activations: usize) -> usize {
 }
 
 pub(super) fn rows(level: Level, job: &Job, acts: &Activations, rows: Range<usize>) {
-    use super::layout::*;
     macro_rules! of {
-        ($layout:ident) => {
+        ($layout:ty) => {
             if acts.rows() <= FEW {
                 few::<$layout>(level, job, acts, rows)
             } else {
