@@ -130,7 +130,7 @@ fn kernels_in_c_are_contained_and_their_ends_are_told() {
     assert!(told("forks", "return fork() == 0;", 60).contains("start a process"));
     assert!(told("program", "return system(\"true\");", 60).contains("start a p"));
     assert!(told("writes", "return fopen(\"/tmp/bizra-kernel-was-here\", \"w\") == 0;", 60).contains("write a file"));
-    assert!(!std::path::Path::new("/tmp/bizra-kernel-was-here").exists());
+    assert!(!Path::new("/tmp/bizra-kernel-was-here").exists());
     let words = "for (int i = 0; i < 1 << 20; i++) puts(\"word\"); fflush(stdout); return 0;";
     assert!(told("prints", words, 60).contains("printed more than"));
     let eats = "for (;;) { char *p = malloc(64 << 20); if (!p) abort(); memset(p, 1, 64 << 20); }";
