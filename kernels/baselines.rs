@@ -4,9 +4,9 @@
 //! find.
 
 use crate::Level;
-use crate::attention::{self, Attention, Cache, Cell};
+use crate::attention::{self, Cell};
 use crate::call::abi::Status;
-use crate::call::builtin::pool;
+use crate::call::builtin::attend;
 use crate::call::{Entry, Invocation, Kernel};
 use crate::selftest::product_plain;
 
@@ -37,33 +37,7 @@ struct Naive;
 
 impl Kernel for Naive {
     fn run(call: &mut Invocation<'_>, level: Level) -> Result<(), Status> {
-        let (q, k, v, len) = (call.input(0)?, call.input(1)?, call.input(2)?, call.input(3)?);
-        let ([batch, s, heads, dim], [_, t, groups, _]) = (q.shape()?, k.shape()?);
-        let (window, softcap) = (call.integer("window")?, call.float("softcap")?);
-        if window > 0 {
-            return Err(Status::Unsupported);
-        }
-        let shape = Attention {
-            heads,
-            scale: call.float("scale")? as f32,
-            window: None,
-            softcap: (softcap > 0.0).then_some(softcap as f32),
-            causal: call.integer("causal")? != 0,
-        };
-        let pool = pool(call.threads());
-        let (q, k, v, len) = (q.f32()?, k.f32()?, v.f32()?, len.i32()?);
-        let out = call.output_f32(0)?;
-        let (rows, keys) = (s * heads * dim, t * groups * dim);
-        for b in 0..batch {
-            let filled = usize::try_from(len[b]).map_err(|_| Status::Unsupported)?;
-            let first = filled.checked_sub(s).ok_or(Status::Unsupported)?;
-            let mut cache = Cache::new(Cell::F32, groups, dim, t)?;
-            let part = b * keys..b * keys + filled * groups * dim;
-            cache.push(&k[part.clone()], &v[part])?;
-            let part = b * rows..(b + 1) * rows;
-            attention::naive(&pool, level, &shape, &cache, first, &q[part.clone()], &mut out[part])?;
-        }
-        Ok(())
+        attend(call, level, Cell::F32, attention::naive)
     }
 }
 

@@ -18,6 +18,7 @@
 //! | [`roadmap`] | lint rules of roadmaps, import from Markdown, render |
 //! | [`sprint`] | where a sprint stands by what is proven, its go/no-go; lint rules about days, people, progress, sizes |
 //! | [`mod@bench`] | interleaved measurement and rank statistics |
+//! | [`claims`] | what claims of speed are written with, of runs and of kernels: reader, refusals, signs, verdicts |
 //! | [`starter`] | what a new project begins with |
 //! | [`kernel`] | what kernels promise, the truth in f64, probes, bounds, gates: whether a kernel is right |
 //! | [`doctor`] | what a machine can do, and what follows |
@@ -40,6 +41,7 @@
 
 pub mod about;
 pub mod bench;
+pub mod claims;
 pub mod cli;
 pub mod config;
 pub mod doctor;

@@ -391,6 +391,17 @@ fn score_tile<S: Lanes, C: Stored, const R: usize>(
     }
 }
 
+/// A product of query and key as the model's score: scaled, and capped where it says so.
+#[inline(always)]
+pub(super) fn score<S: Lanes>(s: S, shape: &Attention, product: S::F) -> S::F {
+    let x = s.mul(product, s.splat(shape.scale));
+    let Some(cap) = shape.softcap else { return x };
+    // tanh(z) = 1 - 2/(e^2z + 1)
+    let e = s.exp(s.mul(x, s.splat(2.0 / cap)));
+    let tanh = s.sub(s.splat(1.0), s.div(s.splat(2.0), s.add(e, s.splat(1.0))));
+    s.mul(tanh, s.splat(cap))
+}
+
 /// Scores to weights relative to the row's greatest score so far; what was summed before shrinks accordingly.
 #[inline(always)]
 fn weigh<S: Lanes>(
@@ -406,14 +417,7 @@ fn weigh<S: Lanes>(
     let vectors = scores.as_chunks_mut::<N>().0;
     let mut most = s.splat(f32::NEG_INFINITY);
     for v in vectors.iter_mut() {
-        let mut x = s.mul(s.load(v), s.splat(shape.scale));
-        if let Some(cap) = shape.softcap {
-            // tanh(z) = 1 - 2/(e^2z + 1)
-            let e = s.exp(s.mul(x, s.splat(2.0 / cap)));
-            let tanh = s.sub(s.splat(1.0), s.div(s.splat(2.0), s.add(e, s.splat(1.0))));
-            x = s.mul(tanh, s.splat(cap));
-        }
-        s.store(x, v);
+        s.store(score(s, shape, s.load(v)), v);
     }
     if shape.softcap.is_some() || shape.scale <= 0.0 {
         // What the cap or the scale made of the minus infinities.

@@ -32,6 +32,33 @@ pub struct Attention {
     pub causal: bool,
 }
 
+/// What the lengths of a call come to.
+struct Sizes {
+    /// Query heads of a key head.
+    group: usize,
+    /// Values of a position's queries.
+    width: usize,
+    positions: usize,
+}
+
+impl Sizes {
+    /// Refuses what doesn't fit together.
+    fn of(shape: &Attention, cache: &Cache, first: usize, q: &[f32], out: &[f32]) -> Result<Sizes, Error> {
+        let group = match shape.heads.checked_rem(cache.heads()) {
+            Some(0) => shape.heads / cache.heads(),
+            _ => return Err(Error::Block { what: "query heads", value: shape.heads, block: cache.heads() }),
+        };
+        let width = product("queries", &[shape.heads, cache.head_dim()])?;
+        let positions = rows("queries", q.len(), width)?;
+        length("output of attention", q.len(), out.len())?;
+        let end = first.checked_add(positions).ok_or(Error::TooLarge { what: "positions" })?;
+        if end > cache.len() {
+            return Err(Error::Range { what: "positions that attend", value: end, limit: cache.len() });
+        }
+        Ok(Sizes { group, width, positions })
+    }
+}
+
 /// Attends from the queries of consecutive positions that begin at `first` and are in the cache already. `q` and `out`
 /// hold, for each position, `heads` heads.
 pub fn attention(
@@ -43,17 +70,7 @@ pub fn attention(
     q: &[f32],
     out: &mut [f32],
 ) -> Result<(), Error> {
-    let group = match shape.heads.checked_rem(cache.heads()) {
-        Some(0) => shape.heads / cache.heads(),
-        _ => return Err(Error::Block { what: "query heads", value: shape.heads, block: cache.heads() }),
-    };
-    let width = product("queries", &[shape.heads, cache.head_dim()])?;
-    let n = rows("queries", q.len(), width)?;
-    length("output of attention", q.len(), out.len())?;
-    let end = first.checked_add(n).ok_or(Error::TooLarge { what: "positions" })?;
-    if end > cache.len() {
-        return Err(Error::Range { what: "positions that attend", value: end, limit: cache.len() });
-    }
+    let Sizes { group, width, positions: n } = Sizes::of(shape, cache, first, q, out)?;
     if n == 0 {
         return Ok(());
     }

@@ -1,9 +1,9 @@
 //! The way that needs all scores of a head at once, as a baseline: the same inner products as the flash way, and a matrix
 //! of queries by positions between them and the values.
 
-use super::flash::{CHUNK, Plain, Row, Source, gather_all, score_rows};
-use super::{Attention, Cache, Cell};
-use crate::error::{Error, length, product, rows};
+use super::flash::{CHUNK, Plain, Row, Source, gather_all, score, score_rows};
+use super::{Attention, Cache, Cell, Sizes};
+use crate::error::Error;
 use crate::lanes::{Lanes, N, Op, Single};
 use crate::pool::Disjoint;
 use crate::{Level, Pool};
@@ -18,17 +18,11 @@ pub fn naive(
     q: &[f32],
     out: &mut [f32],
 ) -> Result<(), Error> {
-    if cache.cell() != Cell::F32 || !shape.heads.is_multiple_of(cache.heads()) || shape.window.is_some() {
+    if cache.cell() != Cell::F32 || shape.window.is_some() {
         return Err(Error::Range { what: "naive attention", value: shape.heads, limit: cache.heads() });
     }
-    let (dim, group) = (cache.head_dim(), shape.heads / cache.heads());
-    let width = product("queries", &[shape.heads, dim])?;
-    let n = rows("queries", q.len(), width)?;
-    length("output of attention", q.len(), out.len())?;
-    let end = first.checked_add(n).ok_or(Error::TooLarge { what: "positions" })?;
-    if end > cache.len() {
-        return Err(Error::Range { what: "positions that attend", value: end, limit: cache.len() });
-    }
+    let Sizes { group, width, positions: n } = Sizes::of(shape, cache, first, q, out)?;
+    let dim = cache.head_dim();
     let out = Disjoint::new(out);
     pool.run(if n == 0 { 0 } else { cache.heads() }, |head| {
         let at = |i: usize, g: usize| i * width + (head * group + g) * dim;
@@ -78,14 +72,7 @@ impl Op for Naive<'_, '_> {
             for (chunk, scores) in scores.iter_mut().skip(r).step_by(rows.len()).enumerate() {
                 let hidden = seen(r).saturating_sub(chunk * CHUNK).min(CHUNK);
                 for v in scores.as_chunks_mut::<N>().0 {
-                    let mut x = s.mul(s.load(v), s.splat(shape.scale));
-                    if let Some(cap) = shape.softcap {
-                        // tanh(z) = 1 - 2/(e^2z + 1)
-                        let e = s.exp(s.mul(x, s.splat(2.0 / cap)));
-                        let tanh = s.sub(s.splat(1.0), s.div(s.splat(2.0), s.add(e, s.splat(1.0))));
-                        x = s.mul(tanh, s.splat(cap));
-                    }
-                    s.store(x, v);
+                    s.store(score(s, shape, s.load(v)), v);
                 }
                 scores[hidden..].fill(f32::NEG_INFINITY);
                 for v in scores.as_chunks::<N>().0 {

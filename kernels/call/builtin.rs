@@ -11,7 +11,7 @@ use crate::Level;
 mod engine;
 
 pub use engine::ENGINE;
-pub(crate) use engine::pool;
+pub(crate) use engine::attend;
 
 /// A kernel written in safe Rust.
 pub trait Kernel {

@@ -50,7 +50,7 @@ pub(super) fn strip_bytes(format: Format, cols: usize) -> Option<usize> {
         cols / SPAN * tile_bytes::<L>(8) + if rest > 0 { tile_bytes::<L>(rest) } else { 0 }
     }
     macro_rules! of {
-        ($layout:ident) => {
+        ($layout:ty) => {
             Some(bytes::<$layout>(cols))
         };
         () => {
@@ -64,16 +64,16 @@ pub(super) fn strip_bytes(format: Format, cols: usize) -> Option<usize> {
 macro_rules! with_layout {
     ($format:expr, $then:ident) => {
         match $format {
-            $crate::Format::Q8_0 => $then!(Q8_0),
-            $crate::Format::Q4_0 => $then!(Q4_0),
-            $crate::Format::Q4_1 => $then!(Q4_1),
-            $crate::Format::Q5_0 => $then!(Q5_0),
-            $crate::Format::Q5_1 => $then!(Q5_1),
-            $crate::Format::Q2_K => $then!(Q2_K),
-            $crate::Format::Q3_K => $then!(Q3_K),
-            $crate::Format::Q4_K => $then!(Q4_K),
-            $crate::Format::Q5_K => $then!(Q5_K),
-            $crate::Format::Q6_K => $then!(Q6_K),
+            $crate::Format::Q8_0 => $then!($crate::matmul::layout::Q8_0),
+            $crate::Format::Q4_0 => $then!($crate::matmul::layout::Q4_0),
+            $crate::Format::Q4_1 => $then!($crate::matmul::layout::Q4_1),
+            $crate::Format::Q5_0 => $then!($crate::matmul::layout::Q5_0),
+            $crate::Format::Q5_1 => $then!($crate::matmul::layout::Q5_1),
+            $crate::Format::Q2_K => $then!($crate::matmul::layout::Q2_K),
+            $crate::Format::Q3_K => $then!($crate::matmul::layout::Q3_K),
+            $crate::Format::Q4_K => $then!($crate::matmul::layout::Q4_K),
+            $crate::Format::Q5_K => $then!($crate::matmul::layout::Q5_K),
+            $crate::Format::Q6_K => $then!($crate::matmul::layout::Q6_K),
             $crate::Format::F32 | $crate::Format::F16 | $crate::Format::BF16 => $then!(),
         }
     };

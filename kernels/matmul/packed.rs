@@ -1,7 +1,7 @@
 //! Weights rearranged for the vector units, once, when a model is loaded.
 
 use super::Matrix;
-use super::layout::{self, Layout, ROWS, Rows, SPAN, planes, tile_bytes};
+use super::layout::{self, Layout, ROWS, Rows, SPAN, planes, tile_bytes, with_layout};
 use crate::error::{Error, length, product};
 use crate::lanes::{Lanes, Op};
 use crate::os::{Arena, Mapped, Part};
@@ -108,9 +108,8 @@ impl Packed {
         }
         length("row of the matrix", self.cols, out.len())?;
         let (strip, row) = (self.strip(index / ROWS), index % ROWS);
-        use super::layout::{Q2_K, Q3_K, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0, with_layout};
         macro_rules! of {
-            ($layout:ident) => {
+            ($layout:ty) => {
                 Level::best().run(Row::<$layout> { strip, row, out, layout: PhantomData })
             };
             () => {
@@ -167,9 +166,8 @@ fn pack_strip(level: Level, matrix: &Matrix, strip: usize, out: &mut [u8]) {
             pack_tile::<L>(level, matrix, strip, span, tile);
         }
     }
-    use super::layout::{Q2_K, Q3_K, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0, with_layout};
     macro_rules! of {
-        ($layout:ident) => {
+        ($layout:ty) => {
             tiles::<$layout>(level, matrix, strip, out)
         };
         () => {

@@ -8,7 +8,7 @@
 
 use super::acts::{Activations, Block};
 use super::by_amx::{self, Place};
-use super::layout::{Layout, ROWS, SPAN, TILE, planes, tile_bytes};
+use super::layout::{Layout, ROWS, SPAN, TILE, planes, tile_bytes, with_layout};
 use super::packed::pack_tile;
 use super::{Job, Weights};
 use crate::Level;
@@ -39,9 +39,8 @@ pub(super) fn activations_per_task(activations: usize, cols: usize) -> usize {
 }
 
 pub(super) fn rows(level: Level, job: &Job, acts: &Activations, activations: Range<usize>, rows: Range<usize>) {
-    use super::layout::*;
     macro_rules! of {
-        ($layout:ident) => {
+        ($layout:ty) => {
             if acts.rows() <= FEW {
                 few::<$layout>(level, job, acts, rows)
             } else {

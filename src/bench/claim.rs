@@ -13,7 +13,7 @@ use std::fmt;
 use super::result::{METRICS, Metric, Setting, metric_of};
 use super::stats::Interval;
 
-pub use parse::ClaimError;
+pub use crate::claims::{ClaimError, Sign, Verdict};
 
 /// Terms that must all hold.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,84 +34,12 @@ pub struct Term {
     pub text: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sign {
-    Less,
-    AtMost,
-    More,
-    AtLeast,
-}
-
-impl Sign {
-    const ALL: [(&'static str, Sign); 6] = [
-        ("<=", Sign::AtMost),
-        (">=", Sign::AtLeast),
-        ("≤", Sign::AtMost),
-        ("≥", Sign::AtLeast),
-        ("<", Sign::Less),
-        (">", Sign::More),
-    ];
-
-    fn holds(self, value: f64, bound: f64) -> bool {
-        match self {
-            Sign::Less => value < bound,
-            Sign::AtMost => value <= bound,
-            Sign::More => value > bound,
-            Sign::AtLeast => value >= bound,
-        }
-    }
-
-    /// The end of the interval on which the term is most at risk, and the other.
-    fn ends(self, interval: Interval) -> (f64, f64) {
-        match self {
-            Sign::Less | Sign::AtMost => (interval.high, interval.low),
-            Sign::More | Sign::AtLeast => (interval.low, interval.high),
-        }
-    }
-}
-
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Bound {
     /// In the metric's own unit, whichever was written.
     Value(f64),
     /// Of the figure to that of what the run is compared with.
     Ratio(f64),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    Supported,
-    Refuted,
-    Inconclusive,
-}
-
-impl Verdict {
-    pub fn word(self) -> &'static str {
-        match self {
-            Verdict::Supported => "supported",
-            Verdict::Refuted => "refuted",
-            Verdict::Inconclusive => "inconclusive",
-        }
-    }
-
-    /// What holds for `--claim` fails `--fail-if`.
-    #[must_use]
-    pub fn negated(self) -> Verdict {
-        match self {
-            Verdict::Supported => Verdict::Refuted,
-            Verdict::Refuted => Verdict::Supported,
-            Verdict::Inconclusive => Verdict::Inconclusive,
-        }
-    }
-
-    /// All must be supported; one that is refuted settles it.
-    fn all(verdicts: impl IntoIterator<Item = Verdict>) -> Verdict {
-        verdicts.into_iter().fold(Verdict::Supported, |all, one| match (all, one) {
-            (Verdict::Refuted, _) | (_, Verdict::Refuted) => Verdict::Refuted,
-            (Verdict::Inconclusive, _) | (_, Verdict::Inconclusive) => Verdict::Inconclusive,
-            _ => Verdict::Supported,
-        })
-    }
 }
 
 /// What a run knows of one figure that a claim is about.
@@ -183,13 +111,9 @@ impl Term {
     fn judge(&self, evidence: &Evidence) -> Verdict {
         let (Bound::Value(bound) | Bound::Ratio(bound)) = self.bound;
         let Some(interval) = evidence.interval else { return Verdict::Inconclusive };
-        let (at_risk, at_best) = self.sign.ends(interval);
-        if self.sign.holds(at_risk, bound) {
-            Verdict::Supported
-        } else if self.sign.holds(at_best, bound) {
-            Verdict::Inconclusive
-        } else {
-            Verdict::Refuted
+        match self.sign.is_lower() {
+            true => self.sign.judge(interval.low, interval.high, bound),
+            false => self.sign.judge(interval.high, interval.low, bound),
         }
     }
 }

@@ -8,10 +8,11 @@ mod parse;
 
 use std::fmt;
 
+use super::timing::Statistic;
 use super::timing::session::Spent;
-use super::timing::{Statistic, Verdict};
 
-pub use parse::{ClaimError, Known};
+pub use crate::claims::{ClaimError, Sign, Verdict};
+pub use parse::Known;
 
 /// One claim, as its manifest writes it.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,47 +60,6 @@ pub enum Test {
     Equal(u64),
     /// Both ends belong to it.
     Within(u64, u64),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sign {
-    Less,
-    AtMost,
-    More,
-    AtLeast,
-}
-
-impl Sign {
-    const ALL: [(&'static str, Sign); 6] = [
-        ("<=", Sign::AtMost),
-        (">=", Sign::AtLeast),
-        ("≤", Sign::AtMost),
-        ("≥", Sign::AtLeast),
-        ("<", Sign::Less),
-        (">", Sign::More),
-    ];
-
-    fn holds<T: PartialOrd>(self, value: T, bound: T) -> bool {
-        match self {
-            Sign::Less => value < bound,
-            Sign::AtMost => value <= bound,
-            Sign::More => value > bound,
-            Sign::AtLeast => value >= bound,
-        }
-    }
-
-    fn is_lower(self) -> bool {
-        matches!(self, Sign::More | Sign::AtLeast)
-    }
-
-    pub fn text(self) -> &'static str {
-        match self {
-            Sign::Less => "<",
-            Sign::AtMost => "<=",
-            Sign::More => ">",
-            Sign::AtLeast => ">=",
-        }
-    }
 }
 
 impl Condition {
@@ -168,13 +128,7 @@ impl Claim {
             true => (found.lower(spent.support), found.upper(spent.refute)),
             false => (found.upper(spent.support), found.lower(spent.refute)),
         };
-        if sign.holds(at_risk, bound.ln()) {
-            Verdict::Supported
-        } else if sign.holds(at_best, bound.ln()) {
-            Verdict::Inconclusive
-        } else {
-            Verdict::Refuted
-        }
+        sign.judge(at_risk, at_best, bound.ln())
     }
 }
 

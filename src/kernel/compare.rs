@@ -7,7 +7,7 @@ use bizra_kernels::call::Status;
 use super::case::Case;
 use super::manifest::Manifest;
 use super::op;
-use super::plan::{Effort, plan};
+use super::plan::{Effort, plan_unless};
 use super::promise::Promise;
 use super::report::{Failed, Subject};
 use super::run::{Broken, Edge, Runner};
@@ -55,7 +55,7 @@ pub fn compare(
     until: Option<Duration>,
 ) -> Result<Compared, Broken> {
     let promises = subjects.map(|s| Promise::of(s.manifest));
-    let plan = plan(subjects[0].manifest, &promises[0], effort, seed, 3);
+    let plan = plan_unless(&|| runner.is_stopped(), subjects[0].manifest, &promises[0], effort, seed, 3);
     let mut result = Compared::default();
     for (side, subject) in result.sides.iter_mut().zip(subjects) {
         side.id = subject.manifest.id().to_owned();

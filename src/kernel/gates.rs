@@ -5,10 +5,13 @@
 //! check is written so that a NaN fails it. A case also has to be able to refuse: four trivial answers are judged by G1
 //! beside the kernel's, and where one of them passes, the case says nothing and is not counted.
 
+use std::collections::HashMap;
+
 use bizra_kernels::call::DType;
 
 use super::float;
 use super::promise::Promise;
+use super::student;
 use super::truth::{Numbers, Picks, Truth};
 
 /// Where and by how much an answer is wrong.
@@ -167,7 +170,8 @@ pub fn population(scale: Scale<'_>, numbers: &Numbers, got: &[f64]) -> Result<Op
     let theirs = rms(&mut kept.iter().map(|i| plain[*i]))
         .max(rms(&mut kept.iter().map(|i| floor(*i))))
         .max(rms(&mut kept.iter().map(|i| scatter(*i))));
-    let independent = independent(numbers, &kept, &|i| scatter(i).max(floor(i)));
+    let clusters = clusters(numbers, &kept);
+    let independent = independent(numbers, &clusters, &|i| scatter(i).max(floor(i)));
     let room = 1.0 + 3.0 / independent.sqrt();
     let miss = |check, place: usize, got, want, bound, about: String| Miss {
         check,
@@ -185,62 +189,79 @@ pub fn population(scale: Scale<'_>, numbers: &Numbers, got: &[f64]) -> Result<Op
         return Err(miss("g2", 0, ours, theirs, limit, about));
     }
     let (at, most) = kept.iter().map(|i| (*i, errors[*i].abs())).max_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or((0, 0.0));
-    let reach = kept.iter().map(|i| plain[*i].abs().max(2.0 * floor(*i)).max(scatter(*i))).fold(0.0, f64::max);
+    // The greatest of so many errors that scatter alike is about so many deviations from none (Cramér, 1946).
+    let outmost = (2.0 * independent.ln()).sqrt().max(1.0);
+    let reach =
+        kept.iter().map(|i| plain[*i].abs().max(2.0 * floor(*i)).max(outmost * scatter(*i))).fold(0.0, f64::max);
     let limit = 2.0 * room * reach * tighten[1];
     if !(most <= limit) {
         let about = "one error is greater than all of a plain kernel's with this contract (in bounds)".to_owned();
         return Err(miss("g2", at, most, reach, limit, about));
     }
-    slope(scale, numbers, got, &kept)?;
+    slope(scale, numbers, got, &clusters)?;
     places(scale, numbers, &Errors { errors: &errors, plain: &plain, floor: &|i| floor(i).max(scatter(i)) }, theirs)?;
     Ok(Some(ours / theirs))
 }
 
+/// Results that share their errors, by place: rows, and of those with the same truth, which are made from the same numbers,
+/// all together, for they say one thing however many they are.
+fn clusters<'k>(numbers: &Numbers, kept: &'k [usize]) -> Vec<Vec<&'k [usize]>> {
+    let shared = numbers.shared.max(1);
+    let mut all: HashMap<Vec<u64>, Vec<&[usize]>> = HashMap::new();
+    for row in kept.chunk_by(|a, b| a / shared == b / shared) {
+        let truth = row.iter().map(|i| numbers.values[*i].to_bits()).collect();
+        all.entry(truth).or_default().push(row);
+    }
+    let mut all: Vec<Vec<&[usize]>> = all.into_values().collect();
+    // A map has no order, and sums of floats depend on it.
+    all.sort_unstable_by_key(|rows| rows[0][0]);
+    all
+}
+
 /// How many errors there are that don't hang together. Where it is known how far each scatters, by their weight: of a
 /// hundred rows of which one has nearly all of the error, one is left (Kish, 1965).
-fn independent(numbers: &Numbers, kept: &[usize], size: &dyn Fn(usize) -> f64) -> f64 {
-    let shared = numbers.shared.max(1);
-    let all = (kept.len() / shared).max(1) as f64;
+fn independent(numbers: &Numbers, clusters: &[Vec<&[usize]>], size: &dyn Fn(usize) -> f64) -> f64 {
+    let all = clusters.len().max(1) as f64;
     if numbers.scatter.is_empty() {
         return all;
     }
-    let mut rows = vec![0.0; numbers.values.len().div_ceil(shared)];
-    kept.iter().for_each(|i| rows[i / shared] += size(*i).powi(2));
-    let (sum, squares) = rows.iter().fold((0.0, 0.0), |(sum, squares), row| (sum + row, squares + row * row));
+    let weights = clusters.iter().map(|rows| rows.iter().copied().flatten().map(|i| size(*i).powi(2)).sum::<f64>());
+    let (sum, squares) = weights.fold((0.0, 0.0), |(sum, squares), weight| (sum + weight, squares + weight * weight));
     if squares > 0.0 { (sum * sum / squares).clamp(1.0, all) } else { all }
 }
 
+/// How rarely chance alone may take a slope beyond its standard errors, to one side: as rarely as a normal number is beyond
+/// six of them.
+const BY_CHANCE: f64 = 1e-9;
+
 /// Whether all results are too great or too small by the same share.
-fn slope(scale: Scale<'_>, numbers: &Numbers, got: &[f64], kept: &[usize]) -> Result<(), Miss> {
-    let cluster = numbers.shared.max(1);
-    let mut clusters: Vec<(f64, f64, f64)> = Vec::new();
-    let mut last = usize::MAX;
-    for i in kept {
-        if i / cluster != last {
-            last = i / cluster;
-            clusters.push((0.0, 0.0, 0.0));
-        }
-        // Each element in units of its bound, or the greatest alone would decide.
-        let w = 1.0 / scale.allowed(numbers.bound[*i], numbers.values[*i]).powi(2);
-        let truth = numbers.values[*i];
-        if let Some(sums) = clusters.last_mut() {
-            sums.0 += w * (got[*i] - truth) * truth;
-            sums.1 += w * truth * truth;
-            sums.2 += w * (numbers.emulated[*i] - truth) * truth;
-        }
-    }
-    let (total, squares) = clusters.iter().fold((0.0, 0.0), |(sum, squares), c| (sum + c.1, squares + c.1 * c.1));
-    // Where a few clusters weigh more than all others, their scatter is not seen in eight of them (Kish, 1965).
-    if !(total * total >= 8.0 * squares && squares > 0.0) {
+fn slope(scale: Scale<'_>, numbers: &Numbers, got: &[f64], clusters: &[Vec<&[usize]>]) -> Result<(), Miss> {
+    // What the kernel's and the plain one's results are off by along the truth, and the truth's square.
+    let along = |rows: &Vec<&[usize]>| -> [f64; 3] {
+        rows.iter().copied().flatten().fold([0.0; 3], |[ours, theirs, weight], i| {
+            // Each element in units of its bound, or the greatest alone would decide.
+            let truth = numbers.values[*i];
+            let w = truth / scale.allowed(numbers.bound[*i], truth).powi(2);
+            [ours + w * (got[*i] - truth), theirs + w * (numbers.emulated[*i] - truth), weight + w * truth]
+        })
+    };
+    let all: Vec<[f64; 3]> = clusters.iter().map(along).collect();
+    let sum = |of: &dyn Fn(&[f64; 3]) -> f64| all.iter().map(of).sum::<f64>();
+    let total = sum(&|[.., weight]| *weight);
+    // Of how many the scatter is seen, as they weigh (Satterthwaite, 1946): where a few weigh more than all others, it may
+    // happen to be small.
+    let freedom = sum(&|[.., weight]| weight.powi(2)).powi(2) / sum(&|[.., weight]| weight.powi(4)) - 1.0;
+    if !(freedom >= 1.0) {
         return Ok(());
     }
-    let slope = clusters.iter().map(|c| c.0).sum::<f64>() / total;
-    let theirs = clusters.iter().map(|c| c.2).sum::<f64>() / total;
-    let spread = clusters.iter().map(|c| (c.0 - slope * c.1).powi(2)).sum::<f64>().sqrt() / total;
+    let slope = sum(&|[ours, ..]| *ours) / total;
+    let theirs = sum(&|[_, theirs, _]| *theirs) / total;
+    let spread = sum(&|[ours, _, weight]| (ours - slope * weight).powi(2)).sqrt() / total;
     let p = float::precision(scale.output);
     // A function that is right within a unit may still lean one way.
     let lean = 2f64.powi(if numbers.functions { 2 - p } else { -p - 4 });
-    let limit = (6.0 * spread).max(lean).max(2.0 * theirs.abs()) * scale.promise.tighten[1];
+    let by_chance = student::quantile(1.0 - BY_CHANCE, freedom) * spread;
+    let limit = by_chance.max(lean).max(2.0 * theirs.abs()) * scale.promise.tighten[1];
     if !(slope.abs() <= limit) {
         let about = "all results are off by the same share".to_owned();
         return Err(Miss { check: "slope", index: Vec::new(), got: slope, want: 0.0, bound: limit, about });

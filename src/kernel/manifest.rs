@@ -6,6 +6,7 @@
 use bizra_kernels::call::DType;
 use serde_json::{Value, json};
 
+use super::claims::{self, ClaimError, Known};
 use super::op::{Op, dims};
 use crate::plan::read::{Book, Field, Named, Reader, Scalar, record, unknown_word, words};
 use crate::plan::scalars::Id;
@@ -253,7 +254,20 @@ record! {
         grammar: Text,
         on: Option<Text>,
         r#where: Option<Text>,
+        /// Types of weights that it is about; without it, all of the contract's
+        weights: Vec<At<DType>>,
         cache: Option<At<Cache>>,
+    }
+}
+
+impl Claim {
+    /// What it says; conditions may stand apart from the rest of the grammar.
+    pub fn read(&self, baselines: &[&str], sizes: &[&str]) -> Result<claims::Claim, ClaimError> {
+        let typed = match &self.r#where {
+            Some(conditions) => format!("{} on {}", self.grammar.value, conditions.value),
+            None => self.grammar.value.clone(),
+        };
+        claims::Claim::parse(&typed, &Known { baselines, sizes })
     }
 }
 
@@ -319,6 +333,29 @@ impl Field for Domain {
 impl Domain {
     pub fn values(&self, name: &str) -> Option<&Values> {
         self.sizes.iter().find(|(n, _)| n == name).map(|(_, v)| v)
+    }
+
+    /// Where a size stands, or the first of those that do.
+    pub fn span(&self, name: &str) -> Option<crate::plan::source::Span> {
+        self.spans.iter().find(|(n, _)| n == name).or(self.spans.first()).map(|(_, span)| *span)
+    }
+
+    /// A size, and a value of another domain for it, that this domain doesn't have.
+    pub fn leaves_out(&self, other: &Domain, op: Op) -> Option<(&'static str, i64)> {
+        dims(op).iter().find_map(|dim| {
+            let default = dim.default.map(|all| Values::List(all.to_vec()));
+            let [own, others] = [self, other].map(|domain| domain.values(dim.name).or(default.as_ref()));
+            let own = own?;
+            let missing = match others? {
+                // Of a range the ends say enough, unless this domain is a list.
+                Values::Range(from, to) => match own {
+                    Values::Range(..) => [*from, *to].into_iter().find(|value| !own.contains(*value)),
+                    Values::List(_) => (*from..=*to).find(|value| !own.contains(*value)),
+                },
+                Values::List(all) => all.iter().copied().find(|value| !own.contains(*value)),
+            };
+            missing.map(|value| (dim.name, value))
+        })
     }
 
     pub fn layouts(&self) -> &[Layout] {
@@ -388,15 +425,17 @@ impl Manifest {
         }
         self.distinct(reader, self.baselines.iter().map(|b| &b.id));
         self.distinct(reader, self.claims.iter().map(|c| &c.id));
+        let baselines: Vec<&str> = self.baselines.iter().map(|one| one.id.value.0.as_str()).collect();
         for claim in &self.claims {
-            let needs = claim.grammar.value.contains(" over ");
-            let named = |b: &Baseline| claim.grammar.value.split_whitespace().any(|word| word == b.id.value.0);
-            if needs && !self.baselines.iter().any(named) {
-                reader.refuse(
-                    claim.grammar.span,
-                    "this claim compares with a baseline that the manifest doesn't name",
-                    Some("add it: `baselines: [{id: …}]`".into()),
-                );
+            for weights in &claim.weights {
+                if !self.contract.weights.iter().any(|known| known.value == weights.value) {
+                    let message = format!("the contract doesn't take weights in {}", weights.value.word());
+                    reader.refuse(weights.span, message, Some("what is not verified has no speed".into()));
+                }
+            }
+            if let Err(error) = claim.read(&baselines, &names) {
+                let message = format!("claim `{}`, column {}: {}", claim.id.value, error.column(), error.message);
+                reader.refuse(claim.grammar.span, message, Some(error.hint));
             }
         }
         if let Some(tolerance) = &self.tolerance {

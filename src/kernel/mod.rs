@@ -30,6 +30,7 @@ pub mod report;
 pub mod run;
 pub mod selftest;
 pub mod speed;
+mod student;
 pub mod timing;
 pub mod truth;
 pub mod verify;

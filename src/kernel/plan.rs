@@ -297,6 +297,18 @@ impl Space {
 
 /// The cases of a kernel. `most_threads` is what determinism is tried with; single cases take turns.
 pub fn plan(manifest: &Manifest, promise: &Promise, effort: Effort, secret: u64, most_threads: u32) -> Plan {
+    plan_unless(&|| false, manifest, promise, effort, secret, most_threads)
+}
+
+/// The same, left half done where `stop` says so: a large domain takes seconds.
+pub fn plan_unless(
+    stop: &dyn Fn() -> bool,
+    manifest: &Manifest,
+    promise: &Promise,
+    effort: Effort,
+    secret: u64,
+    most_threads: u32,
+) -> Plan {
     let op = manifest.op();
     let mut dice = Dice::new(secret);
     let layouts: Vec<Layout> = manifest.domain.layouts().to_vec();
@@ -334,7 +346,7 @@ pub fn plan(manifest: &Manifest, promise: &Promise, effort: Effort, secret: u64,
         }
         chosen.push(levels);
     };
-    while let Some(pair) = left.iter().nth(dice.below(left.len().max(1))).copied() {
+    while let Some(pair) = left.iter().nth(dice.below(left.len().max(1))).copied().filter(|_| !stop()) {
         let (a, ka, b, kb) = pair;
         let of = |f: usize, key: i64| -> Vec<Level> {
             let mut all: Vec<Level> = space.factors[f].levels.iter().filter(|l| l.key == key).copied().collect();
@@ -454,6 +466,12 @@ fn probes(
         };
         Shape { op: space.op, values: space.dims.iter().enumerate().map(value).collect() }
     };
+    // What rounding activations costs shows in many of them only.
+    if space.op == Op::Matmul && promise.int8 {
+        for weights in promise.weights.iter().filter(|w| w.is_quantised()) {
+            all.push((shape(&[("M", 64), ("N", 17), ("K", 512)], dice), Data::Normal, *weights));
+        }
+    }
     let times = if effort == Effort::Quick { 1 } else { 4 };
     for data in Data::probes(space.op) {
         for weights in &promise.weights {

@@ -8,7 +8,7 @@ use super::case::{Case, Data};
 use super::gpu::Ready;
 use super::manifest::Manifest;
 use super::op;
-use super::plan::{Coverage, Effort, plan};
+use super::plan::{Coverage, Effort, plan_unless};
 use super::promise::Promise;
 use super::run::{Broken, Containment, Level, Runner, Target};
 use super::verify::{self, Failure, Loaded, Verdict};
@@ -189,7 +189,8 @@ pub fn trial(
 ) -> Result<Report, Broken> {
     let began = clock();
     let promise = Promise::of(subject.manifest);
-    let plan = plan(subject.manifest, &promise, wanted.effort, wanted.seed, wanted.most_threads);
+    let stop = || runner.is_stopped();
+    let plan = plan_unless(&stop, subject.manifest, &promise, wanted.effort, wanted.seed, wanted.most_threads);
     let mut report =
         Report { level: subject.level.clone(), ..Report::skipped(subject.manifest, subject.backend, String::new()) };
     let mut cases = match &wanted.only {
@@ -209,7 +210,7 @@ pub fn trial(
     let mut step = |report: &mut Report| {
         done += 1;
         said(done, all);
-        report.failures.len() < wanted.enough
+        report.goes_on(wanted.enough)
     };
     let late = |report: &mut Report| {
         let late = wanted.until.is_some_and(|until| clock() >= until);
@@ -231,6 +232,9 @@ pub fn trial(
             if matches!(verdict, Verdict::Passed(_)) {
                 good.push(case);
             }
+            if verdict.ran_out() && late(&mut report) {
+                break;
+            }
             report.take(case, "correctness", verdict, &mut loaded)?;
             if !step(&mut report) {
                 break;
@@ -238,7 +242,7 @@ pub fn trial(
         }
     }
     for case in &repeated {
-        if report.failures.len() >= wanted.enough || late(&mut report) {
+        if !report.goes_on(wanted.enough) || late(&mut report) {
             break;
         }
         let (own, others) = load(runner, subject, &promise, &mut loaded)?;
@@ -247,6 +251,9 @@ pub fn trial(
         let mut verdict = verify::repeats(runner, &own, &others, case, wanted.most_threads, times);
         if !matches!(verdict, Verdict::Failed(_)) {
             verdict = at_rest(runner, verdict);
+        }
+        if verdict.ran_out() && late(&mut report) {
+            break;
         }
         report.take(case, "determinism", verdict, &mut loaded)?;
         step(&mut report);
@@ -306,6 +313,12 @@ fn load(
 }
 
 impl Report {
+    /// Whether more failures would tell more. A call that doesn't return costs a minute, and the next would as well.
+    fn goes_on(&self, enough: usize) -> bool {
+        let hung = |failed: &Failed| matches!(failed.failure, Failure::Broken(Broken::TimedOut(_)));
+        self.failures.len() < enough && !self.failures.iter().any(hung)
+    }
+
     fn take(
         &mut self,
         case: &Case,

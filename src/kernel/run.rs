@@ -174,6 +174,11 @@ pub trait Runner {
         Ok(())
     }
 
+    /// Whether the user wants it all to end.
+    fn is_stopped(&self) -> bool {
+        false
+    }
+
     /// What holds the kernels.
     fn containment(&self) -> Containment;
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bizra_kernels::selftest::{Specimen, specimens};
 
+use super::case::Case;
 use super::manifest::Manifest;
 use super::op::Op;
 use super::report::{Outcome, Subject, Wanted, trial};
@@ -17,6 +18,8 @@ use super::verify::Failure;
 pub struct Trial {
     pub specimen: &'static Specimen,
     pub manifest: Manifest,
+    /// Its place among all: with a run's seed it makes the kernel's own, whichever others are tried.
+    pub number: u64,
 }
 
 /// The manifest of a kernel, as its author would write it: shapes small enough for many kernels in a minute, and edges
@@ -58,7 +61,8 @@ pub fn manifest_of(specimen: &Specimen) -> String {
 
 /// All kernels of the trial; `read` reads a manifest.
 pub fn trials<E>(read: impl Fn(&str) -> Result<Manifest, E>) -> Result<Vec<Trial>, E> {
-    specimens().map(|specimen| Ok(Trial { specimen, manifest: read(&manifest_of(specimen))? })).collect()
+    let one = |(number, specimen)| Ok(Trial { specimen, manifest: read(&manifest_of(specimen))?, number });
+    (0..).zip(specimens()).map(one).collect()
 }
 
 /// What became of a kernel.
@@ -68,6 +72,8 @@ pub struct Tried {
     pub outcome: Outcome,
     /// The check that refused it, and why.
     pub refused: Option<(&'static str, String)>,
+    /// The case that it was refused in; none of a claim.
+    pub case: Option<Case>,
     pub cases: usize,
     pub seconds: f64,
 }
@@ -141,13 +147,14 @@ pub fn one(
     let report = trial(runner, &subject, wanted, clock, &mut |_, _| {})?;
     let mut outcome = report.outcome();
     let mut refused = report.failures.first().map(|failed| (failed.failure.check(), say(&failed.failure)));
+    let case = report.failures.first().map(|failed| failed.case.clone());
     if outcome == Outcome::Verified && specimen.claim.is_some() {
         refused = claim(trial_of).map_err(Broken::Machine)?;
         if refused.is_some() {
             outcome = Outcome::Refused;
         }
     }
-    Ok(Tried { specimen, outcome, refused, cases: report.ran + report.repeated, seconds: report.seconds })
+    Ok(Tried { specimen, outcome, refused, case, cases: report.ran + report.repeated, seconds: report.seconds })
 }
 
 #[cfg(test)]
@@ -160,6 +167,7 @@ mod tests {
             specimen: specimens().find(|one| one.honest == honest).expect("both kinds are there"),
             outcome,
             refused: None,
+            case: None,
             cases: 1,
             seconds: 0.0,
         };

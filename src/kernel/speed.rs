@@ -5,9 +5,12 @@
 
 use std::fmt;
 
-use super::claims::{Claim, Known, Shapes, Sign, What};
-use super::manifest::{Cache, Manifest};
-use super::op::{Shape, dims};
+use bizra_kernels::call::DType;
+
+use super::claims::{Claim, Shapes, Sign, What};
+use super::manifest::{self, Cache, Manifest};
+use super::op::{Op, Shape, dims};
+use super::promise::Promise;
 use super::timing::controls::{Controls, Roof, Trick, Work, controls, tricks};
 use super::timing::draw::Secret;
 use super::timing::session::{Answer, Process, Question, SessionError, Spent, Subject, decide as measure};
@@ -21,6 +24,27 @@ type Looked = Box<dyn Fn(&Process) -> f64>;
 /// What fits the caches of any processor: below it, memory bounds nothing.
 const CACHED_BYTES: f64 = (256u64 << 20) as f64;
 
+/// A shape with the type of its weights: what is timed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timed {
+    pub shape: Shape,
+    /// Of a matrix product; else the type of the input.
+    pub weights: DType,
+}
+
+impl fmt::Display for Timed {
+    /// As it stands in the text of a case.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.shape.op {
+            Op::Matmul => write!(f, "{}/{}", self.shape, self.weights.word()),
+            _ => self.shape.fmt(f),
+        }
+    }
+}
+
+/// More shapes and types than this take days.
+const MOST_TIMED: usize = 64;
+
 /// A claim that can be measured.
 #[derive(Clone, Debug)]
 pub struct Asked {
@@ -28,7 +52,7 @@ pub struct Asked {
     /// In its author's words.
     pub text: String,
     pub claim: Claim,
-    pub shapes: Vec<Shape>,
+    pub timed: Vec<Timed>,
     /// Whether caches are to be emptied of the tensors before each call.
     pub cold: bool,
 }
@@ -50,16 +74,10 @@ pub fn asked(
 ) -> Result<Vec<Asked>, Unreadable> {
     let baselines: Vec<&str> = manifest.baselines.iter().map(|one| one.id.value.0.as_str()).collect();
     let sizes: Vec<&str> = dims(manifest.op()).iter().map(|dim| dim.name).collect();
-    let known = Known { baselines: &baselines, sizes: &sizes };
     let mut all = Vec::new();
     for one in manifest.claims.iter().filter(|one| wanted(&one.id.value.0)) {
-        // Conditions may stand apart from the rest of the grammar.
-        let typed = match &one.r#where {
-            Some(conditions) => format!("{} on {}", one.grammar.value, conditions.value),
-            None => one.grammar.value.clone(),
-        };
         let start = one.grammar.span.start as usize;
-        let claim = Claim::parse(&typed, &known).map_err(|error| Unreadable {
+        let claim = one.read(&baselines, &sizes).map_err(|error| Unreadable {
             at: start,
             message: format!("claim `{}`, column {}: {}", one.id.value.0, error.column(), error.message),
             hint: error.hint,
@@ -104,10 +122,37 @@ pub fn asked(
                 ));
             }
         }
+        let timed = timed(&shapes, one, &Promise::of(manifest)).map_err(|(why, hint)| refuse(why, hint))?;
         let cold = one.cache.as_ref().is_some_and(|cache| cache.value == Cache::Cold);
-        all.push(Asked { id: one.id.value.0.clone(), text: one.text.value.clone(), claim, shapes, cold });
+        all.push(Asked { id: one.id.value.0.clone(), text: one.text.value.clone(), claim, timed, cold });
     }
     Ok(all)
+}
+
+/// Each shape with each type of weights that the claim is about.
+fn timed(shapes: &[Shape], claim: &manifest::Claim, promise: &Promise) -> Result<Vec<Timed>, (String, &'static str)> {
+    let id = &claim.id.value.0;
+    let named: Vec<DType> = claim.weights.iter().map(|weights| weights.value).collect();
+    let weights = if named.is_empty() { &promise.weights } else { &named };
+    let mut all = Vec::new();
+    for shape in shapes {
+        for weights in weights {
+            let (block, columns) = (weights.block().0, shape.size("K"));
+            if shape.op == Op::Matmul && !columns.is_multiple_of(block) {
+                let message =
+                    format!("claim `{id}` is about K={columns}, and {} has blocks of {block}", weights.word());
+                return Err((message, "name shapes of whole blocks, or the types that are meant under `weights`"));
+            }
+            all.push(Timed { shape: shape.clone(), weights: *weights });
+        }
+    }
+    match all.len() {
+        0..=MOST_TIMED => Ok(all),
+        n => {
+            let message = format!("claim `{id}` is about {n} shapes and types, and at most {MOST_TIMED} are timed");
+            Err((message, "name fewer shapes, or the types that are meant under `weights`"))
+        }
+    }
 }
 
 /// The first size of a shape that the kernel isn't made for.
@@ -133,7 +178,7 @@ fn size(shape: &Shape) -> impl Fn(&str) -> Option<u64> {
 /// What was found on one shape.
 #[derive(Clone, Debug)]
 pub struct Figure {
-    pub shape: Shape,
+    pub timed: Timed,
     pub sign: Sign,
     pub bound: f64,
     /// The figure itself, not its logarithm: the estimate and its bounds on the two sides.
@@ -187,7 +232,7 @@ impl fmt::Display for CannotMeasure {
 pub fn decide(
     asked: &Asked,
     mut about: About<'_>,
-    peer: &dyn Fn(&str, &Shape) -> Option<Vec<f64>>,
+    peer: &dyn Fn(&str, &Timed) -> Option<Vec<f64>>,
     say: &dyn Fn(&Failure) -> String,
 ) -> Result<Decided, CannotMeasure> {
     let claim = &asked.claim;
@@ -199,7 +244,7 @@ pub fn decide(
     }
     let compares = claim.baseline().is_some();
     let names: Vec<String> = about.baselines.iter().map(|one| one.name.clone()).collect();
-    let (shapes, promise, secret) = (about.shapes.clone(), about.promise.clone(), about.secret);
+    let (timed, promise, secret) = (about.timed.clone(), about.promise.clone(), about.secret);
     let mut subjects: Vec<Subject> = (0..names.len()).map(Subject::Baseline).collect();
     subjects.insert(usize::from(compares).min(subjects.len()), Subject::Kernel);
     let kernel = subjects.iter().position(|one| *one == Subject::Kernel).unwrap_or(0);
@@ -215,18 +260,18 @@ pub fn decide(
         cold: about.cold,
         secret: secret.clone(),
     };
-    let sizes: Vec<_> = shapes.iter().map(size).collect();
+    let sizes: Vec<_> = timed.iter().map(|one| size(&one.shape)).collect();
     if claim.misses_its_peak(sizes.iter().map(|one| one as &dyn Fn(&str) -> Option<u64>)) {
         decided.why = Some(("shapes", "none of the shapes is the one that should reach more".to_owned()));
         return Ok(decided);
     }
     let mut peers = Vec::new();
-    for shape in &shapes {
+    for one in &timed {
         peers.push(match &claim.what {
-            What::Gap { receipt, .. } => match peer(receipt, shape).map(|logs| Statistic::of(&logs)) {
+            What::Gap { receipt, .. } => match peer(receipt, one).map(|logs| Statistic::of(&logs)) {
                 Some(Ok(statistic)) => Some(statistic),
                 _ => {
-                    let why = format!("receipt {receipt} holds no share of a roofline for {shape}");
+                    let why = format!("receipt {receipt} holds no share of a roofline for {one}");
                     decided.why = Some(("receipt", why));
                     return Ok(decided);
                 }
@@ -248,7 +293,7 @@ pub fn decide(
             return Ok(decided);
         }
     }
-    let works: Vec<Work> = shapes.iter().map(|shape| least_work(shape, &promise)).collect();
+    let works: Vec<Work> = timed.iter().map(|one| least_work(one, &promise)).collect();
     let by_bandwidth = matches!(claim.what, What::Bandwidth { .. });
     let figures: Vec<Looked> = works
         .iter()
@@ -278,7 +323,7 @@ pub fn decide(
             move |processes: &[Process]| tricks(processes, compares.then_some(0), kernel, &work)
         })
         .collect();
-    let questions: Vec<Question<'_>> = (0..shapes.len())
+    let questions: Vec<Question<'_>> = (0..timed.len())
         .map(|shape| Question {
             shape,
             subjects: subjects.clone(),
@@ -297,10 +342,10 @@ pub fn decide(
         decided.verdict = Verdict::Refuted;
         decided.why = Some((trick.check(), trick.to_string()));
     }
-    for (answer, (shape, work)) in answers.into_iter().zip(shapes.iter().zip(&works)) {
+    for (answer, (one, work)) in answers.into_iter().zip(timed.iter().zip(&works)) {
         let (sign, bound) = asks[answer.shape];
         let logs = answer.processes.iter().map(&figures[answer.shape]).collect();
-        let found = figure(answer, shape.clone(), (sign, bound), work, kernel, &names);
+        let found = figure(answer, one.clone(), (sign, bound), work, kernel, &names);
         decided.figures.push(Figure { logs, ..found });
     }
     Ok(decided)
@@ -315,7 +360,7 @@ fn roof_log(process: &Process, kernel: usize, work: &Work) -> f64 {
 
 fn figure(
     answer: Answer,
-    shape: Shape,
+    timed: Timed,
     (sign, bound): (Sign, f64),
     work: &Work,
     kernel: usize,
@@ -348,7 +393,7 @@ fn figure(
         baselines: baselines.collect(),
         roof_share: Statistic::of(&roof_logs).ok().map(|found| found.mean.exp()),
         roof_logs,
-        shape,
+        timed,
         trick,
     }
 }

@@ -12,9 +12,11 @@ pub mod controls;
 pub mod draw;
 pub mod session;
 pub mod stand;
-mod student;
 
 use std::fmt;
+
+use super::student;
+pub use crate::claims::Verdict;
 
 /// How often a claim that is just not true may be supported all the same.
 pub const ALPHA: f64 = 0.05;
@@ -29,33 +31,6 @@ pub struct Look {
 /// Each look has twice the processes of the one before.
 pub const LOOKS: [Look; 3] =
     [Look { processes: 10, alpha: 0.030 }, Look { processes: 20, alpha: 0.015 }, Look { processes: 40, alpha: 0.005 }];
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    Supported,
-    Refuted,
-    Inconclusive,
-}
-
-impl Verdict {
-    pub fn word(self) -> &'static str {
-        match self {
-            Verdict::Supported => "supported",
-            Verdict::Refuted => "refuted",
-            Verdict::Inconclusive => "inconclusive",
-        }
-    }
-
-    /// All must be supported; one that is refuted settles it. Of none, nothing is known.
-    pub fn all(verdicts: impl IntoIterator<Item = Verdict>) -> Verdict {
-        let both = |all, one| match (all, one) {
-            (Verdict::Refuted, _) | (_, Verdict::Refuted) => Verdict::Refuted,
-            (Verdict::Inconclusive, _) | (_, Verdict::Inconclusive) => Verdict::Inconclusive,
-            _ => Verdict::Supported,
-        };
-        verdicts.into_iter().reduce(both).unwrap_or(Verdict::Inconclusive)
-    }
-}
 
 /// The mean of a logarithm over processes, and how well it is known.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -39,6 +39,8 @@ pub struct Conditions {
     pub drivers: Vec<(std::ffi::OsString, std::ffi::OsString)>,
     /// For one batch.
     pub limit: Duration,
+    /// For all of them, by the clock: when it is over, no batch goes on.
+    pub until: Option<Duration>,
     /// The user's wish that it all ends, which is heard while a kernel computes too.
     pub interrupt: Interrupt,
 }
@@ -119,10 +121,11 @@ impl<'c> Worker<'c> {
     /// Asks and waits; when no answer comes, says why and forgets the process.
     fn ask(&mut self, request: &Request) -> Result<Reply, Broken> {
         let limit = self.conditions.limit;
+        let left = self.conditions.until.map_or(limit, |until| limit.min(until.saturating_sub(self.clock.monotonic())));
         let interrupt = self.conditions.interrupt.clone();
         let running = self.start()?;
         let answer = write(&mut running.socket, request)
-            .and_then(|()| read::<Reply>(&mut Patient { socket: &running.socket, left: limit, interrupt: &interrupt }));
+            .and_then(|()| read::<Reply>(&mut Patient { socket: &running.socket, left, interrupt: &interrupt }));
         match answer {
             Ok(reply) => Ok(reply),
             Err(error) => {
@@ -420,6 +423,10 @@ impl Runner for Worker<'_> {
         self.running = None;
         let seconds = (GLANCE * GLANCES).as_secs();
         Err(Broken::Forbidden(format!("its threads worked on for {seconds} s after it had returned")))
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.conditions.interrupt.requested()
     }
 
     fn containment(&self) -> Containment {

@@ -52,7 +52,24 @@ pub fn find(root: &Path) -> Result<Vec<PathBuf>> {
 /// One manifest from a file; `shown` is the path as the user knows it.
 pub fn load(path: &Path, shown: &Path) -> Result<Known, Vec<Error>> {
     let bytes = files::read_at_most(path, MOST_BYTES).map_err(|e| vec![e])?;
-    read(&bytes, shown, path.parent().unwrap_or(Path::new(".")))
+    let known = read(&bytes, shown, path.parent().unwrap_or(Path::new(".")))?;
+    match shrunk(&known, &own()?) {
+        Some(problem) => Err(vec![problem]),
+        None => Ok(known),
+    }
+}
+
+/// Refuses a manifest under the name of one of the program's own kernels that leaves out what that is made for: its verdict
+/// would be taken for the whole.
+fn shrunk(known: &Known, own: &[Known]) -> Option<Error> {
+    let builtin = |one: &Known| one.manifest.targets.cpu.as_ref().is_some_and(|cpu| cpu.library.is_none());
+    let same = |one: &&Known| one.manifest.id() == known.manifest.id() && builtin(one) && builtin(known);
+    let one = own.iter().find(same).filter(|one| one.manifest.op() == known.manifest.op())?;
+    let (size, value) = known.manifest.domain.leaves_out(&one.manifest.domain, known.manifest.op())?;
+    let at = Place::in_text(&known.shown, &known.source.text, known.manifest.domain.span(size)?.start as usize);
+    let message =
+        format!("the domain leaves out {size}={value}, which `{}` of this program is made for", one.manifest.id());
+    Some(Error::invalid(message).at(at).hint("widen the domain, or give the manifest an id of its own"))
 }
 
 /// One manifest from bytes.
@@ -134,6 +151,22 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_domain_that_shrank_is_refused_under_the_old_name() {
+        let own = own().unwrap();
+        let softmax = own.iter().find(|one| one.manifest.id() == "softmax").expect("it is there");
+        let with = |from: &str, to: &str| {
+            assert!(softmax.source.text.contains(from));
+            let text = softmax.source.text.replace(from, to);
+            let known = read(text.as_bytes(), Path::new("k.yaml"), Path::new(".")).unwrap();
+            shrunk(&known, &own).map(|error| error.to_string())
+        };
+        assert_eq!(with("id:", "id:"), None);
+        let refused = with("N: 1..", "N: 2..").expect("one value is left out");
+        assert!(refused.starts_with("k.yaml:7:") && refused.contains("leaves out N=1"), "{refused}");
+        assert_eq!(with("id: softmax", "id: mine"), None);
+    }
+
     const GOOD: &str = "\
 bizra: kernel/v1
 id: mine
@@ -193,7 +226,15 @@ domain: {R: 1..8, N: [1, 7]}
             (with("out: f32", "out: f32, mutates: [x]"), "may not change their inputs"),
             (
                 with("domain:", "claims: [{id: c, text: t, grammar: \"ratio >= 2.0 over other\"}]\ndomain:"),
-                "compares with a baseline that the manifest doesn't name",
+                "claim `c`, column 19: there is no baseline `other`",
+            ),
+            (
+                with("domain:", "claims: [{id: c, text: t, grammar: \"ratio >= 2.0\"}]\ndomain:"),
+                "k.yaml:6:36: claim `c`, column 13: there is no baseline to compare with",
+            ),
+            (
+                with("domain:", "claims: [{id: c, text: t, grammar: \"fast\"}]\ndomain:"),
+                "is nothing that can be claimed",
             ),
             (with("domain:", "baselines: [{id: a}, {id: a}]\ndomain:"), "k.yaml:6:27: `a` stands twice"),
             (with("id: mine", "id: mine\nid: mine"), "stands twice in this map"),

@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 use super::escape::xml;
 
-use crate::kernel::op::Shape;
 use crate::kernel::speed::{Decided, Figure};
 use crate::kernel::timing::Verdict;
 use crate::receipts::hex;
@@ -40,10 +39,6 @@ pub(crate) fn best(figure: &Figure) -> Option<&(String, f64, f64, f64)> {
     figure.baselines.iter().min_by(|a, b| a.1.total_cmp(&b.1))
 }
 
-fn shape(shape: &Shape) -> String {
-    shape.to_string()
-}
-
 pub(crate) fn add(page: &mut Page, claims: &[Claimed]) {
     for (kernel, decided) in claims {
         page.blank();
@@ -69,7 +64,7 @@ pub(crate) fn add(page: &mut Page, claims: &[Claimed]) {
         ]);
         for figure in &decided.figures {
             grid.row([
-                shape(&figure.shape).as_str(),
+                figure.timed.to_string().as_str(),
                 figure.verdict.word(),
                 &format!("{:.3}", figure.estimate),
                 &format!("{:.3}–{:.3}, {} processes", figure.lower, figure.upper, figure.processes),
@@ -96,7 +91,7 @@ fn why(decided: &Decided) -> String {
         let asked = format!("{} {}", figure.sign.text(), figure.bound);
         format!(
             "{:.3} on {}, between {:.3} and {:.3}, {asked} asked",
-            figure.estimate, figure.shape, figure.lower, figure.upper
+            figure.estimate, figure.timed, figure.lower, figure.upper
         )
     };
     match &decided.why {
@@ -149,7 +144,7 @@ pub(crate) fn json(claims: &[Claimed]) -> Value {
     let figure = |figure: &Figure| {
         let baseline = |(name, ratio, low, high): &(String, f64, f64, f64)| json!({ "baseline": name, "ratio": value(*ratio), "low": value(*low), "high": value(*high) });
         json!({
-            "shape": shape(&figure.shape),
+            "shape": figure.timed.to_string(),
             "asked": format!("{} {}", figure.sign.text(), figure.bound),
             "verdict": figure.verdict.word(),
             "figure": value(figure.estimate),

@@ -53,6 +53,7 @@ impl View for SelfTested {
                 "as_expected": tried.as_expected(),
                 "check": tried.refused.as_ref().map(|(check, _)| *check),
                 "why": tried.refused.as_ref().map(|(_, why)| why.clone()),
+                "case": tried.case.as_ref().map(ToString::to_string),
                 "cases": tried.cases,
                 "seconds": tried.seconds,
             })

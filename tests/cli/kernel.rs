@@ -19,6 +19,10 @@ fn the_engines_kernels_are_listed_and_explained() {
     let ran = env.run(&["kernel", "explain", "softmax", case]);
     assert_eq!(ran.code, 0, "{ran}");
     assert!(ran.stdout.contains("all the same") && ran.stdout.contains("3.3333"), "{ran}");
+    let alone = env.run(&["kernel", "explain", case]);
+    assert!(alone.code == 0 && alone.stdout == ran.stdout, "{alone}");
+    let several = env.run(&["kernel", "explain", "attention/S=1,Hkv=1,D=8/f32/normal/plain/t1/1"]);
+    assert!(several.code == 2 && several.stderr.contains("attention-f32, attention-f16, attention-q8"), "{several}");
     for (args, code) in [
         (vec!["kernel", "list", "nothing-*"], 3),
         (vec!["kernel", "verify", "softmaks"], 3),
@@ -89,19 +93,20 @@ domain: {R: 1..40, N: 1..300}
 ";
 
 /// Compiles a kernel beside its manifest; false where there is no C compiler.
-#[expect(clippy::print_stderr, reason = "a skipped test says so")]
 fn compiled(env: &TestEnv, missing: &str) -> bool {
+    env.write("mine.kernel.yaml", MANIFEST);
+    library(env, WRONG, &[&format!("-DMISSING={missing}")])
+}
+
+/// Compiles a library; false where there is no C compiler.
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+fn library(env: &TestEnv, code: &str, options: &[&str]) -> bool {
     let work = env.work();
-    std::fs::write(work.join("mine.c"), WRONG).expect("a file");
-    std::fs::write(work.join("mine.kernel.yaml"), MANIFEST).expect("a file");
+    env.write("mine.c", code);
     let include = concat!("-I", env!("CARGO_MANIFEST_DIR"), "/kernels");
-    let made = Command::new("cc")
-        .args(["-shared", "-fPIC", "-O2", include, &format!("-DMISSING={missing}"), "-o"])
-        .arg(work.join("mine.so"))
-        .arg(work.join("mine.c"))
-        .arg("-lm")
-        .status();
-    match made {
+    let mut command = Command::new("cc");
+    command.args(["-shared", "-fPIC", "-O2", include]).args(options).arg("-o");
+    match command.args([work.join("mine.so"), work.join("mine.c")]).arg("-lm").status() {
         Ok(status) => {
             assert!(status.success());
             true
@@ -162,6 +167,14 @@ fn cases_that_once_refused_honest_kernels_are_passed() {
         ),
         // One row has one mean, of which the plain kernel's happens to be right.
         ("layernorm", "layernorm/R=1,N=251/f32/mean-10/offset/t3/ebc11cfe1d2b3e82"),
+        // Weights with an offset see of each block of activations its sum alone, and there are 32 blocks.
+        ("matmul-quantised", "matmul/M=4,N=255,K=256/q5_K/normal/plain/t1/a2d4822cf6d959f4"),
+        ("matmul-packed", "matmul/M=5,N=256,K=256/q4_K/normal/offset/t3/d2c7457e1b88d05e"),
+        // Three heads with two keys each, whose scores are capped: as many errors of a tanh.
+        (
+            "attention-f32",
+            "attention/S=2,past=256,Hkv=1,group=3,D=128,causal=0,window=1,softcap=30/f32/normal/offset/t1/0ab84d775fb4cc3c",
+        ),
         // One row in fifteen has nearly all of the error.
         ("attention-q8", "attention/S=15,past=1025,Hkv=1,D=8,causal=0,window=1/f32/spread/plain/t2/a194a5724ae4b623"),
     ] {
@@ -194,6 +207,24 @@ fn sums_in_other_orders_are_honest() {
         let ran = TestEnv::new().run(&["kernel", "selftest", kernel, "--runs", runs, "--no-receipt"]);
         assert_eq!(ran.code, 0, "{ran}");
     }
+    // One column's sums lead furthest out from the end, and the plain kernel's begin at the front.
+    let again = ["kernel", "selftest", "product-reversed", "--seed", "350b812953c9afbc"];
+    let ran = TestEnv::new().run(&again);
+    assert!(ran.code == 0 && ran.stdout.contains("seed 350b812953c9afbc"), "{ran}");
+    assert!(!ran.stderr.contains("receipt"), "what was chosen is no trial: {ran}");
+    let no = TestEnv::new().run(&["kernel", "selftest", "--seed", "350b"]);
+    assert!(no.code == 2 && no.stderr.contains("16 digits"), "{no}");
+}
+
+#[test]
+fn a_kernel_that_hangs_costs_its_budget_and_is_undecided() {
+    let env = TestEnv::new();
+    if !library(&env, "#include \"bizra_kernel.h\"\nint32_t f(const bizra_call *c) { for (;;); }\n", &[]) {
+        return;
+    }
+    env.write("mine.kernel.yaml", MANIFEST.replace("my_softmax", "f"));
+    let ran = env.process(&["kernel", "verify", "mine.kernel.yaml", "--quick", "--budget", "1s", "--no-receipt"]);
+    assert!(ran.code == 4 && ran.stderr.contains("time ran out"), "{ran}");
 }
 
 #[cfg(target_os = "linux")]

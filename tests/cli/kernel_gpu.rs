@@ -60,6 +60,7 @@ fn with<T>(work: impl FnOnce(&mut Machine<'_>, &mut Worker<'_>, &dyn Clock) -> T
     let library = env.vars.get_os("BIZRA_NVRTC").map(Into::into);
     let mut machine = Machine::new(around, library);
     let conditions = Conditions {
+        until: None,
         interrupt: Interrupt::default(),
         program: env!("CARGO_BIN_EXE_bizra").into(),
         library_path: None,

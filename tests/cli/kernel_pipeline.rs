@@ -248,8 +248,10 @@ fn wrong_kernels_are_refused() {
 
 #[test]
 fn a_plan_is_the_same_for_the_same_seed_and_covers_every_edge() {
+    use bizra::kernel::case::Case;
     use bizra::kernel::plan::plan;
     use bizra::kernel::promise::Promise;
+    use bizra::kernel::verify::tells_rounding;
     for known in kernels::own().expect("manifests") {
         let promise = Promise::of(&known.manifest);
         let one = plan(&known.manifest, &promise, Effort::Quick, 7, 3);
@@ -267,6 +269,10 @@ fn a_plan_is_the_same_for_the_same_seed_and_covers_every_edge() {
         assert_ne!(one.cases, plan(&known.manifest, &promise, Effort::Quick, 8, 3).cases);
         for data in bizra::kernel::case::Data::probes(known.manifest.op()) {
             assert!(one.cases.iter().any(|c| c.data == *data), "{}: {data:?}", known.manifest.id());
+        }
+        for weights in promise.weights.iter().filter(|w| promise.int8 && w.is_quantised()) {
+            let tells = |case: &Case| case.weights == *weights && tells_rounding(case);
+            assert!(one.cases.iter().any(tells), "{}: {}", known.manifest.id(), weights.word());
         }
         if let Some(n) = bizra::kernel::op::dims(known.manifest.op()).iter().position(|d| d.name == "N") {
             for edge in [1, 3, 15, 17, 33, 65, 129, 257] {
@@ -289,7 +295,7 @@ fn claims(claim: &str) -> Result<Vec<Asked>, Unreadable> {
 fn claims_are_about_shapes_of_the_domain() {
     let fine = claims("id: c, text: t, grammar: ratio >= 2 over naive, on: \"R=1,N=64; R=64,N=512\", cache: cold");
     let fine = fine.expect("it can be measured");
-    assert_eq!((fine[0].shapes.len(), fine[0].cold), (2, true));
+    assert_eq!((fine[0].timed.len(), fine[0].cold), (2, true));
     let warm = claims("id: c, text: t, grammar: ratio >= 2 over naive, on: \"R=1,N=64\", cache: warm").unwrap();
     assert!(!warm[0].cold);
     for (shapes, said) in [
@@ -301,4 +307,35 @@ fn claims_are_about_shapes_of_the_domain() {
         let bad = claims(&format!("id: c, text: t, grammar: ratio >= 2 over naive, on: \"{shapes}\""));
         assert_eq!(bad.expect_err(shapes).message, said);
     }
+}
+
+#[test]
+fn claims_about_products_are_timed_with_each_type_of_weights() {
+    let read = |claim: &str| -> Result<String, String> {
+        let text = format!(
+            "bizra: kernel/v1\nid: mine\nop: matmul\ntargets: {{cpu: {{entry: mine}}}}\ncontract: {{weights: [f32, q8_0, \
+             q4_K]}}\ndomain: {{M: 1..64, N: 1..64, K: 1..8192}}\nclaims: [{{id: c, text: t, grammar: \
+             fraction_of_bandwidth >= 0.5, {claim}}}]\n"
+        );
+        let known = kernels::read(text.as_bytes(), Path::new("k.yaml"), Path::new("."))
+            .map_err(|all| all.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))?;
+        let timed = |all: Vec<Asked>| all[0].timed.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        asked(&known.manifest, &|_| true, &|path| Err(path.to_owned())).map(timed).map_err(|bad| bad.message)
+    };
+    let all = read("on: \"M=1,N=8,K=256; M=2,N=8,K=512\"").expect("it can be measured");
+    assert_eq!(
+        all,
+        "M=1,N=8,K=256/f32 M=1,N=8,K=256/q8_0 M=1,N=8,K=256/q4_K M=2,N=8,K=512/f32 M=2,N=8,K=512/q8_0 M=2,N=8,K=512/q4_K"
+    );
+    assert_eq!(read("on: \"M=1,N=8,K=32\", weights: [q8_0]").as_deref(), Ok("M=1,N=8,K=32/q8_0"));
+    for (claim, said) in [
+        ("on: \"M=1,N=8,K=32\"", "claim `c` is about K=32, and q4_K has blocks of 256"),
+        ("on: \"M=1,N=8,K=32\", weights: [q6_K]", "k.yaml:7:96: the contract doesn't take weights in q6_K"),
+    ] {
+        let refused = read(claim).expect_err(claim);
+        assert!(refused.contains(said), "{refused}");
+    }
+    let many: Vec<String> = (1..=22).map(|m| format!("M={m},N=8,K=256")).collect();
+    let refused = read(&format!("on: \"{}\"", many.join("; "))).expect_err("too many");
+    assert_eq!(refused, "claim `c` is about 66 shapes and types, and at most 64 are timed");
 }

@@ -1,6 +1,6 @@
 //! The process that runs kernels: what it is given, what it may not do, and how its end is told.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +33,7 @@ fn worker_until(limit: Duration, interrupt: &Interrupt) -> Worker<'static> {
         library_path: None,
         drivers: Vec::new(),
         limit,
+        until: None,
         interrupt: interrupt.clone(),
     };
     Worker::new(conditions, &Still)
@@ -77,9 +78,7 @@ fn a_builtin_kernel_runs_against_both_guard_pages() {
 
 /// A shared library, where this machine has a C compiler.
 #[expect(clippy::print_stderr, reason = "a skipped test says so")]
-fn library(name: &str, code: &str) -> Option<PathBuf> {
-    let folder = std::env::temp_dir().join(format!("bizra-kernels-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).expect("a folder");
+fn library(folder: &Path, name: &str, code: &str) -> Option<PathBuf> {
     let (source, library) = (folder.join(format!("{name}.c")), folder.join(format!("{name}.so")));
     let head = "#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n#include <unistd.h>\n#include \"bizra_kernel.h\"\n";
     std::fs::write(&source, format!("{head}{code}")).expect("a file");
@@ -99,7 +98,9 @@ fn library(name: &str, code: &str) -> Option<PathBuf> {
 }
 
 fn run_c(name: &str, body: &str, seconds: u64) -> Option<Result<(i32, Option<String>), Broken>> {
+    let folder = tempfile::tempdir().expect("a folder");
     let path = library(
+        folder.path(),
         name,
         &format!(
             "int32_t f(const bizra_call *c) {{ float *x = c->inputs[0].data, *y = c->outputs[0].data; long n = c->inputs[0].shape[1]; {body} }}"
@@ -129,14 +130,15 @@ fn kernels_in_c_are_contained_and_their_ends_are_told() {
     assert!(told("forks", "return fork() == 0;", 60).contains("start a process"));
     assert!(told("program", "return system(\"true\");", 60).contains("start a p"));
     assert!(told("writes", "return fopen(\"/tmp/bizra-kernel-was-here\", \"w\") == 0;", 60).contains("write a file"));
-    assert!(!std::path::Path::new("/tmp/bizra-kernel-was-here").exists());
+    assert!(!Path::new("/tmp/bizra-kernel-was-here").exists());
     let words = "for (int i = 0; i < 1 << 20; i++) puts(\"word\"); fflush(stdout); return 0;";
     assert!(told("prints", words, 60).contains("printed more than"));
     let eats = "for (;;) { char *p = malloc(64 << 20); if (!p) abort(); memset(p, 1, 64 << 20); }";
     assert!(told("eats", eats, 60).contains("signal 6"), "memory is refused before the machine has none");
     let before = run_c("before", "y[-1] = 1; for (long i = 0; i < n; i++) y[i] = x[i]; return 0;", 60);
     assert_eq!(before, Some(Ok((0, Some("a byte 4 before output 0 was written".into())))));
-    let path = library("nothing", "int other;").expect("the compiler was there");
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = library(folder.path(), "nothing", "int other;").expect("the compiler was there");
     let symbol = Target::Library { path: path.to_str().expect("UTF-8").into(), symbol: "f".into() };
     assert_eq!(worker(60).load(&symbol), Err(Broken::Load("the library exports no `f`".into())));
 }
@@ -162,13 +164,14 @@ fn a_kernel_that_never_returns_keeps_nobody_who_wants_to_leave() {
 
 #[test]
 fn threads_that_go_on_after_the_answer_are_seen() {
+    let folder = tempfile::tempdir().expect("a folder");
     for (name, rests) in [("softmax", true), ("busy", false)] {
         let target = match name {
             "busy" => {
                 let code = "#include <pthread.h>
                     static void *burn(void *x) { for (volatile long i = 0;; i++); return x; }
                     int32_t f(const bizra_call *c) { pthread_t t; return pthread_create(&t, 0, burn, 0); }";
-                let Some(path) = library(name, code) else { return };
+                let Some(path) = library(folder.path(), name, code) else { return };
                 Target::Library { path: path.to_str().expect("UTF-8").into(), symbol: "f".into() }
             }
             name => Target::Builtin(name.into()),

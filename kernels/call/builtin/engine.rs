@@ -26,7 +26,7 @@ pub const ENGINE: &[Entry] = &[
 ];
 
 /// Threads are started once for each number of them, as the engine does.
-pub(crate) fn pool(threads: usize) -> Arc<Pool> {
+fn pool(threads: usize) -> Arc<Pool> {
     static POOLS: Mutex<Option<HashMap<usize, Arc<Pool>>>> = Mutex::new(None);
     let mut pools = POOLS.lock().unwrap_or_else(PoisonError::into_inner);
     let pools = pools.get_or_insert_default();
@@ -72,32 +72,39 @@ struct Attend<const CELL: u8>;
 
 impl<const CELL: u8> Kernel for Attend<CELL> {
     fn run(call: &mut Invocation<'_>, level: Level) -> Result<(), Status> {
-        let cell = [Cell::F32, Cell::F16, Cell::Q8][CELL as usize];
-        let (q, k, v, len) = (call.input(0)?, call.input(1)?, call.input(2)?, call.input(3)?);
-        let ([batch, s, heads, dim], [_, t, groups, _]) = (q.shape()?, k.shape()?);
-        let (window, softcap) = (call.integer("window")?, call.float("softcap")?);
-        let shape = Attention {
-            heads,
-            scale: call.float("scale")? as f32,
-            window: (window > 0).then_some(window as usize),
-            softcap: (softcap > 0.0).then_some(softcap as f32),
-            causal: call.integer("causal")? != 0,
-        };
-        let pool = pool(call.threads());
-        let (q, k, v, len) = (q.f32()?, k.f32()?, v.f32()?, len.i32()?);
-        let out = call.output_f32(0)?;
-        let (rows, keys) = (s * heads * dim, t * groups * dim);
-        for b in 0..batch {
-            let filled = len[b] as usize;
-            let first = filled.checked_sub(s).ok_or(Status::Unsupported)?;
-            let mut cache = Cache::new(cell, groups, dim, t)?;
-            let part = b * keys..b * keys + filled * groups * dim;
-            cache.push(&k[part.clone()], &v[part])?;
-            let part = b * rows..(b + 1) * rows;
-            attention::attention(&pool, level, &shape, &cache, first, &q[part.clone()], &mut out[part])?;
-        }
-        Ok(())
+        attend(call, level, [Cell::F32, Cell::F16, Cell::Q8][CELL as usize], attention::attention)
     }
+}
+
+/// A way of attending over a filled cache.
+type Way = fn(&Pool, Level, &Attention, &Cache, usize, &[f32], &mut [f32]) -> Result<(), crate::Error>;
+
+/// A call's attention, a sequence after the other: its keys and values into a cache, and then the way.
+pub(crate) fn attend(call: &mut Invocation<'_>, level: Level, cell: Cell, way: Way) -> Result<(), Status> {
+    let (q, k, v, len) = (call.input(0)?, call.input(1)?, call.input(2)?, call.input(3)?);
+    let ([batch, s, heads, dim], [_, t, groups, _]) = (q.shape()?, k.shape()?);
+    let (window, softcap) = (call.integer("window")?, call.float("softcap")?);
+    let shape = Attention {
+        heads,
+        scale: call.float("scale")? as f32,
+        window: (window > 0).then_some(window as usize),
+        softcap: (softcap > 0.0).then_some(softcap as f32),
+        causal: call.integer("causal")? != 0,
+    };
+    let pool = pool(call.threads());
+    let (q, k, v, len) = (q.f32()?, k.f32()?, v.f32()?, len.i32()?);
+    let out = call.output_f32(0)?;
+    let (rows, keys) = (s * heads * dim, t * groups * dim);
+    for b in 0..batch {
+        let filled = usize::try_from(len[b]).map_err(|_| Status::Unsupported)?;
+        let first = filled.checked_sub(s).ok_or(Status::Unsupported)?;
+        let mut cache = Cache::new(cell, groups, dim, t)?;
+        let part = b * keys..b * keys + filled * groups * dim;
+        cache.push(&k[part.clone()], &v[part])?;
+        let part = b * rows..(b + 1) * rows;
+        way(&pool, level, &shape, &cache, first, &q[part.clone()], &mut out[part])?;
+    }
+    Ok(())
 }
 
 struct Softmax;

@@ -50,13 +50,14 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     }
     let clock = &*session.env.clock;
     let program = session.env.program.as_deref();
-    let start = cpu::Start {
-        library_path: session.env.vars.get_os("LD_LIBRARY_PATH").map(ToOwned::to_owned),
-        ..cpu::Start::new(program, clock, &session.env.interrupt)
-    };
     let _held = session.env.interrupt.defer();
     let subjects = [cpu::prepare(&first, program)?.subject, cpu::prepare(&second, program)?.subject];
     let until = args.budget.map(|budget| clock.monotonic() + budget);
+    let start = cpu::Start {
+        library_path: session.env.vars.get_os("LD_LIBRARY_PATH").map(ToOwned::to_owned),
+        until,
+        ..cpu::Start::new(program, clock, &session.env.interrupt)
+    };
     let effort = if args.quick { Effort::Quick } else { Effort::Full };
     let seed = u64::from_le_bytes(session.random()?);
     let compared = cpu::with_worker(start, |runner| {
@@ -64,10 +65,10 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     })?
     .map_err(|broken| cpu::refused(&first, &broken))?;
     let mut reasons: Vec<Error> = Vec::new();
-    for side in &compared.sides {
+    for (side, named) in compared.sides.iter().zip([&args.first, &args.second]) {
         reasons.extend(side.failures.iter().map(|failed| {
             Error::new(Exit::No, format!("{}: {}", side.id, say(failed)))
-                .hint(format!("bizra kernel verify {} --case '{}'", side.id, failed.case))
+                .hint(format!("bizra kernel verify {named} --case '{}'", failed.case))
         }));
     }
     if compared.cases == 0 {

@@ -90,11 +90,13 @@ pub(super) struct Start<'s> {
     pub(super) drivers: Vec<(OsString, OsString)>,
     /// How long one batch of calls may take.
     pub(super) limit: Duration,
+    /// When all of it has to be over, by the clock.
+    pub(super) until: Option<Duration>,
 }
 
 impl<'s> Start<'s> {
     pub(super) fn new(program: Option<&'s Path>, clock: &'s dyn Clock, interrupt: &'s Interrupt) -> Start<'s> {
-        Start { program, clock, interrupt, library_path: None, drivers: Vec::new(), limit: PATIENCE }
+        Start { program, clock, interrupt, library_path: None, drivers: Vec::new(), limit: PATIENCE, until: None }
     }
 }
 
@@ -102,12 +104,12 @@ impl<'s> Start<'s> {
 #[cfg(unix)]
 pub(super) fn with_worker<T>(start: Start<'_>, work: impl FnOnce(&mut dyn Runner) -> T) -> Result<T> {
     use crate::sys::kernel_worker::{Conditions, Worker};
-    let Start { program, clock, interrupt, library_path, drivers, limit } = start;
+    let Start { program, clock, interrupt, library_path, drivers, limit, until } = start;
     let Some(program) = program else {
         return Err(Error::cannot("this program's own file can't be found, so kernels can't be given a process"));
     };
     let conditions =
-        Conditions { program: program.to_owned(), library_path, drivers, limit, interrupt: interrupt.clone() };
+        Conditions { program: program.to_owned(), library_path, drivers, limit, until, interrupt: interrupt.clone() };
     Ok(work(&mut Worker::new(conditions, clock)))
 }
 

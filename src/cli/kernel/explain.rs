@@ -14,25 +14,35 @@ use crate::view::kernel::Explained;
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
+  bizra kernel explain 'softmax/R=2,N=33/f32/needle/plain/t1/000000000000002a'
   bizra kernel explain softmax 'softmax/R=2,N=33/f32/needle/plain/t1/000000000000002a'
   bizra kernel explain matmul-float 'matmul/M=1,N=1,K=4096/f16/integers/plain/t2/0000000000000007'")]
 pub(super) struct Args {
-    /// The kernel, whose contract decides the bounds
+    /// The kernel, whose contract decides the bounds; needless where one of the processor's kernels takes the case
     #[arg(value_name = "KERNEL")]
     kernel: String,
     /// The case, as failures name it
     #[arg(value_name = "CASE")]
-    case: String,
+    case: Option<String>,
 }
 
 pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
-    let choice = Choice { glob: Some(args.kernel.clone()), op: None, backend: Vec::new() };
-    let kernels = choice.pick(session)?;
-    let [known] = kernels.as_slice() else {
-        return Err(Error::usage(format!("`{}` names {} kernels, and one is needed", args.kernel, kernels.len())));
+    let text = args.case.as_ref().unwrap_or(&args.kernel);
+    let Some(case) = Case::parse(text) else {
+        return Err(Error::usage(format!("`{text}` is no case")).hint("take it as a failure prints it"));
     };
-    let Some(case) = Case::parse(&args.case) else {
-        return Err(Error::usage(format!("`{}` is no case", args.case)).hint("take it as a failure prints it"));
+    let kernels = match &args.case {
+        Some(_) => Choice { glob: Some(args.kernel.clone()), op: None, backend: Vec::new() }.pick(session)?,
+        None => {
+            let mut all = Choice { glob: None, op: Some(case.op()), backend: vec!["cpu".to_owned()] }.pick(session)?;
+            all.retain(|known| Promise::of(&known.manifest).weights.contains(&case.weights));
+            all
+        }
+    };
+    let [known] = kernels.as_slice() else {
+        let ids: Vec<&str> = kernels.iter().map(|known| known.manifest.id()).collect();
+        let error = Error::usage(format!("{} kernels fit, and one is needed", kernels.len()));
+        return Err(error.hint(format!("name one before the case: {}", ids.join(", "))));
     };
     if case.op() != known.manifest.op() {
         let (wanted, given) = (known.manifest.op().word(), case.op().word());

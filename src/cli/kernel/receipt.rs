@@ -53,7 +53,7 @@ fn claim((kernel, decided): &Claimed, program: Option<[u8; 32]>) -> Result<Kerne
             Ok(ClaimBaseline { name, ratio: decimal(*ratio)?, low: decimal(*low)?, high: decimal(*high)? })
         });
         Ok(ClaimFigure {
-            shape: figure.shape.to_string(),
+            shape: figure.timed.to_string(),
             asked: format!("{} {}", figure.sign.text(), figure.bound),
             verdict: figure.verdict.word().to_owned(),
             estimate: number(figure.estimate)?,

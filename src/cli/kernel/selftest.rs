@@ -41,14 +41,22 @@ const PREDICATE: &str = "kernel-selftest/v0.1";
 Examples:
   bizra kernel selftest
   bizra kernel selftest --runs 20 --no-receipt
+  bizra kernel selftest product-reversed --seed 5be1d7c94b0a3f26
   bizra kernel selftest --json | jq '.result.score'")]
 pub(super) struct Args {
     /// How often, each time with seeds of its own
     #[arg(long, value_name = "TIMES", default_value = "1", value_parser = clap::value_parser!(u64).range(1..=1000))]
     runs: u64,
+    /// The seed of a run that was, in 16 digits, to try the same cases again; leaves no receipt
+    #[arg(long, value_name = "SEED", value_parser = seed)]
+    seed: Option<[u8; 8]>,
     /// Only kernels whose name fits, also with * and ?; leaves no receipt
     #[arg(value_name = "KERNEL")]
     glob: Option<String>,
+}
+
+fn seed(text: &str) -> std::result::Result<[u8; 8], String> {
+    hex::decode(text).ok_or_else(|| "a seed has 16 digits from 0 to f, as the end of a run tells it".to_owned())
 }
 
 pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
@@ -65,7 +73,10 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
                 .hint("`bizra kernel selftest` names them all"));
         }
     }
-    let seed: [u8; 8] = session.random()?;
+    let seed: [u8; 8] = match args.seed {
+        Some(again) => again,
+        None => session.random()?,
+    };
     let program = session.env.program.clone();
     let mut all: Vec<Tried> = Vec::new();
     for run in 0..args.runs {
@@ -77,13 +88,21 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     let mut reasons = Vec::new();
     for missed in all.iter().filter(|one| !one.as_expected()) {
         let name = missed.specimen.entry.name;
+        let why = match (&missed.refused, &missed.case) {
+            (Some((check, why)), Some(case)) => format!(": {check}: {why} ({case})"),
+            (Some((check, why)), None) => format!(": {check}: {why}"),
+            (None, _) => String::new(),
+        };
         let message = match missed.specimen.honest {
-            true => format!("{name} is honest and was {}", missed.outcome.word()),
+            true => format!("{name} is honest and was {}{why}", missed.outcome.word()),
             false => format!("{name} {} and was {}", missed.specimen.does, missed.outcome.word()),
         };
-        reasons.push(Error::new(Exit::Integrity, message).hint(format!("bizra kernel selftest {name}")));
+        let runs = if args.runs > 1 { format!(" --runs {}", args.runs) } else { String::new() };
+        let again = format!("bizra kernel selftest {name}{runs} --seed {}", hex::encode(&seed));
+        reasons.push(Error::new(Exit::Integrity, message).hint(again));
     }
-    let receipt = match (&program, args.glob.is_none() && !session.config.switch("no-receipt")) {
+    let whole = args.glob.is_none() && args.seed.is_none();
+    let receipt = match (&program, whole && !session.config.switch("no-receipt")) {
         (Some(program), true) => {
             session.record(&draft(program, &all, score, seed, args.runs)?)?.map(|id| id.to_string())
         }
@@ -193,7 +212,7 @@ fn tried(
                 })
             })
         };
-        let own = Wanted { seed: seed.wrapping_add(number as u64), ..wanted.clone() };
+        let own = Wanted { seed: seed.wrapping_add(one.number), ..wanted.clone() };
         let start = cpu::Start { limit: PATIENCE, ..cpu::Start::new(program, clock, interrupt) };
         let answer = cpu::with_worker(start, |runner| {
             selftest::one(runner, one, &own, &|| clock.monotonic(), &say_failure, &mut claim)

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::path::Path;
 use std::time::Duration;
 
+use bizra_kernels::call::DType;
 use bizra_kernels::child::Files;
 use bizra_kernels::peak::{Arithmetic, dot_peak};
 use bizra_kernels::{Level, os};
@@ -14,12 +15,11 @@ use super::{cpu, peer};
 use crate::env::{Chance, Clock, Interrupt};
 use crate::error::{Error, Exit, Place, Result};
 use crate::kernel::manifest::Layout;
-use crate::kernel::op::Shape;
 use crate::kernel::peers;
 use crate::kernel::promise::Promise;
 use crate::kernel::run::{Runner, Target};
 use crate::kernel::selftest::Trial;
-use crate::kernel::speed::{Asked, Decided, Figure, asked, decide};
+use crate::kernel::speed::{Asked, Decided, Figure, Timed, asked, decide};
 use crate::kernel::timing::Verdict;
 use crate::kernel::timing::controls::Roof;
 use crate::kernel::timing::draw::Secret;
@@ -60,14 +60,13 @@ pub(super) fn claim(
     promise: &Promise,
     kernel: Party,
     baselines: &[String],
-    peer: &dyn Fn(&str, &Shape) -> Option<Vec<f64>>,
+    peer: &dyn Fn(&str, &Timed) -> Option<Vec<f64>>,
 ) -> std::result::Result<Decided, String> {
     let secret = (bench.chance)()?;
     let threads = bench.threads as usize;
     let clock = || bench.clock.monotonic();
-    let f32_sums = [promise.input, promise.output, promise.weights[0], promise.accumulate]
-        .iter()
-        .all(|dtype| *dtype == bizra_kernels::call::DType::F32);
+    let types = [promise.input, promise.output, promise.accumulate].into_iter();
+    let f32_sums = types.chain(claim.timed.iter().map(|one| one.weights)).all(|dtype| dtype == DType::F32);
     // Only what moves more than caches hold stands under the memory's roof, or what says so.
     let by_memory = claim.claim.baseline().is_none();
     let roof = || Roof {
@@ -83,6 +82,7 @@ pub(super) fn claim(
         // What candle goes by; nobody else looks.
         drivers: vec![(peers::THREADS.into(), bench.threads.to_string().into())],
         limit: bench.limit,
+        until: None,
         interrupt: bench.interrupt.clone(),
     };
     let start = || -> Box<dyn Runner + '_> { Box::new(Worker::new(conditions.clone(), bench.clock)) };
@@ -91,7 +91,7 @@ pub(super) fn claim(
         kernel,
         baselines: baselines.iter().map(party).collect(),
         promise,
-        shapes: claim.shapes.clone(),
+        timed: claim.timed.clone(),
         layout: bench.layout,
         threads: bench.threads,
         cold: claim.cold,
@@ -140,7 +140,7 @@ pub(super) fn in_words(decided: &Decided) -> String {
     let one = |figure: &Figure| {
         format!(
             "{:.3}x on {}, between {:.3}x and {:.3}x over {} processes",
-            figure.estimate, figure.shape, figure.lower, figure.upper, figure.processes
+            figure.estimate, figure.timed, figure.lower, figure.upper, figure.processes
         )
     };
     let figures: Vec<String> = decided.figures.iter().map(one).collect();
@@ -179,10 +179,10 @@ pub(super) fn decided(
     }
     let mut peers = Vec::new();
     for (known, one) in &all {
-        peers.push(peer::of(&one.claim, known.manifest.op(), session)?);
+        peers.push(peer::of(one, known.manifest.op(), session)?);
     }
     let peers: Vec<_> =
-        peers.iter().map(|held| |_: &str, shape: &Shape| held.get(&shape.to_string()).cloned()).collect();
+        peers.iter().map(|held| |_: &str, timed: &Timed| held.get(&timed.to_string()).cloned()).collect();
     let clock = &*session.env.clock;
     let Some(program) = session.env.program.clone() else {
         return Err(Error::cannot("this program's own file can't be found, so kernels can't be given a process"));
@@ -198,7 +198,7 @@ pub(super) fn decided(
         let told = RefCell::new(&mut bar);
         let goes_on = |step: Step| {
             steps.set(steps.get() + 1);
-            let share = steps.get() * 100 / (one.shapes.len() * step.processes).max(1) as u64;
+            let share = steps.get() * 100 / (one.timed.len() * step.processes).max(1) as u64;
             told.borrow_mut().at(number as u64 * 100 + share.min(99), clock.monotonic());
             !interrupt.requested() && until.is_none_or(|until| clock.monotonic() < until)
         };

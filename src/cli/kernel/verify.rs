@@ -365,7 +365,7 @@ fn one(
     let Around { clock, program, vars, interrupt, .. } = *around;
     let Prepared { subject, code } = cpu::prepare(job.known, program)?;
     let library_path = vars.get_os("LD_LIBRARY_PATH").map(ToOwned::to_owned);
-    let start = cpu::Start { library_path, ..cpu::Start::new(program, clock, interrupt) };
+    let start = cpu::Start { library_path, until: wanted.until, ..cpu::Start::new(program, clock, interrupt) };
     let tried =
         cpu::with_worker(start, |runner| report::trial(runner, &subject, &wanted, &|| clock.monotonic(), step))?;
     match tried {

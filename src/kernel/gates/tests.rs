@@ -443,3 +443,40 @@ fn the_g_test_has_the_value_of_its_formula() {
     near(&[0.9, 0.05, 0.05], &[80, 15, 5], 0.006_207_870_222_157_318_5);
     near(&[1.0], &[50], 1.0);
 }
+
+/// Rows of eight with one error each: a row's size, and the share that it is off by.
+fn leaning(rows: &[(f64, f64)]) -> Result<(), Miss> {
+    let each = |of: &dyn Fn(&(f64, f64), f64) -> f64| -> Vec<f64> {
+        let row = |row: &(f64, f64)| (0..8).map(|i| of(row, f64::from(i + 8) / 8.0)).collect::<Vec<_>>();
+        rows.iter().flat_map(row).collect()
+    };
+    let values = each(&|(size, _), x| size * x);
+    let numbers = Numbers {
+        shape: vec![rows.len(), 8],
+        bound: vec![1e-4; values.len()],
+        emulated: values.clone(),
+        shared: 8,
+        values,
+        ..Numbers::default()
+    };
+    let promise = promise();
+    let scale = scale(&promise);
+    let all: Vec<usize> = (0..numbers.values.len()).collect();
+    slope(scale, &numbers, &each(&|(size, off), x| size * x * (1.0 + off)), &clusters(&numbers, &all))
+}
+
+#[test]
+fn results_that_lean_are_told_from_a_few_that_happen_to() {
+    // A hundred rows, each off by its own share, about one that all have.
+    let about = |off: f64| -> Vec<(f64, f64)> {
+        (0..100).map(|i| (1.0 + f64::from(i) / 1e3, off + 1e-6 * (f64::from(i * 37 % 100) / 50.0 - 0.99))).collect()
+    };
+    assert_eq!(leaning(&about(0.0)), Ok(()));
+    assert_eq!(leaning(&about(1e-6)).unwrap_err().check, "slope");
+    // Three that weigh more than all others happen to be off to the same side.
+    let mut few: Vec<(f64, f64)> = (0..100).map(|i| (1e-3 + f64::from(i) * 1e-6, 0.0)).collect();
+    few[..3].copy_from_slice(&[(1.0, 1.1e-6), (1.1, 0.9e-6), (1.2, 1e-6)]);
+    assert_eq!(leaning(&few), Ok(()));
+    // A hundred rows that are the same row are one.
+    assert_eq!(leaning(&[(1.0, 1e-6); 100]), Ok(()));
+}

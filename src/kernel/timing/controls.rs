@@ -1,5 +1,5 @@
 //! What must hold for a figure to count: that the stand sees no difference where there is none and finds one where one was
-//! put, that two clocks agree, that the baseline ran as fast beside the kernel as alone, and that the machine could do at
+//! put, that two clocks agree, that the baseline ran as fast beside the kernel as without it, and that the machine could do at
 //! all what the kernel seems to have done.
 
 use std::fmt;
@@ -165,7 +165,7 @@ impl fmt::Display for Trick {
                 )
             }
             Trick::HeldBack { factor } => {
-                write!(f, "the baseline is {factor:.2}x slower beside the kernel than alone")
+                write!(f, "the baseline is {factor:.2}x slower beside the kernel than without it")
             }
             Trick::Clock { own, hidden } => {
                 let (own, hidden) = (ms(*own), ms(*hidden));

@@ -14,8 +14,8 @@ use super::{LOOKS, Look, Statistic, StatisticError, Verdict, median};
 pub const PAIRS: usize = 30;
 /// Calls that aren't counted.
 const WARM_UP: usize = 3;
-/// Calls of the claimed baseline before the kernel's process exists.
-const ALONE: usize = 5;
+/// Calls of the baselines before the kernel's process exists.
+const WITHOUT: usize = 5;
 
 /// Who is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,8 +93,8 @@ impl<F> From<StatisticError> for SessionError<F> {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Process {
     pub roof: Roof,
-    /// The first subject's calls before the others' processes existed.
-    pub alone: Vec<f64>,
+    /// The first subject's calls before the kernel's process existed; none where that is the kernel.
+    pub without: Vec<f64>,
     /// By pair and subject.
     pub rounds: Vec<Vec<Call>>,
 }
@@ -115,9 +115,9 @@ impl Process {
         median(&mut self.rounds.iter().map(|round| round[side].asked - round[side].own).collect::<Vec<_>>())
     }
 
-    /// The logarithm of how much slower the first subject is in company.
+    /// The logarithm of how much slower the first subject is in the kernel's company.
     pub fn held_back(&self) -> f64 {
-        (self.seconds(0) / median(&mut self.alone.clone())).ln()
+        (self.seconds(0) / median(&mut self.without.clone())).ln()
     }
 }
 
@@ -128,30 +128,41 @@ pub fn process<S: Stand>(
     subjects: &[Subject],
     (shape, number): (usize, usize),
 ) -> Result<Process, SessionError<S::Fault>> {
-    let Some(first) = subjects.first() else { return Err(SessionError::Nobody) };
+    if subjects.is_empty() {
+        return Err(SessionError::Nobody);
+    }
+    // The kernel comes last, so that the others can be timed without it, in the same turns as with it: what they do to
+    // each other's caches is nothing that it does.
+    let (last, others): (Vec<usize>, Vec<usize>) =
+        (0..subjects.len()).partition(|subject| subjects[*subject] == Subject::Kernel);
+    let mut places = vec![0; subjects.len()];
+    others.iter().chain(&last).enumerate().for_each(|(place, subject)| places[*subject] = place);
     let mut run = || -> Result<Process, S::Fault> {
         let roof = stand.roof()?;
-        stand.start(*first, shape, number)?;
-        for number in 0..WARM_UP {
-            stand.call(0, number)?;
-        }
-        let alone = WARM_UP..WARM_UP + ALONE;
-        let alone = alone.map(|number| Ok(stand.call(0, number)?.own)).collect::<Result<Vec<_>, _>>()?;
-        for (side, subject) in subjects.iter().enumerate().skip(1) {
-            stand.start(*subject, shape, number)?;
-            for number in 0..WARM_UP {
-                stand.call(side, number)?;
+        let begin = |stand: &mut S, subject: usize| -> Result<(), S::Fault> {
+            stand.start(subjects[subject], shape, number)?;
+            (0..WARM_UP).try_for_each(|number| stand.call(places[subject], number).map(drop))
+        };
+        others.iter().try_for_each(|subject| begin(stand, *subject))?;
+        let mut without = Vec::with_capacity(WITHOUT);
+        for number in WARM_UP..WARM_UP + WITHOUT {
+            for subject in &others {
+                let call = stand.call(places[*subject], number)?;
+                if *subject == 0 {
+                    without.push(call.own);
+                }
             }
         }
+        last.iter().try_for_each(|subject| begin(stand, *subject))?;
         let mut rounds = Vec::with_capacity(PAIRS);
         for (pair, order) in secret.orders(shape, number, PAIRS, subjects.len()).iter().enumerate() {
             let mut round = vec![Call { own: f64::NAN, asked: f64::NAN }; subjects.len()];
             for side in order {
-                round[*side] = stand.call(*side, WARM_UP + ALONE + pair)?;
+                round[*side] = stand.call(places[*side], WARM_UP + WITHOUT + pair)?;
             }
             rounds.push(round);
         }
-        Ok(Process { roof, alone, rounds })
+        Ok(Process { roof, without, rounds })
     };
     let measured = run().map_err(SessionError::Stand);
     // Processes are ended in any case, and what was measured counts only if the outputs were right.

@@ -9,9 +9,10 @@ use super::session::{Call, Stand, Step, Subject};
 use crate::kernel::case::{Case, Data};
 use crate::kernel::inputs::{self, Operand};
 use crate::kernel::manifest::Layout;
-use crate::kernel::op::{self, Op, Shape};
+use crate::kernel::op::{self, Op};
 use crate::kernel::promise::Promise;
 use crate::kernel::run::{Broken, Edge, Invoke, Runner, Target};
+use crate::kernel::speed::Timed;
 use crate::kernel::truth;
 use crate::kernel::verify::{self, Failure, Loaded};
 
@@ -40,7 +41,7 @@ pub struct About<'a> {
     /// The claimed one first.
     pub baselines: Vec<Party>,
     pub promise: &'a Promise,
-    pub shapes: Vec<Shape>,
+    pub timed: Vec<Timed>,
     pub layout: Layout,
     pub threads: u32,
     /// Whether caches are emptied of the tensors before each call.
@@ -81,9 +82,10 @@ impl<'a> Processes<'a> {
     fn case(&self, number: usize) -> Case {
         let (shape, process) = self.place;
         let mut random = self.about.secret.stream("inputs", &[shape as u64, process as u64, number as u64]);
+        let timed = &self.about.timed[shape];
         Case {
-            shape: self.about.shapes[shape].clone(),
-            weights: self.about.promise.weights[0],
+            shape: timed.shape.clone(),
+            weights: timed.weights,
             data: Data::Normal,
             layout: self.about.layout,
             threads: self.about.threads,
@@ -184,7 +186,8 @@ impl Stand for Processes<'_> {
 }
 
 /// The least that a shape asks of any kernel; none of what isn't known.
-pub fn least_work(shape: &Shape, promise: &Promise) -> Work {
+pub fn least_work(timed: &Timed, promise: &Promise) -> Work {
+    let Timed { shape, weights } = timed;
     let n = |name| shape.size(name) as f64;
     let multiply_adds = match shape.op {
         Op::Matmul => n("M") * n("N") * n("K"),
@@ -200,7 +203,7 @@ pub fn least_work(shape: &Shape, promise: &Promise) -> Work {
         }
         _ => 0.0,
     };
-    let types = promise.types(promise.weights[0]);
+    let types = promise.types(*weights);
     let slots = op::inputs(shape, types).into_iter().chain(op::outputs(shape, types));
     let bytes: usize = slots.map(|slot| slot.bytes()).sum();
     // Keys that nobody sees needn't be read.

@@ -29,6 +29,8 @@ struct Simulated {
     roof: Roof,
     /// By how much the baseline slows down beside the kernel.
     burden: f64,
+    /// And beside each other baseline.
+    crowd: f64,
     /// What the kernel's clock leaves out.
     hidden: f64,
     /// The stand doesn't notice delays.
@@ -53,6 +55,7 @@ impl Simulated {
             called: 0,
             roof: Roof::default(),
             burden: 0.0,
+            crowd: 0.0,
             hidden: 0.0,
             blind: false,
             bias: 0.0,
@@ -79,8 +82,8 @@ impl Stand for Simulated {
             Subject::Delayed(_) => self.kernel * self.ratio * if self.blind { 1.0 } else { 1.05 },
         };
         let layout = self.normal() * self.layout - self.bias * self.sides.len() as f64;
-        if self.sides.len() == 1 {
-            self.sides[0] *= 1.0 + self.burden;
+        if let Some(first) = self.sides.first_mut() {
+            *first *= 1.0 + if subject == Subject::Kernel { self.burden } else { self.crowd };
         }
         self.sides.push(seconds * layout.exp());
         Ok(())
@@ -224,6 +227,19 @@ fn a_baseline_that_is_held_back_is_seen() {
     let mut stand = Simulated { burden: 3.0, ..Simulated::new(2.0, 3) };
     let answer = &claimed(&mut stand, 3, Sign::AtLeast, 1.5, 1, Work::default())[0];
     assert_eq!((answer.verdict, answer.processes.len(), stand.processes), (Verdict::Refuted, 3, 3));
+}
+
+#[test]
+fn what_baselines_do_to_each_other_is_not_held_against_the_kernel() {
+    let trick = |burden| {
+        let mut stand = Simulated { burden, crowd: 0.3, ..Simulated::new(2.0, 3) };
+        let subjects = [Subject::Baseline(0), Subject::Kernel, Subject::Baseline(1)];
+        let one =
+            |number| process(&mut stand, &secret(3), &subjects, (0, number)).unwrap_or_else(|error| panic!("{error}"));
+        tricks(&(0..10).map(one).collect::<Vec<_>>(), Some(0), 1, &Work::default())
+    };
+    assert_eq!(trick(0.0), None);
+    assert!(matches!(trick(0.25), Some(Trick::HeldBack { factor }) if factor > 1.15 && factor < 1.35));
 }
 
 #[test]

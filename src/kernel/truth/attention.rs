@@ -93,7 +93,8 @@ pub(super) fn truth(case: &Case, promise: &Promise, inputs: &[Operand]) -> Numbe
                         squares += dot * dot + product * product;
                         plain += *a as f32 * *b as f32;
                     }
-                    roundings.push(scale * scale * (squares + dot * dot));
+                    // Of a tanh that is right within three units, the cap makes as many of its own.
+                    roundings.push(scale * scale * (squares + dot * dot) + 9.0 * cap * cap);
                     let score = rounded(promise, scale * rounded(promise, f64::from(plain)));
                     if cap > 0.0 {
                         // By an exponential, as is usual: then its error is one of what is near one, however small
@@ -119,7 +120,7 @@ pub(super) fn truth(case: &Case, promise: &Promise, inputs: &[Operand]) -> Numbe
                     .collect();
                 let rough_total = e.iter().fold(0.0, |sum, e| rounded(promise, sum + e));
                 let delta = 2.0 * (dim as f64).sqrt() * unit * scale * most_size + 4.0 * unit * cap;
-                let factor = 2.0 * delta + unit * (16.0 + growth(case, keys.len())) + of_p;
+                let factor = 2.0 * delta + unit * (16.0 + growth(case, keys.len(), 1.0)) + of_p;
                 let (mut sum, mut size, mut plain) = (vec![0.0; dim], vec![0.0; dim], vec![0.0; dim]);
                 let mut all = vec![0.0; dim];
                 for (at, j) in keys.clone().enumerate() {

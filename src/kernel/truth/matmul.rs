@@ -4,7 +4,7 @@ use super::super::case::{Case, Data};
 use super::super::float;
 use super::super::inputs::Operand;
 use super::super::promise::Promise;
-use super::{Numbers, growth, rounded};
+use super::{Numbers, rounded};
 
 /// Sums of more products than this are kept in two doubles.
 const LONG: usize = 100_000;
@@ -30,7 +30,7 @@ pub(super) fn truth(case: &Case, promise: &Promise, inputs: &[Operand]) -> Numbe
     let rough: Vec<f64> = across.iter().map(|v| rounded(promise, *v)).collect();
     let single: Vec<f32> = rough.iter().map(|v| *v as f32).collect();
     let exact = exact(case, promise, int8);
-    let unit = if exact { 0.0 } else { 2.0 * growth(case, k) * promise.unit() };
+    let unit = if exact { 0.0 } else { 2.0 * (k as f64).sqrt() * promise.unit() };
     let mut numbers = Numbers { shape: vec![m, n], shared: 1, ..Numbers::default() };
     for row in x.chunks_exact(k.max(1)).take(m) {
         let (mut sum, mut rest, mut size) = (vec![0.0; n], vec![0.0; n], vec![0.0; n]);

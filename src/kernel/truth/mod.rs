@@ -72,7 +72,7 @@ pub fn of(case: &Case, promise: &Promise, inputs: &[Operand]) -> Truth {
     match case.op() {
         Op::Matmul => Truth::Numbers(matmul::truth(case, promise, inputs)),
         Op::Attention => Truth::Numbers(attention::truth(case, promise, inputs)),
-        Op::Softmax => Truth::Numbers(rows::softmax(case, promise, inputs)),
+        Op::Softmax => Truth::Numbers(rows::softmax(promise, inputs)),
         Op::RmsNorm => Truth::Numbers(rows::rms_norm(case, promise, inputs)),
         Op::LayerNorm => Truth::Numbers(rows::layer_norm(case, promise, inputs)),
         Op::Gated => Truth::Numbers(rows::gated(case, promise, inputs)),
@@ -83,9 +83,12 @@ pub fn of(case: &Case, promise: &Promise, inputs: &[Operand]) -> Truth {
     }
 }
 
-/// How errors of `n` terms add up, in units: like a random walk, but where all terms are equal they round to one side.
-fn growth(case: &Case, n: usize) -> f64 {
-    if case.data == super::case::Data::Equal { n as f64 } else { (n as f64).sqrt() }
+/// How errors of sums over `n` terms add up, in units: like a random walk, of which so many deviations are allowed. Where
+/// all terms are equal, each of n - 1 additions may round to the same side by a unit of the sum so far, and the terms
+/// themselves were rounded once: (n + 3)/2 units of the whole, whatever the order.
+fn growth(case: &Case, n: usize, deviations: f64) -> f64 {
+    let walk = deviations * (n as f64).sqrt();
+    if case.data == super::case::Data::Equal { walk.max((n as f64 + 3.0) / 2.0) } else { walk }
 }
 
 /// `x` in the type that sums are kept in.
@@ -110,4 +113,57 @@ fn slip(promise: &Promise, exact: f64, place: usize) -> f64 {
 /// What storing in this type leaves of `x`; the verifier's own reading of the engine's bytes for keys and values.
 fn stored(dtype: DType, x: f64) -> f64 {
     super::float::round(dtype, x)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::case::Data;
+    use crate::kernel::inputs;
+    use crate::kernel::manifest::{Cells, Layout};
+    use crate::kernel::op::Shape;
+
+    fn numbers(op: Op, shape: &str, data: Data) -> (Numbers, Vec<Operand>) {
+        let promise = Promise {
+            input: DType::F32,
+            output: DType::F32,
+            weights: vec![DType::F32],
+            accumulate: DType::F32,
+            int8: false,
+            cells: Cells::F32,
+            p_round: None,
+            exact_angle: true,
+            bitwise: true,
+            align: 0,
+            flush: false,
+            masked_zero: false,
+            tighten: [1.0; 3],
+        };
+        let shape = Shape::parse(op, shape).unwrap();
+        let case = Case { shape, weights: DType::F32, data, layout: Layout::Plain, threads: 1, seed: 7 };
+        let inputs = inputs::build(&case, &promise);
+        match of(&case, &promise, &inputs) {
+            Truth::Numbers(numbers) => (numbers, inputs),
+            Truth::Picks(_) => panic!("{op:?} gives numbers"),
+        }
+    }
+
+    #[test]
+    fn equal_terms_round_to_one_side_and_only_they_have_room_for_it() {
+        // One sum after the other, which is honest: 2048 times the same value.
+        let (attention, _) = numbers(Op::Attention, "S=1,past=2047,Hkv=1,D=8", Data::Equal);
+        let walk = (16.0 + 2048f64.sqrt()) / (16.0 + 2051.0 / 2.0);
+        for ((plain, truth), bound) in attention.emulated.iter().zip(&attention.values).zip(&attention.bound) {
+            let off = (plain - truth).abs() / bound;
+            assert!(off > 2.0 * walk && off < 0.5, "off by {off} of the bound, and a walk is {walk} of it");
+        }
+        // The same activations meet weights that differ, so that products do.
+        let unit = 2f64.powi(-24);
+        let (product, inputs) = numbers(Op::Matmul, "M=1,N=1,K=4096", Data::Equal);
+        let sizes: f64 = inputs[0].values.iter().zip(&inputs[1].values).map(|(a, b)| (a * b).abs()).sum();
+        assert!((product.bound[0] / (2.0 * 64.0 * unit * sizes) - 1.0).abs() < 1e-9);
+        // The exponentials of equal numbers are ones, whose sums are exact.
+        let (softmax, _) = numbers(Op::Softmax, "R=1,N=4096", Data::Equal);
+        assert!((softmax.bound[0] * 4096.0 / unit - 80.0).abs() < 1e-9);
+    }
 }

@@ -18,10 +18,11 @@ fn finish(promise: &Promise, mut numbers: Numbers) -> Numbers {
     numbers
 }
 
-pub(super) fn softmax(case: &Case, promise: &Promise, inputs: &[Operand]) -> Numbers {
+pub(super) fn softmax(promise: &Promise, inputs: &[Operand]) -> Numbers {
     let (mut numbers, n) = start(&inputs[0]);
     let unit = promise.unit();
-    let common = 16.0 + growth(case, n);
+    // Where all are equal the exponentials are ones, whose sums are exact.
+    let common = 16.0 + (n as f64).sqrt();
     numbers.row_sum = Some(unit * common);
     for row in inputs[0].values.chunks_exact(n.max(1)) {
         let most = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -49,7 +50,7 @@ pub(super) fn softmax(case: &Case, promise: &Promise, inputs: &[Operand]) -> Num
 pub(super) fn rms_norm(case: &Case, promise: &Promise, inputs: &[Operand]) -> Numbers {
     let (mut numbers, n) = start(&inputs[0]);
     let (weight, unit) = (&inputs[1].values, promise.unit());
-    let common = unit * (16.0 + growth(case, n));
+    let common = unit * (16.0 + growth(case, n, 1.0));
     for row in inputs[0].values.chunks_exact(n.max(1)) {
         let mean: f64 = row.iter().map(|x| x * x).sum::<f64>() / n as f64;
         let factor = 1.0 / (mean + EPS).sqrt();
@@ -75,7 +76,7 @@ pub(super) fn layer_norm(case: &Case, promise: &Promise, inputs: &[Operand]) -> 
         // What mean and variance are off by is the whole row's, and one kernel's own may happen to be small.
         let of_mean = (walk(row.iter().copied()) / (n * n) as f64 + mean * mean / 3.0) / sigma.powi(2);
         let of_sigma = walk(row.iter().map(|x| (x - mean).powi(2))) / (2.0 * n as f64 * sigma.powi(2)).powi(2) + 3.0;
-        let common = unit * (32.0 + 2.0 * growth(case, n) * kappa);
+        let common = unit * (32.0 + growth(case, n, 2.0) * kappa);
         let plain_mean = rounded(promise, row.iter().fold(0.0, |sum, x| rounded(promise, sum + x)) / n as f64);
         let square = |x: &f64| {
             let d = rounded(promise, x - plain_mean);

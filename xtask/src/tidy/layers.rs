@@ -90,6 +90,8 @@ impl<'a> Layer<'a> {
             Layer::Error => is_domain || module == "sys",
             // A kernel's manifest is read as strictly as a plan, by the same reader.
             Layer::Domain("roadmap" | "sprint" | "entropy" | "kernel") if module == "plan" => true,
+            // What both say of speed is written with the same signs, and refused at its place in the same way.
+            Layer::Domain("bench" | "kernel") if module == "claims" => true,
             // A plan's refusals are places in its text, which is what error is made for.
             Layer::Domain("plan" | "roadmap" | "sprint" | "kernel") if module == "error" => true,
             Layer::Domain(_) => module == "receipts" && inner == "statement",
@@ -109,7 +111,7 @@ impl<'a> Layer<'a> {
             Layer::Error => "error may name domains and sys",
             Layer::Kernels => "kernels may not name bizra",
             _ => {
-                "a domain may name receipts::statement, and roadmap, sprint, entropy may name plan; declare a trait and let cli join them"
+                "a domain may name receipts::statement, roadmap, sprint, entropy may name plan, and bench, kernel claims; declare a trait and let cli join them"
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Student's t: how far a mean of few values may lie from the truth.
 
 /// The value that t with so many degrees of freedom stays below with probability `p`, 0 < p < 1.
-pub(super) fn quantile(p: f64, freedom: f64) -> f64 {
+pub fn quantile(p: f64, freedom: f64) -> f64 {
     if p < 0.5 {
         return -quantile(1.0 - p, freedom);
     }
