@@ -129,7 +129,7 @@ fn a_child_that_ends_hangs_or_talks_nonsense_is_told() {
     };
     assert_eq!(load("sleep 100"), Broken::TimedOut(1));
     assert!(matches!(load("exit 7"), Broken::Crashed(how) if how.contains("code 7")));
-    assert!(matches!(load("kill -SEGV $$"), Broken::Crashed(how) if how.contains("SIGSEGV")));
+    assert!(matches!(load("kill -SEGV $$"), Broken::Crashed(how) if how.contains("signal 11")));
     assert!(matches!(load("kill -SYS $$"), Broken::Forbidden(_)));
     assert!(matches!(load("printf 'nonsense, and more of it' >&0"), Broken::Crashed(_)));
     assert!(matches!(load("head -c 3000000 /dev/zero; sleep 100"), Broken::TooMuchOutput(_)));
@@ -232,8 +232,8 @@ fn the_helper_runs_what_it_is_given_and_the_gates_judge_it() {
     for (source, code, told) in [
         (SOFTMAX.replace("/ total", "/ total * 0.999"), 1, "further from the truth"),
         (SOFTMAX.replace("range(cols):", "range(cols - 1):"), 1, "poison"),
-        (SOFTMAX.replace("* cols).from", "* (cols + 1)).from") + "        written[cols] = 0\n", 1, "SIGSEGV"),
-        (after("            read[0] = 0\n"), 1, "SIGSEGV"),
+        (SOFTMAX.replace("* cols).from", "* (cols + 1)).from") + "        written[cols] = 0\n", 1, "memory that is not its own"),
+        (after("            read[0] = 0\n"), 1, "memory that is not its own"),
         (after("            open('/tmp/never', 'w')\n"), 1, "system call that kernels may not make"),
         (after("            import os; os.system('true')\n"), 1, "system call that kernels may not make"),
         (after("            print('x' * 3000000)\n"), 1, "printed more than"),
