@@ -112,10 +112,6 @@ mod x86 {
             Some(Tiles { rows, depth, here: std::marker::PhantomData })
         }
 
-        pub(crate) fn rows(&self) -> usize {
-            self.rows
-        }
-
         /// Takes the pieces that the next products are of.
         #[inline(always)]
         pub(crate) fn left(&self, left: Left) {
@@ -233,9 +229,6 @@ mod x86 {
     impl Tiles {
         pub(crate) fn new(_rows: usize, _depth: usize) -> Option<Tiles> {
             None
-        }
-        pub(crate) fn rows(&self) -> usize {
-            match *self {}
         }
         pub(crate) fn left(&self, _left: Left) {
             match *self {}

@@ -71,7 +71,7 @@ fn products(pool: &Pool, filter: &Filter) -> Result<(), bizra_kernels::Error> {
                 ("raw", raw.iter().map(|m| Weights::from(*m)).collect::<Vec<_>>()),
                 ("packed", packed.iter().map(Weights::from).collect()),
             ] {
-                for n in [1, 4, 16, 128, 512] {
+                for n in [1, 4, 8, 16, 64, 128, 512] {
                     if filter.rows.is_some_and(|rows| rows != n) {
                         continue;
                     }
@@ -86,7 +86,7 @@ fn products(pool: &Pool, filter: &Filter) -> Result<(), bizra_kernels::Error> {
                     let mut trouble = Ok(());
                     let passes = if n <= 4 { copies } else { 1 };
                     let seconds = median(|| {
-                        trouble = acts.set(pool, level, cols, &x);
+                        trouble = acts.set_for(pool, level, cols, &x, &[format]);
                         for _ in 0..passes {
                             let product = Product::new(weights[next % copies], &mut out);
                             trouble = trouble.clone().and(matmul_q(pool, level, &acts, &mut [product]));

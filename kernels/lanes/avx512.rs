@@ -178,6 +178,10 @@ impl Lanes for Avx512 {
         simd!(_mm512_cvtepi32_ps(a))
     }
     #[inline(always)]
+    fn above_base(self, a: __m512i) -> __m512 {
+        simd!(_mm512_castsi512_ps(_mm512_add_epi32(a, _mm512_castps_si512(_mm512_set1_ps(12_582_912.0)))))
+    }
+    #[inline(always)]
     fn to_i(self, a: __m512) -> __m512i {
         simd!(_mm512_cvtps_epi32(a))
     }

@@ -73,6 +73,11 @@ pub(crate) trait Lanes: Copy {
     fn shl(self, a: Self::I, by: u32) -> Self::I;
     fn shr(self, a: Self::I, by: u32) -> Self::I;
     fn to_f(self, a: Self::I) -> Self::F;
+    /// 3·2²² and the whole number, exact for numbers of at most 22 bits on either side, without an operation on floats.
+    #[inline(always)]
+    fn above_base(self, a: Self::I) -> Self::F {
+        self.add(self.splat(12_582_912.0), self.to_f(a))
+    }
     /// The nearest whole number, halves to even; what is outside of i32 is unspecified.
     fn to_i(self, a: Self::F) -> Self::I;
     /// Each byte less `by`, as signed bytes.

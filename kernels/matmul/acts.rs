@@ -49,7 +49,7 @@ impl Block {
     }
 }
 
-const EMPTY: Block = Block { quads: [[0; 4]; 64], scale: [0.0; 8], less_16: [0; 16], less_32: [0; 8] };
+pub(super) const EMPTY: Block = Block { quads: [[0; 4]; 64], scale: [0.0; 8], less_16: [0; 16], less_32: [0; 8] };
 
 /// Rows of f32, and the same in int8 with one scale per 32 values. A value's error is at most half a quantum, its
 /// block's greatest magnitude / 254. Blocks with a NaN or an infinity count as NaN; blocks below 1e-30 count as zero.

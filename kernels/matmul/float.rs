@@ -7,17 +7,17 @@ use crate::{Format, Level};
 use std::marker::PhantomData;
 use std::ops::Range;
 
-pub(super) fn rows(level: Level, job: &Job, acts: &Activations, rows: Range<usize>) {
+pub(super) fn rows(level: Level, job: &Job, acts: &Activations, activations: Range<usize>, rows: Range<usize>) {
     let Weights::Raw(matrix) = &job.weights else { return };
-    let mut values = vec![0.0; rows.len() * acts.rows()];
-    let x = acts.x();
-    let op = |out| Dots { matrix, rows: rows.clone(), x, n: acts.rows(), out };
+    let mut values = vec![0.0; rows.len() * activations.len()];
+    let x = &acts.x()[activations.start * acts.cols()..activations.end * acts.cols()];
+    let op = |out| Dots { matrix, rows: rows.clone(), x, n: activations.len(), out };
     match matrix.format {
         Format::F32 => level.run(Typed(op(&mut values), PhantomData::<Single>)),
         Format::F16 => level.run(Typed(op(&mut values), PhantomData::<Half>)),
         _ => level.run(Typed(op(&mut values), PhantomData::<Brain>)),
     }
-    for (i, values) in values.chunks_exact(rows.len().max(1)).enumerate() {
+    for (i, values) in activations.zip(values.chunks_exact(rows.len().max(1))) {
         job.finish(i, rows.start, values);
     }
 }

@@ -164,16 +164,20 @@ pub fn matmul_q(pool: &Pool, level: Level, acts: &Activations, products: &mut [P
             Some(start)
         })
         .collect();
-    let tasks = jobs.iter().map(|j| j.weights.rows().div_ceil(span)).sum();
-    pool.run(tasks, |task| {
+    let tasks: usize = jobs.iter().map(|j| j.weights.rows().div_ceil(span)).sum();
+    // All weights meet some activations before the next, so that these stay in a core's own cache.
+    let batch = tiles::activations_per_task(acts.rows(), acts.cols());
+    pool.run(tasks * acts.rows().div_ceil(batch.max(1)), |task| {
+        let (batches, task) = (task / tasks, task % tasks);
+        let activations = batches * batch..(batches * batch + batch).min(acts.rows());
         let i = starts.partition_point(|start| *start <= task) - 1;
         let job = &jobs[i];
         let first = (task - starts[i]) * span;
         let rows = first..(first + span).min(job.weights.rows());
         if job.weights.format().is_float() {
-            float::rows(level, job, acts, rows);
+            float::rows(level, job, acts, activations, rows);
         } else {
-            tiles::rows(level, job, acts, rows);
+            tiles::rows(level, job, acts, activations, rows);
         }
     });
     Ok(())

@@ -7,9 +7,10 @@
 //! with the weights' scale, gets the minimum's share, and is added, scaled with the activations' scale.
 
 use super::acts::{Activations, Block};
+use super::by_amx::{self, Place};
 use super::layout::{Layout, ROWS, SPAN, TILE, planes, tile_bytes};
 use super::packed::pack_tile;
-use super::{Job, Weights, by_amx};
+use super::{Job, Weights};
 use crate::Level;
 use crate::lanes::{Lanes, N, Op};
 use std::marker::PhantomData;
@@ -17,8 +18,10 @@ use std::ops::Range;
 
 /// Up to this many activation rows go straight from the tiles.
 const FEW: usize = 4;
-/// Activation rows that meet a panel before the next: their sums stay in the nearest cache.
-const BATCH: usize = 288;
+/// Activation rows that meet a panel before the next, at most and at least: unpacking it is to be worth it.
+const BATCH: (usize, usize) = (96, 288);
+/// Bytes of activations that meet all weights before the next: they stay in a core's own cache.
+const NEAR: usize = 5 << 18;
 /// Strips that are unpacked together: a multiple of two.
 pub(super) const PANELS: usize = 4;
 
@@ -27,14 +30,22 @@ pub(super) fn rows_per_task(activations: usize) -> usize {
     if activations <= FEW { 4 * ROWS } else { PANELS * ROWS }
 }
 
-pub(super) fn rows(level: Level, job: &Job, acts: &Activations, rows: Range<usize>) {
+/// Activation rows that one task takes.
+pub(super) fn activations_per_task(activations: usize, cols: usize) -> usize {
+    let bytes = size_of::<Block>() * cols.div_ceil(SPAN).max(1);
+    let most = (NEAR / bytes).clamp(BATCH.0, BATCH.1);
+    let tasks = activations.div_ceil(most).max(1);
+    activations.div_ceil(tasks).next_multiple_of(ROWS)
+}
+
+pub(super) fn rows(level: Level, job: &Job, acts: &Activations, activations: Range<usize>, rows: Range<usize>) {
     use super::layout::*;
     macro_rules! of {
         ($layout:ident) => {
             if acts.rows() <= FEW {
                 few::<$layout>(level, job, acts, rows)
             } else {
-                many::<$layout>(level, job, acts, rows)
+                many::<$layout>(level, job, acts, activations, rows)
             }
         };
         () => {
@@ -170,45 +181,66 @@ pub(super) struct Panel {
     pub(super) values: [[u8; 64]; SPAN / 4],
     pub(super) scale: [[f32; N]; SPAN / 16],
     pub(super) min: [[f32; N]; SPAN / 16],
+    /// For AMX: what the scales make of [`by_amx::BASE`], negated.
+    pub(super) base: [[f32; N]; SPAN / 16],
 }
 
-const EMPTY: Panel = Panel { values: [[0; 64]; 64], scale: [[0.0; N]; 16], min: [[0.0; N]; 16] };
+const EMPTY: Panel = Panel { values: [[0; 64]; 64], scale: [[0.0; N]; 16], min: [[0.0; N]; 16], base: [[0.0; N]; 16] };
 
-fn many<L: Layout>(level: Level, job: &Job, acts: &Activations, rows: Range<usize>) {
+/// One activation row's sums by the panels; a vector of them is never in two cache lines.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+pub(super) struct Sums(pub(super) [[f32; N]; PANELS]);
+
+impl Sums {
+    pub(super) const ZERO: Sums = Sums([[0.0; N]; PANELS]);
+}
+
+fn many<L: Layout>(level: Level, job: &Job, acts: &Activations, activations: Range<usize>, rows: Range<usize>) {
     let strips: [Option<Strip>; PANELS] = std::array::from_fn(|p| {
         let first = rows.start + p * ROWS;
         (first < rows.end).then(|| Strip::of(&job.weights, first / ROWS))
     });
     let count = rows.len().div_ceil(ROWS);
+    let spans = acts.cols().div_ceil(SPAN);
     let mut panels = [EMPTY; PANELS];
     let mut scratch = Strip::scratch(&job.weights);
-    let mut sums = vec![[[0.0; N]; PANELS]; acts.rows().min(BATCH)];
-    for start in (0..acts.rows()).step_by(BATCH) {
-        let batch = start..(start + BATCH).min(acts.rows());
-        let sums = &mut sums[..batch.len()];
-        sums.fill([[0.0; N]; PANELS]);
-        for (span, blocks) in acts.blocks().chunks_exact(acts.rows()).enumerate() {
-            let runs = runs_of(acts.cols(), span);
+    let mut sums = vec![Sums::ZERO; activations.len()];
+    for (span, blocks) in acts.blocks().chunks_exact(acts.rows()).enumerate() {
+        let runs = runs_of(acts.cols(), span);
+        let mut unpack = |signed: bool| {
+            let mut finite = true;
             for (panel, strip) in panels.iter_mut().zip(strips.iter().flatten()) {
                 let tile = strip.tile::<L>(level, span, runs, &mut scratch);
-                level.run(Unpack::<L> { tile, runs, panel, signed: level.has_tiles(), layout: PhantomData });
+                finite &= level.run(Unpack::<L> { tile, runs, panel, signed, layout: PhantomData });
             }
-            let (panels, blocks) = (&panels, &blocks[batch.clone()]);
-            if level.has_tiles() {
-                level.run(by_amx::Meet::<L> { panels, count, runs, blocks, sums, layout: PhantomData });
-            } else {
-                level.run(Meet::<L> { panels, count, runs, blocks, sums, layout: PhantomData });
-            }
+            finite
+        };
+        // Tiles take whole spans, and scales that have a product with any number.
+        let by_amx = level.has_tiles() && runs == SPAN / 32 && unpack(true);
+        if !by_amx {
+            unpack(false);
         }
-        level.run(Finish { job, batch, sums, rows: rows.clone() });
+        let (panels, blocks) = (&panels, &blocks[activations.clone()]);
+        if by_amx {
+            let place = Place { job, activations: activations.start, weights: rows.start };
+            let last = (span + 1 == spans).then_some(place);
+            level.run(by_amx::Meet::<L> { panels, count, blocks, sums: &mut sums, last, layout: PhantomData });
+            if last.is_some() {
+                return;
+            }
+        } else {
+            level.run(Meet::<L> { panels, count, runs, blocks, sums: &mut sums, layout: PhantomData });
+        }
     }
+    level.run(Finish { job, activations, sums: &sums, rows });
 }
 
-/// The sums of a batch, to where they belong.
+/// The sums of a task, to where they belong.
 struct Finish<'a, 'j> {
     job: &'a Job<'j>,
-    batch: Range<usize>,
-    sums: &'a [[[f32; N]; PANELS]],
+    activations: Range<usize>,
+    sums: &'a [Sums],
     rows: Range<usize>,
 }
 
@@ -217,8 +249,8 @@ impl Op for Finish<'_, '_> {
 
     #[inline(always)]
     fn run<S: Lanes>(self, _: S) {
-        for (i, sums) in self.batch.zip(self.sums) {
-            let sums = sums.as_flattened();
+        for (i, sums) in self.activations.zip(self.sums) {
+            let sums = sums.0.as_flattened();
             match sums.first_chunk::<{ PANELS * N }>() {
                 // A length that the compiler knows makes vectors of it.
                 Some(all) if self.rows.len() == all.len() => self.job.finish(i, self.rows.start, all),
@@ -237,10 +269,11 @@ struct Unpack<'a, L> {
 }
 
 impl<L: Layout> Op for Unpack<'_, L> {
-    type Out = ();
+    /// Whether the scales are finite.
+    type Out = bool;
 
     #[inline(always)]
-    fn run<S: Lanes>(self, s: S) {
+    fn run<S: Lanes>(self, s: S) -> bool {
         let (quanta, side) = self.tile.split_at(self.runs * 64 * L::BITS);
         for (quanta, values) in quanta.chunks_exact(64 * L::BITS).zip(self.panel.values.as_chunks_mut::<8>().0) {
             // The next tile lies behind this one; the products leave the time to fetch it.
@@ -252,13 +285,20 @@ impl<L: Layout> Op for Unpack<'_, L> {
                 s.store_i(value, to);
             }
         }
+        // Stays zero unless something infinite is multiplied by it.
+        let mut zeros = s.splat(0.0);
         for group in 0..self.runs * if L::HALVES { 2 } else { 1 } {
             let (scale, min) = L::scale(s, side, group);
             s.store(scale, &mut self.panel.scale[group]);
             if L::MINS {
                 s.store(min, &mut self.panel.min[group]);
             }
+            if self.signed {
+                s.store(s.mul(scale, s.splat(-by_amx::BASE)), &mut self.panel.base[group]);
+                zeros = s.fma(scale, s.splat(0.0), zeros);
+            }
         }
+        s.sum(zeros) == 0.0
     }
 }
 
@@ -269,7 +309,7 @@ struct Meet<'a, L> {
     count: usize,
     runs: usize,
     blocks: &'a [Block],
-    sums: &'a mut [[[f32; N]; PANELS]],
+    sums: &'a mut [Sums],
     layout: PhantomData<L>,
 }
 
@@ -320,14 +360,14 @@ fn micro<S: Lanes, L: Layout, const M: usize, const P: usize>(
     first: usize,
     runs: usize,
     blocks: &[Block; M],
-    sums: &mut [[[f32; N]; PANELS]; M],
+    sums: &mut [Sums; M],
 ) {
     let quads = if L::HALVES { 4 } else { 8 };
     let short = S::SHORT && L::BITS <= 4;
     let mut out = [[s.splat(0.0); P]; M];
     for m in 0..M {
         for p in 0..P {
-            out[m][p] = s.load(&sums[m][first + p]);
+            out[m][p] = s.load(&sums[m].0[first + p]);
         }
     }
     for group in 0..(runs * 8 / quads).min(64 / quads) {
@@ -376,7 +416,7 @@ fn micro<S: Lanes, L: Layout, const M: usize, const P: usize>(
     }
     for m in 0..M {
         for p in 0..P {
-            s.store(out[m][p], &mut sums[m][first + p]);
+            s.store(out[m][p], &mut sums[m].0[first + p]);
         }
     }
 }
