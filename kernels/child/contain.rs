@@ -172,6 +172,18 @@ fn program() -> Vec<libc::sock_filter> {
     program
 }
 
+/// The filter as the system reads it, for a child that puts it in place by itself; empty where there is none.
+pub(super) fn filter_code() -> Vec<u8> {
+    if ARCHITECTURE == 0 {
+        return Vec::new();
+    }
+    let op = |op: &libc::sock_filter| {
+        let [code, jumps] = [op.code.to_ne_bytes(), [op.jt, op.jf]];
+        [code.as_slice(), &jumps, &op.k.to_ne_bytes()].concat()
+    };
+    program().iter().flat_map(op).collect()
+}
+
 fn filter() -> bool {
     if ARCHITECTURE == 0 {
         return false;

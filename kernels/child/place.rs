@@ -60,6 +60,7 @@ pub(super) fn load(
             let kernel = gpu.load(source, entry, plan::outputs(op))?;
             Ok((Loaded::Wgsl(kernel, rule.clone()), Some(place)))
         }
+        Target::Triton { .. } => Err(missing("Triton kernels run in the process of a Python".into())),
     }
 }
 

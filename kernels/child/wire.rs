@@ -1,8 +1,8 @@
 //! What parent and child say to each other: little-endian numbers, each message with its length before it.
 
 use super::Containment;
-use crate::gpu::Source;
 use crate::gpu::plan::Rule;
+use crate::gpu::{Launch, Source};
 use std::io::{self, Read, Write};
 
 /// No message is longer; whoever sends more is broken.
@@ -31,6 +31,15 @@ pub enum Target {
         source: Source,
         entry: String,
         op: u32,
+        rule: Rule,
+    },
+    /// A Triton kernel, for the process of a Python ([`crate::gpu::triton`]): no child of this program takes it.
+    Triton {
+        python: String,
+        source: Source,
+        entry: String,
+        /// The types of its arguments.
+        signature: Vec<String>,
         rule: Rule,
     },
 }
@@ -86,6 +95,8 @@ pub struct CallSpec {
     pub params: Vec<(String, ParamValue)>,
     /// A region, where in it, and how many bytes.
     pub workspace: Option<(u32, u64, u64)>,
+    /// For a process that can't plan it by itself.
+    pub launch: Option<Launch>,
 }
 
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -237,7 +248,8 @@ macro_rules! records {
 records! {
     Region { file, offset, bytes }
     TensorSpec { region, start, bytes, dtype, shape, strides }
-    CallSpec { kernel, op, threads, inputs, outputs, params, workspace }
+    CallSpec { kernel, op, threads, inputs, outputs, params, workspace, launch }
+    Launch { grid, block, sizes }
     Batch { regions, calls }
     Containment { limits, system_calls, landlock }
     Rule { block, tile }
@@ -253,6 +265,15 @@ impl Wire for (u32, u64, u64) {
     }
     fn take(from: &mut &[u8]) -> Option<Self> {
         Some((u32::take(from)?, u64::take(from)?, u64::take(from)?))
+    }
+}
+
+impl Wire for [u32; 3] {
+    fn put(&self, to: &mut Vec<u8>) {
+        self.iter().for_each(|number| number.put(to));
+    }
+    fn take(from: &mut &[u8]) -> Option<Self> {
+        Some([u32::take(from)?, u32::take(from)?, u32::take(from)?])
     }
 }
 
@@ -320,6 +341,14 @@ impl Wire for Target {
                 entry.put(to);
                 op.put(to);
                 rule.put(to);
+            }
+            Target::Triton { source, entry, signature, .. } => {
+                5u8.put(to);
+                source.name.put(to);
+                source.text.put(to);
+                entry.put(to);
+                signature.put(to);
+                super::filter().put(to);
             }
         }
     }
@@ -409,6 +438,7 @@ mod tests {
             outputs: vec![tensor],
             params: vec![("eps".into(), ParamValue::Float(1e-5)), ("k".into(), ParamValue::Integer(-1))],
             workspace: Some((1, 0, 64)),
+            launch: Some(Launch { grid: [1, 2, 3], block: 64, sizes: vec![7] }),
         };
         let region = Region { file: File::Outputs, offset: 4096, bytes: 8192 };
         let request = Request::Run(Batch { regions: vec![region], calls: vec![call] });

@@ -8,6 +8,7 @@
 //! | [`cuda`] | runs that code | an NVIDIA GPU and its driver |
 //! | [`emulator`] | CUDA C++ on the CPU | a C++ compiler |
 //! | [`wgsl`] | WGSL to other languages, and run | the feature `wgpu`; to run, a Vulkan driver |
+//! | [`triton`] | what a Python with Triton is told, so that it runs or compiles a kernel | a Python with Triton |
 //!
 //! What is missing is an ordinary answer with its reason.
 
@@ -20,6 +21,7 @@ mod probe;
 mod source;
 #[cfg(test)]
 mod testing;
+pub mod triton;
 #[cfg(feature = "wgpu")]
 #[path = "wgsl/enabled.rs"]
 pub mod wgsl;

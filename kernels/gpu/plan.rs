@@ -42,6 +42,26 @@ pub fn outputs(op: OpCode) -> &'static [bool] {
     }
 }
 
+/// The types of a kernel's arguments as Triton writes them: its tensors, and then the fields of the struct of sizes. None
+/// where there is no interface for the operation.
+pub fn signature(op: OpCode, weights: DType) -> Option<Vec<&'static str>> {
+    tiles(op)?;
+    let weights = match weights {
+        DType::F16 => "*fp16",
+        DType::BF16 => "*bf16",
+        DType::F32 => "*fp32",
+        _ => "*u8",
+    };
+    let (tensors, sizes): (&[&str], &[(&str, usize)]) = match op {
+        OpCode::Softmax => (&["*fp32", "*fp32"], &[("i32", 4), ("fp32", 1)]),
+        OpCode::RmsNorm => (&["*fp32", "*fp32", "*fp32"], &[("i32", 4), ("fp32", 1)]),
+        OpCode::Matmul => (&["*fp32", weights, "*fp32"], &[("i32", 6)]),
+        _ => (&["*fp32", "*fp32", "*fp32", "*i32", "*fp32"], &[("i32", 18), ("fp32", 1), ("i32", 2), ("fp32", 1)]),
+    };
+    let sizes = sizes.iter().flat_map(|(word, times)| std::iter::repeat_n(*word, *times));
+    Some(tensors.iter().copied().chain(sizes).collect())
+}
+
 /// Plans a call and hands it to `run` with its buffers.
 pub fn planned<T>(
     call: &mut Invocation<'_>,
@@ -170,6 +190,35 @@ mod tests {
         assert!(launch(OpCode::Softmax, &[columns, few], &none, &rule(&[1])).is_none());
         let halves = form(DType::F16, &[5, 7], &[7, 1]);
         assert!(launch(OpCode::Softmax, &[halves, few], &none, &rule(&[1])).is_none());
+    }
+
+    /// What Triton is told of the structs is what stands in the header that CUDA sources include.
+    #[test]
+    fn signatures_are_those_of_the_structs() {
+        let header = crate::gpu::INTERFACE.1;
+        for (op, name) in [
+            (OpCode::Softmax, "bizra_rows"),
+            (OpCode::RmsNorm, "bizra_rows"),
+            (OpCode::Matmul, "bizra_matmul"),
+            (OpCode::Attention, "bizra_attention"),
+        ] {
+            let body = header.split_once(&format!("struct {name} {{")).unwrap().1.split_once("};").unwrap().0;
+            let lines = body.lines().map(|line| line.split("/*").next().unwrap().trim());
+            let declared = lines.collect::<Vec<_>>().join(" ");
+            let fields = declared.split(';').map(str::trim).filter(|field| !field.is_empty());
+            let words: Vec<&str> = fields
+                .flat_map(|field| {
+                    let word = if field.starts_with("float ") { "fp32" } else { "i32" };
+                    std::iter::repeat_n(word, field.split(',').count())
+                })
+                .collect();
+            let signature = signature(op, DType::Q8_0).unwrap();
+            let (tensors, sizes) = signature.split_at(outputs(op).len());
+            assert_eq!(sizes, words, "{name}");
+            assert!(tensors.iter().all(|tensor| tensor.starts_with('*')), "{name}");
+        }
+        assert_eq!(signature(OpCode::Matmul, DType::Q8_0).unwrap()[1], "*u8");
+        assert_eq!(signature(OpCode::Rope, DType::F32), None);
     }
 
     #[test]

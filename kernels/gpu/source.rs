@@ -24,7 +24,11 @@ impl Source {
     }
 
     pub fn is_cuda(&self) -> bool {
-        !self.name.ends_with(".wgsl")
+        !self.name.ends_with(".wgsl") && !self.is_python()
+    }
+
+    pub fn is_python(&self) -> bool {
+        self.name.ends_with(".py")
     }
 
     /// The lines of all texts, and where a line of them stands in its own file.

@@ -93,6 +93,13 @@ pub const SETTINGS: &[Setting] = &[
         about: "bytes that packed weights may take on disk, so that models start sooner; 0 keeps none",
     },
     Setting {
+        key: "python",
+        kind: Kind::Path,
+        scope: Scope::NotByRepository("a clone must not decide what programs run"),
+        default: None,
+        about: "the Python that has Triton, where it isn't the first python3",
+    },
+    Setting {
         key: "quiet",
         kind: Kind::Switch,
         scope: Scope::Anywhere,

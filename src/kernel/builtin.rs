@@ -29,6 +29,7 @@ pub const SOURCES: &[(&str, &str)] = &[
     ("kernels/attention/attention.cu", include_str!("../../kernels/attention/attention.cu")),
     ("kernels/attention/attention.wgsl", include_str!("../../kernels/attention/attention.wgsl")),
     ("kernels/attention/flash.cu", include_str!("../../kernels/attention/flash.cu")),
+    ("kernels/attention/flash.py", include_str!("../../kernels/attention/flash.py")),
     ("kernels/attention/flash.wgsl", include_str!("../../kernels/attention/flash.wgsl")),
     ("kernels/gpu/attend.cuh", include_str!("../../kernels/gpu/attend.cuh")),
     ("kernels/gpu/attend.wgsl", include_str!("../../kernels/gpu/attend.wgsl")),
@@ -38,7 +39,9 @@ pub const SOURCES: &[(&str, &str)] = &[
     ("kernels/matmul/quantised.cu", include_str!("../../kernels/matmul/quantised.cu")),
     ("kernels/matmul/quantised.wgsl", include_str!("../../kernels/matmul/quantised.wgsl")),
     ("kernels/rmsnorm/rmsnorm.cu", include_str!("../../kernels/rmsnorm/rmsnorm.cu")),
+    ("kernels/rmsnorm/rmsnorm.py", include_str!("../../kernels/rmsnorm/rmsnorm.py")),
     ("kernels/rmsnorm/rmsnorm.wgsl", include_str!("../../kernels/rmsnorm/rmsnorm.wgsl")),
     ("kernels/softmax/softmax.cu", include_str!("../../kernels/softmax/softmax.cu")),
+    ("kernels/softmax/softmax.py", include_str!("../../kernels/softmax/softmax.py")),
     ("kernels/softmax/softmax.wgsl", include_str!("../../kernels/softmax/softmax.wgsl")),
 ];

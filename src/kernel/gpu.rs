@@ -3,7 +3,8 @@
 //! What is there decides: a device before an emulator, an emulator before a compiler, a compiler before a translator. Each
 //! step that was left out says why. Compilers and emulators are the caller's ([`Tools`]); no times come from here.
 
-use bizra_kernels::gpu::plan::{Form, MOST_THREADS, Rule, launch, tiles};
+use bizra_kernels::call::DType;
+use bizra_kernels::gpu::plan::{Form, MOST_THREADS, Rule, launch, signature, tiles};
 use bizra_kernels::gpu::{INTERFACE, Launch, Source};
 
 use super::case::Case;
@@ -23,15 +24,17 @@ pub const ARCHITECTURES: [&str; 3] = ["sm_80", "sm_90", "sm_100"];
 pub enum Backend {
     Cuda,
     Wgpu,
+    Triton,
 }
 
 impl Backend {
-    pub const ALL: [Backend; 2] = [Backend::Cuda, Backend::Wgpu];
+    pub const ALL: [Backend; 3] = [Backend::Cuda, Backend::Wgpu, Backend::Triton];
 
     pub fn word(self) -> &'static str {
         match self {
             Backend::Cuda => "cuda",
             Backend::Wgpu => "wgpu",
+            Backend::Triton => "triton",
         }
     }
 
@@ -39,6 +42,7 @@ impl Backend {
         match self {
             Backend::Cuda => manifest.targets.cuda.as_ref(),
             Backend::Wgpu => manifest.targets.wgpu.as_ref(),
+            Backend::Triton => manifest.targets.triton.as_ref(),
         }
     }
 }
@@ -77,6 +81,16 @@ pub struct Watched {
     pub launch: Launch,
 }
 
+/// What came of a Triton kernel before it runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Compiled {
+    /// The Python that has Triton.
+    pub python: String,
+    pub artefacts: Vec<Artefact>,
+    /// Targets that nothing was made for, and why; and what could not be kept from the source meanwhile.
+    pub left_out: Vec<String>,
+}
+
 /// The compilers, translators and emulators of this machine.
 pub trait Tools {
     /// The first NVIDIA GPU, or why there is none.
@@ -87,6 +101,8 @@ pub trait Tools {
     fn translate(&mut self, source: &Source, entry: &str) -> Result<Vec<Artefact>, Obstacle>;
     /// A library of the emulated kernel, and the emulator's name. It is there for as long as the tools are.
     fn emulate(&mut self, source: &Source, entry: &str) -> Result<(String, String), Obstacle>;
+    /// Machine code for all that Triton compiles for, from a function that takes such arguments.
+    fn triton(&mut self, source: &Source, entry: &str, signature: &[String], block: u32) -> Result<Compiled, Obstacle>;
     /// Races of some launches: the number of the launch, and both places. What was told once isn't told again.
     fn races(&mut self, source: &Source, entry: &str, launches: &[Watched]) -> Result<Vec<(usize, String)>, Obstacle>;
 }
@@ -144,6 +160,17 @@ pub fn check(manifest: &Manifest, reader: &mut Reader<'_>) {
         if let Err(why) = rule(manifest.op(), target) {
             reader.refuse(target.entry.span, why, Some("add `launch: {block: 128, tile: [1]}`".into()));
         }
+        if backend != Backend::Triton {
+            continue;
+        }
+        if let Some(other) = target.with.first() {
+            reader.refuse(other.span, "a Triton source stands alone", Some("write what it needs into the file".into()));
+        }
+        // Its arguments have types before it meets any.
+        if let [_, other, ..] = manifest.contract.weights.as_slice() {
+            let hint = Some("give each type of weights a manifest of its own".into());
+            reader.refuse(other.span, "a Triton kernel takes weights of one type", hint);
+        }
     }
 }
 
@@ -185,6 +212,7 @@ pub fn prepare(
     match backend {
         Backend::Cuda => cuda(manifest, source, entry, &rule, tried, tools),
         Backend::Wgpu => wgpu(op, source, entry, rule, tools, runner),
+        Backend::Triton => triton(manifest, source, entry, rule, tools, runner),
     }
 }
 
@@ -262,6 +290,9 @@ fn cuda(
     match tools.races(source, entry, &launches) {
         Ok(races) => {
             ready.watched = Some(launches.len());
+            if let Level::RanEmulated { emulator } = &mut ready.level {
+                *emulator += &format!("; the thread sanitizer watched {} launches", launches.len());
+            }
             let of = |number: usize| launches.get(number).map(|watched| watched.case.clone());
             ready.races = races.into_iter().filter_map(|(number, said)| Some((of(number)?, said))).collect();
         }
@@ -284,8 +315,44 @@ fn wgpu(
         Err(Obstacle::Kernel(log)) => return Err(Refused::Kernel(log)),
         Err(Obstacle::Missing(why)) => return Ok(Ready::nowhere(why)),
     };
-    let mut ready = Ready { artefacts, level: Level::Parsed, ..Ready::nowhere(String::new()) };
+    let ready = Ready { artefacts, level: Level::Parsed, ..Ready::nowhere(String::new()) };
     let target = Target::Wgsl { source: source.clone(), entry: entry.to_owned(), op: op as u32, rule };
+    placed(ready, target, runner)
+}
+
+fn triton(
+    manifest: &Manifest,
+    source: &Source,
+    entry: &str,
+    rule: Rule,
+    tools: &mut dyn Tools,
+    runner: &mut dyn Runner,
+) -> Result<Ready, Refused> {
+    let weights = Promise::of(manifest).weights;
+    let weights = weights.first().copied().unwrap_or(DType::F32);
+    let Some(signature) = signature(manifest.op(), weights) else {
+        return Err(Refused::Kernel(format!("there is no interface for {} on a GPU yet", manifest.op().word())));
+    };
+    let signature: Vec<String> = signature.into_iter().map(str::to_owned).collect();
+    let made = match tools.triton(source, entry, &signature, rule.block) {
+        Ok(made) => made,
+        Err(Obstacle::Kernel(log)) => return Err(Refused::Kernel(log)),
+        Err(Obstacle::Missing(why)) => return Ok(Ready::nowhere(why)),
+    };
+    let Compiled { python, artefacts, left_out } = made;
+    let level = if artefacts.is_empty() { Level::Skipped { reason: String::new() } } else { Level::Compiled };
+    let ready = Ready { artefacts, level, left_out, ..Ready::nowhere(String::new()) };
+    let target = Target::Triton { python, source: source.clone(), entry: entry.to_owned(), signature, rule };
+    let mut ready = placed(ready, target, runner)?;
+    if let Level::Skipped { reason } = &mut ready.level {
+        *reason = ready.left_out.join("; ");
+    }
+    ready.left_out.push("not run on a device: what Triton compiles is not launched from here".into());
+    Ok(ready)
+}
+
+/// Ready to run, where the runner can load it, on what it then says.
+fn placed(mut ready: Ready, target: Target, runner: &mut dyn Runner) -> Result<Ready, Refused> {
     match runner.load(&target) {
         Ok(_) => {}
         Err(Broken::Load(why)) => {
@@ -338,23 +405,34 @@ fn watched(manifest: &Manifest, rule: &Rule, tried: Tried<'_>) -> Vec<Watched> {
     all
 }
 
-fn launched(case: Case, promise: &Promise, rule: &Rule) -> Option<Watched> {
-    let operands = inputs::build(&case, promise);
-    let given: Vec<&Tensor> = operands.iter().map(|o| &*o.tensor).collect();
-    let slot = op::outputs(&case.shape, promise.types(case.weights)).into_iter().next()?;
-    let shape: Vec<i64> = slot.shape.iter().map(|n| *n as i64).collect();
-    let strides = inputs::strides(&slot.shape, inputs::layout_of(&case, &slot));
+/// The launch of a call, from its tensors and parameters; none where a kernel can't be asked for it.
+pub fn launch_of(
+    op: Op,
+    inputs: &[&Tensor],
+    output: Form<'_>,
+    params: &[(String, ParamValue)],
+    rule: &Rule,
+) -> Option<Launch> {
     let mut forms: Vec<Form<'_>> =
-        given.iter().map(|t| Form { dtype: Some(t.dtype), shape: &t.shape, strides: &t.strides }).collect();
-    forms.push(Form { dtype: Some(slot.dtype), shape: &shape, strides: &strides });
-    let params = inputs::params(&case);
+        inputs.iter().map(|t| Form { dtype: Some(t.dtype), shape: &t.shape, strides: &t.strides }).collect();
+    forms.push(output);
     let param = |key: &str| {
         params.iter().find(|(name, _)| name == key).map(|(_, value)| match value {
             ParamValue::Integer(i) => *i as f64,
             ParamValue::Float(f) => *f,
         })
     };
-    let launch = launch(case.op(), &forms, &param, rule)?;
+    launch(op, &forms, &param, rule)
+}
+
+fn launched(case: Case, promise: &Promise, rule: &Rule) -> Option<Watched> {
+    let operands = inputs::build(&case, promise);
+    let given: Vec<&Tensor> = operands.iter().map(|o| &*o.tensor).collect();
+    let slot = op::outputs(&case.shape, promise.types(case.weights)).into_iter().next()?;
+    let shape: Vec<i64> = slot.shape.iter().map(|n| *n as i64).collect();
+    let strides = inputs::strides(&slot.shape, inputs::layout_of(&case, &slot));
+    let written = Form { dtype: Some(slot.dtype), shape: &shape, strides: &strides };
+    let launch = launch_of(case.op(), &given, written, &inputs::params(&case), rule)?;
     let out = inputs::extent(&slot.shape, &strides) * slot.dtype.block().1;
     let tensors = given.iter().map(|t| t.bytes.clone()).chain([vec![0xff; out]]).collect();
     Some(Watched { case, tensors, launch })

@@ -217,6 +217,24 @@ pub struct Decided {
     pub secret: Secret,
 }
 
+impl Decided {
+    /// A claim of which nothing is known yet.
+    pub fn open(asked: &Asked, threads: u32, secret: &Secret) -> Decided {
+        Decided {
+            id: asked.id.clone(),
+            text: asked.text.clone(),
+            grammar: asked.claim.text.clone(),
+            verdict: Verdict::Inconclusive,
+            why: None,
+            figures: Vec::new(),
+            controls: None,
+            threads,
+            cold: asked.cold,
+            secret: secret.clone(),
+        }
+    }
+}
+
 /// What can't be measured here, in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CannotMeasure(pub String);
@@ -248,18 +266,7 @@ pub fn decide(
     let mut subjects: Vec<Subject> = (0..names.len()).map(Subject::Baseline).collect();
     subjects.insert(usize::from(compares).min(subjects.len()), Subject::Kernel);
     let kernel = subjects.iter().position(|one| *one == Subject::Kernel).unwrap_or(0);
-    let mut decided = Decided {
-        id: asked.id.clone(),
-        text: asked.text.clone(),
-        grammar: claim.text.clone(),
-        verdict: Verdict::Inconclusive,
-        why: None,
-        figures: Vec::new(),
-        controls: None,
-        threads: about.threads,
-        cold: about.cold,
-        secret: secret.clone(),
-    };
+    let mut decided = Decided::open(asked, about.threads, secret);
     let sizes: Vec<_> = timed.iter().map(|one| size(&one.shape)).collect();
     if claim.misses_its_peak(sizes.iter().map(|one| one as &dyn Fn(&str) -> Option<u64>)) {
         decided.why = Some(("shapes", "none of the shapes is the one that should reach more".to_owned()));

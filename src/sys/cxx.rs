@@ -160,7 +160,7 @@ fn ask(argv: &[&str], around: &Around<'_>, limit: Duration) -> Result<(Option<i3
     }
 }
 
-fn temporary(vars: &Vars) -> PathBuf {
+pub(super) fn temporary(vars: &Vars) -> PathBuf {
     vars.get_os("TMPDIR").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from)
 }
 

@@ -1,4 +1,5 @@
-//! What this machine has for kernels that were written for a GPU: NVIDIA's compiler and device, naga, a C++ compiler.
+//! What this machine has for kernels that were written for a GPU: NVIDIA's compiler and device, naga, a C++ compiler, a
+//! Python with Triton.
 
 use std::path::PathBuf;
 
@@ -7,13 +8,16 @@ use bizra_kernels::gpu::{Buffer, Fault, Source, cuda, wgsl};
 
 use super::cxx::{Compiler, Failed, Made};
 use super::process::Around;
-use crate::kernel::gpu::{Artefact, Device, Obstacle, Tools, Watched};
+use super::python;
+use crate::kernel::gpu::{Artefact, Compiled as OfTriton, Device, Obstacle, Tools, Watched};
 
 /// Each is looked for once, and only when it is asked for.
 pub struct Machine<'a> {
     around: Around<'a>,
     /// NVRTC's library, where the user names it.
     library: Option<PathBuf>,
+    /// The Python that the user names.
+    python: Option<PathBuf>,
     nvrtc: Option<Result<Nvrtc, String>>,
     compiler: Option<Result<Compiler, String>>,
     device: Option<Result<Device, String>>,
@@ -22,8 +26,8 @@ pub struct Machine<'a> {
 }
 
 impl<'a> Machine<'a> {
-    pub fn new(around: Around<'a>, library: Option<PathBuf>) -> Self {
-        Machine { around, library, nvrtc: None, compiler: None, device: None, made: Vec::new() }
+    pub fn new(around: Around<'a>, library: Option<PathBuf>, python: Option<PathBuf>) -> Self {
+        Machine { around, library, python, nvrtc: None, compiler: None, device: None, made: Vec::new() }
     }
 
     fn compiler(&mut self) -> Result<Compiler, Obstacle> {
@@ -73,6 +77,10 @@ impl Tools for Machine<'_> {
             Err(Fault::Kernel(why)) => Err(Obstacle::Kernel(why)),
             Err(Fault::Machine(why)) => Err(Obstacle::Missing(why)),
         }
+    }
+
+    fn triton(&mut self, source: &Source, entry: &str, signature: &[String], block: u32) -> Result<OfTriton, Obstacle> {
+        python::compile(self.python.as_deref(), source, entry, signature, block, &self.around).map_err(obstacle)
     }
 
     fn emulate(&mut self, source: &Source, entry: &str) -> Result<(String, String), Obstacle> {

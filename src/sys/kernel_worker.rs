@@ -18,9 +18,13 @@ use bizra_kernels::child::{
     ARGUMENT, Batch as Wired, CallSpec, FORBIDDEN, File, Files, Region, Reply, Request, TensorSpec, page_size, read,
     write,
 };
+use bizra_kernels::gpu::plan::{Form, Rule};
+use bizra_kernels::gpu::triton::RUN;
 use bizra_kernels::os;
 
+use super::python;
 use crate::env::{Clock, Interrupt};
+use crate::kernel::gpu::launch_of;
 use crate::kernel::run::{Batch, Blank, Broken, Containment, Done, Edge, Invoke, Place, Runner, Target, Tensor};
 
 /// What a kernel may print before it is ended.
@@ -45,6 +49,8 @@ pub struct Conditions {
     pub interrupt: Interrupt,
 }
 
+/// SIGSYS: how the system ends a process at a call that its filter forbids, where the process doesn't hear of it.
+const FILTERED: i32 = 31;
 /// How often that is asked.
 const HEARD: Duration = Duration::from_millis(50);
 /// What is looked at to see whether a process rests (it takes less than a tenth of that, however busy the machine is),
@@ -58,8 +64,30 @@ pub struct Worker<'c> {
     running: Option<Running>,
     held: Containment,
     place: Option<Place>,
-    /// Whether the kernels of the running process are those of a device, which is not confined.
-    on_device: bool,
+    kind: Kind,
+    /// How kernels are launched whose process can't plan that, by their numbers.
+    rules: HashMap<u32, Rule>,
+}
+
+/// What kernels run in. Those of different kinds don't share a process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Kind {
+    /// This program, held.
+    Held,
+    /// This program with a device's driver, which can't be held.
+    Device,
+    /// A Python, held likewise.
+    Python(String),
+}
+
+impl Kind {
+    fn of(target: &Target) -> Kind {
+        match target {
+            Target::Builtin(_) | Target::Library { .. } | Target::Emulated { .. } => Kind::Held,
+            Target::Cuda { .. } | Target::Wgsl { .. } => Kind::Device,
+            Target::Triton { python, .. } => Kind::Python(python.clone()),
+        }
+    }
 }
 
 struct Running {
@@ -78,7 +106,8 @@ struct Said {
 
 impl<'c> Worker<'c> {
     pub fn new(conditions: Conditions, clock: &'c dyn Clock) -> Self {
-        Worker { conditions, clock, running: None, held: Containment::default(), place: None, on_device: false }
+        let held = Containment::default();
+        Worker { conditions, clock, running: None, held, place: None, kind: Kind::Held, rules: HashMap::new() }
     }
 
     fn start(&mut self) -> Result<&mut Running, Broken> {
@@ -95,8 +124,19 @@ impl<'c> Worker<'c> {
         let (socket, theirs) = UnixStream::pair()?;
         socket.set_read_timeout(Some(HEARD))?;
         socket.set_write_timeout(Some(self.conditions.limit))?;
-        let mut command = Command::new(&self.conditions.program);
-        command.arg(ARGUMENT).env_clear().stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs)));
+        let mut command = match &self.kind {
+            Kind::Python(python) => {
+                let mut command = Command::new(python);
+                command.args(python::arguments(RUN));
+                command
+            }
+            Kind::Held | Kind::Device => {
+                let mut command = Command::new(&self.conditions.program);
+                command.arg(ARGUMENT);
+                command
+            }
+        };
+        command.env_clear().stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs)));
         if let Some(path) = &self.conditions.library_path {
             command.env("LD_LIBRARY_PATH", path);
         }
@@ -218,6 +258,9 @@ impl Running {
                     format!("it made a system call that kernels may not make ({})", os::system_call_name(call))
                 }))
             }
+            Ok(status) if status.signal() == Some(FILTERED) => {
+                Broken::Forbidden("it made a system call that kernels may not make".into())
+            }
             Ok(status) => match (status.signal(), status.code()) {
                 (Some(signal), _) => Broken::Crashed(format!("{}{words}", os::signal_name(signal))),
                 (None, Some(code)) => Broken::Crashed(format!("it exited with code {code}{words}")),
@@ -290,17 +333,23 @@ fn spec(placed: Placed, dtype: u32, shape: &[i64], strides: &[i64]) -> TensorSpe
 }
 
 impl Runner for Worker<'_> {
-    /// Kernels of a device and others don't share a process: the first of the other kind ends it.
+    /// The first kernel of another kind ends the process.
     fn load(&mut self, target: &Target) -> Result<u32, Broken> {
-        let on_device = matches!(target, Target::Cuda { .. } | Target::Wgsl { .. });
-        if on_device != self.on_device {
+        let kind = Kind::of(target);
+        if kind != self.kind {
             self.running = None;
         }
-        self.on_device = on_device;
+        self.kind = kind;
+        if self.running.is_none() {
+            self.rules.clear();
+        }
         match self.ask(&Request::Load(target.clone()))? {
             Reply::Loaded { kernel, held, place } => {
                 self.held = held;
                 self.place = place;
+                if let Target::Triton { rule, .. } = target {
+                    self.rules.insert(kernel, rule.clone());
+                }
                 Ok(kernel)
             }
             Reply::Refused(why) => Err(Broken::Load(why)),
@@ -336,6 +385,11 @@ impl Runner for Worker<'_> {
                 outputs: outputs.iter().zip(&call.outputs).map(blank).collect(),
                 params: call.params.clone(),
                 workspace: scratch.map(|p| (p.region, p.start as u64, p.bytes as u64)),
+                launch: self.rules.get(&call.kernel).zip(call.outputs.first()).and_then(|(rule, written)| {
+                    let inputs: Vec<&Tensor> = call.inputs.iter().map(|tensor| &**tensor).collect();
+                    let Blank { dtype, shape, strides, .. } = written;
+                    launch_of(call.op, &inputs, Form { dtype: Some(*dtype), shape, strides }, &call.params, rule)
+                }),
             });
             placed.push((outputs, scratch));
         }

@@ -26,6 +26,7 @@ pub mod models;
 pub mod packed;
 pub mod plans;
 pub mod process;
+pub mod python;
 pub mod quantized;
 pub mod sessions;
 pub mod setup;

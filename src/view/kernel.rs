@@ -242,6 +242,10 @@ impl Verified {
                     (Outcome::Skipped, level) => {
                         format!("><skipped message=\"{}\"/></testcase>\n", escape::xml(&level.to_string()))
                     }
+                    (Outcome::Undecided, Level::Parsed | Level::Compiled) => {
+                        let why = format!("{} and no more: {}", report.level, report.left_out.join("; "));
+                        format!("><skipped message=\"{}\"/></testcase>\n", escape::xml(&why))
+                    }
                     (Outcome::Undecided, _) => "><skipped message=\"undecided\"/></testcase>\n".to_owned(),
                     _ => "/>\n".to_owned(),
                 };

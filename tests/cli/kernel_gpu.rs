@@ -58,7 +58,7 @@ fn with<T>(work: impl FnOnce(&mut Machine<'_>, &mut Worker<'_>, &dyn Clock) -> T
     let (env, interrupt) = (Env::real(), Interrupt::default());
     let around = Around { folder: Path::new("/"), vars: &env.vars, clock: &*env.clock, interrupt: &interrupt };
     let library = env.vars.get_os("BIZRA_NVRTC").map(Into::into);
-    let mut machine = Machine::new(around, library);
+    let mut machine = Machine::new(around, library, env.vars.get_os("BIZRA_PYTHON").map(Into::into));
     let conditions = Conditions {
         until: None,
         interrupt: Interrupt::default(),
@@ -109,7 +109,7 @@ fn judged(
 fn all(backend: Backend) {
     with(|machine, worker, clock| {
         let kernels = ours(backend);
-        assert_eq!(kernels.len(), 6);
+        assert_eq!(kernels.len(), if backend == Backend::Triton { 3 } else { 6 });
         let mut failures = Vec::new();
         for (folder, manifest) in kernels {
             let source = source(&folder, backend, &manifest);
@@ -144,6 +144,12 @@ fn cuda_kernels_pass_where_there_is_a_compiler() {
 #[test]
 fn wgsl_kernels_pass_where_there_is_vulkan() {
     all(Backend::Wgpu);
+}
+
+/// In seconds where a Python has Triton; skipped elsewhere.
+#[test]
+fn triton_kernels_pass_where_there_is_triton() {
+    all(Backend::Triton);
 }
 
 #[test]

@@ -22,6 +22,8 @@ mod kernel;
 mod kernel_gpu;
 mod kernel_pipeline;
 #[cfg(target_os = "linux")]
+mod kernel_triton;
+#[cfg(target_os = "linux")]
 mod kernel_worker;
 mod keys;
 mod model;

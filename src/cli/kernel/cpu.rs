@@ -13,7 +13,7 @@ use crate::plan::source::Span;
 use crate::sys::files;
 
 /// How long one batch of calls may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A kernel that can be loaded.
 pub(super) struct Prepared<'k> {

@@ -1,6 +1,7 @@
 //! Sources that were written for a GPU: made ready, tried where they run, told how far they got.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bizra_kernels::gpu::Source;
 use sha2::{Digest as _, Sha256};
@@ -22,6 +23,8 @@ pub(super) struct Around<'s> {
     /// This program's own file.
     pub(super) program: Option<&'s Path>,
     pub(super) nvrtc: Option<PathBuf>,
+    /// A Python with Triton.
+    pub(super) python: Option<PathBuf>,
 }
 
 /// Takes a kernel as far as this machine can, and tries it where it runs; with the digest of its source.
@@ -46,11 +49,16 @@ pub(super) fn run(
     let process =
         process::Around { folder: Path::new("/"), vars: around.vars, clock: around.clock, interrupt: around.interrupt };
     // What was made is there for as long as this is.
-    let mut machine = Machine::new(process, around.nvrtc.clone());
-    let set = |name: &str| Some((name.into(), around.vars.get_os(name)?.to_owned()));
-    let drivers = DRIVERS.into_iter().filter_map(set).collect();
+    let mut machine = Machine::new(process, around.nvrtc.clone(), around.python.clone());
+    let set = |name: &&str| Some(((*name).into(), around.vars.get_os(name)?.to_owned()));
+    let (kept, limit) = match backend {
+        Backend::Triton => (OF_PYTHON.as_slice(), INTERPRETED),
+        Backend::Cuda | Backend::Wgpu => (DRIVERS.as_slice(), cpu::PATIENCE),
+    };
+    let drivers = kept.iter().filter_map(set).collect();
     let library_path = around.vars.get_os("LD_LIBRARY_PATH").map(ToOwned::to_owned);
-    let start = cpu::Start { drivers, library_path, ..cpu::Start::new(around.program, around.clock, around.interrupt) };
+    let start = cpu::Start::new(around.program, around.clock, around.interrupt);
+    let start = cpu::Start { drivers, library_path, limit, ..start };
     cpu::with_worker(start, |runner| {
         let ready = match gpu::prepare(manifest, backend, &source, tried, &mut machine, runner) {
             Ok(ready) => ready,
@@ -83,6 +91,12 @@ fn source_digest(source: &Source) -> [u8; 32] {
     }
     hash.finalize().into()
 }
+
+/// How long a batch may take in an interpreter: it repeats the heaviest cases, at some milliseconds a block.
+const INTERPRETED: Duration = Duration::from_secs(600);
+
+/// Variables that Python finds itself and its packages by.
+const OF_PYTHON: [&str; 6] = ["PATH", "HOME", "PYTHONPATH", "PYTHONHOME", "PYENV_ROOT", "PYENV_VERSION"];
 
 /// Variables that drivers and their loaders go by.
 const DRIVERS: [&str; 5] =

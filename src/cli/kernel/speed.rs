@@ -12,8 +12,9 @@ use bizra_kernels::{Level, os};
 use super::super::Session;
 use super::choose::Known;
 use super::{cpu, peer};
-use crate::env::{Chance, Clock, Interrupt};
+use crate::env::{Chance, Clock, Interrupt, Vars};
 use crate::error::{Error, Exit, Place, Result};
+use crate::kernel::gpu::Tools as _;
 use crate::kernel::manifest::Layout;
 use crate::kernel::peers;
 use crate::kernel::promise::Promise;
@@ -26,7 +27,9 @@ use crate::kernel::timing::draw::Secret;
 use crate::kernel::timing::session::Step;
 use crate::kernel::timing::stand::{About, Party};
 use crate::sys::files;
+use crate::sys::gpu::Machine;
 use crate::sys::kernel_worker::{Conditions, Worker};
+use crate::sys::process::Around;
 use crate::ui::Unit;
 use crate::view::kernel::say_failure;
 use crate::view::kernel_claims::Claimed;
@@ -156,7 +159,7 @@ pub(super) fn decided(
     session: &mut Session,
 ) -> Result<Vec<Claimed>> {
     let mut all = Vec::new();
-    for known in kernels.iter().filter(|known| known.manifest.targets.cpu.is_some()) {
+    for known in kernels {
         let file = |path: &str| {
             let path = known.folder.join(path);
             let bytes = files::read_at_most(&path, MOST_BYTES).map_err(|error| error.to_string())?;
@@ -165,7 +168,8 @@ pub(super) fn decided(
         let claims = asked(&known.manifest, wanted, &file).map_err(|bad| {
             Error::invalid(bad.message).at(Place::in_text(&known.shown, &known.source.text, bad.at)).hint(bad.hint)
         })?;
-        if let Some(cold) = claims.iter().find(|claim| claim.cold && !Files::FLUSHES) {
+        let here = known.manifest.targets.cpu.is_some();
+        if let Some(cold) = claims.iter().find(|claim| here && claim.cold && !Files::FLUSHES) {
             let message = format!("claim `{}` is about cold caches, which can't be emptied here", cold.id);
             return Err(
                 Error::cannot(message).hint("that takes an x86-64 processor; `cache: warm` is measured anywhere")
@@ -194,6 +198,12 @@ pub(super) fn decided(
     let mut bar = session.ui.progress("claims", Some(all.len() as u64 * 100), Unit::Items, clock.monotonic());
     let mut found = Vec::new();
     for (number, (known, one)) in all.iter().enumerate() {
+        if known.manifest.targets.cpu.is_none() {
+            let secret = chance().map_err(Error::cannot)?;
+            let why = Some(("device", without_device(&session.env.vars, clock, interrupt)));
+            found.push((known.manifest.id().to_owned(), Decided { why, ..Decided::open(one, threads, &secret) }));
+            continue;
+        }
         let steps = Cell::new(0u64);
         let told = RefCell::new(&mut bar);
         let goes_on = |step: Step| {
@@ -225,6 +235,15 @@ pub(super) fn decided(
         found.push((known.manifest.id().to_owned(), decided));
     }
     Ok(found)
+}
+
+/// Why a claim of a kernel for GPUs stays open.
+fn without_device(vars: &Vars, clock: &dyn Clock, interrupt: &Interrupt) -> String {
+    let around = Around { folder: Path::new("/"), vars, clock, interrupt };
+    match Machine::new(around, None, None).device() {
+        Err(why) => format!("{why}, and what stands for a GPU has no speed worth telling"),
+        Ok(device) => format!("claims are not measured on GPUs yet, such as {}", device.name),
+    }
 }
 
 fn plainest(layouts: &[Layout]) -> Layout {

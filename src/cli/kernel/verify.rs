@@ -57,7 +57,7 @@ pub(super) struct Args {
     /// Replay the failures that a file names: a line `KERNEL CASE` for each, or the document of a run with --json
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, conflicts_with_all = ["shape", "quick"])]
     repro: Option<PathBuf>,
-    /// Fail with 6 where one of these backends can't run here
+    /// Fail with 6 where one of these backends has no device here
     #[arg(long, value_name = "BACKENDS", value_delimiter = ',', value_parser = BACKENDS)]
     require: Vec<String>,
     /// Decide this claim of a kernel's speed too, or `all` of them; takes minutes
@@ -215,6 +215,10 @@ fn refusals(job: &Job<'_>, report: &Report, args: &Args) -> Vec<Error> {
             let (level, why) = (report.level.word(), report.left_out.join("; "));
             all.push(Error::new(exit, format!("{id} on {}: {level} and no more: {why}", job.backend)));
         }
+        Level::RanEmulated { .. } if all.is_empty() && args.require.iter().any(|b| b == job.backend) => {
+            let about = "it ran emulated, and --require asks for a device";
+            all.push(Error::cannot(format!("{id} on {}: {about}", job.backend)));
+        }
         _ if all.is_empty() && report.planned == 0 => {
             let wanted = args.shape.as_deref().unwrap_or_default();
             let error = Error::new(Exit::Undecided, format!("{id} on {}: no case has {wanted}", job.backend));
@@ -308,6 +312,7 @@ fn all(session: &mut Session, jobs: &[Job<'_>], wanted: &Wanted) -> Result<Vec<(
         vars: &session.env.vars,
         interrupt,
         program: session.env.program.as_deref(),
+        python: session.config.get("python").map(|path| files::from(&session.env.cwd, Path::new(path))),
         nvrtc: session.config.get("nvrtc").map(|path| files::from(&session.env.cwd, Path::new(path))),
     };
     let _held = interrupt.defer();
@@ -353,14 +358,9 @@ fn one(
     around: &Around<'_>,
     step: &mut dyn FnMut(usize, usize),
 ) -> Result<(Report, Option<[u8; 32]>)> {
-    let manifest = &job.known.manifest;
     let wanted = Wanted { only: job.only.clone(), ..wanted.clone() };
     if let Some(backend) = Backend::ALL.into_iter().find(|b| b.word() == job.backend) {
         return gpu::run(job.known, backend, &wanted, around, step);
-    }
-    if job.backend != "cpu" {
-        let reason = format!("this build runs no kernels on {}", job.backend);
-        return Ok((Report::skipped(manifest, job.backend, reason), None));
     }
     let Around { clock, program, vars, interrupt, .. } = *around;
     let Prepared { subject, code } = cpu::prepare(job.known, program)?;

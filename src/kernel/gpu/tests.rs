@@ -9,6 +9,7 @@ op: softmax
 targets:
   cuda: {source: rows.cu, entry: rows, with: [../gpu/reduce.cuh], launch: {block: 128, tile: [1]}}
   wgpu: {source: rows.wgsl, entry: rows, with: [../gpu/math.wgsl], launch: {block: 128, tile: [1]}}
+  triton: {source: rows.py, entry: rows, launch: {block: 256, tile: [16]}}
 contract: {in: f32, out: f32}
 domain: {R: 0..40, N: 1..300}
 ";
@@ -26,6 +27,7 @@ struct Fake {
     emulates: Result<(), Obstacle>,
     races: Result<Vec<(usize, String)>, Obstacle>,
     translates: Result<(), Obstacle>,
+    triton: Result<Vec<&'static str>, Obstacle>,
     asked: Vec<String>,
 }
 
@@ -43,6 +45,7 @@ const NOTHING: Fake = Fake {
     emulates: Ok(()),
     races: Ok(Vec::new()),
     translates: Ok(()),
+    triton: Ok(Vec::new()),
     asked: Vec::new(),
 };
 
@@ -59,6 +62,12 @@ impl Tools for Fake {
     fn translate(&mut self, _: &Source, _: &str) -> Result<Vec<Artefact>, Obstacle> {
         let made = |what: &str| Artefact { what: what.into(), by: "naga 30".into(), bytes: vec![1] };
         self.translates.clone().map(|()| ["SPIR-V", "MSL", "HLSL"].map(made).to_vec())
+    }
+    fn triton(&mut self, _: &Source, _: &str, signature: &[String], block: u32) -> Result<Compiled, Obstacle> {
+        self.asked.push(format!("{} of {block}", signature.join(" ")));
+        let made = |what: &&str| Artefact { what: (*what).into(), by: "Triton 3.6".into(), bytes: vec![1] };
+        let (python, left_out) = ("python3".into(), vec!["no hsaco for gfx90a: no such target".into()]);
+        self.triton.clone().map(|all| Compiled { python, artefacts: all.iter().map(made).collect(), left_out })
     }
     fn emulate(&mut self, _: &Source, _: &str) -> Result<(String, String), Obstacle> {
         self.emulates.clone().map(|()| ("/lib".into(), "CUDA on fibers, g++ 12".into()))
@@ -130,13 +139,13 @@ fn cuda_goes_as_far_as_the_machine_does_and_no_further() {
         cuda(Fake { emulates: wrong("rows.cu:2:1: error"), ..NOTHING }),
     ].join("\n"), @r#"
     ran-on-device (Some GPU, sm_90, CUDA 13.0), to be run
-    ran-emulated (CUDA on fibers, g++ 12), to be run; not run on a device: there is no NVIDIA driver
-    ran-emulated (CUDA on fibers, g++ 12), to be run; not compiled: the loader finds no libnvrtc; not run on a device: there is no NVIDIA driver
+    ran-emulated (CUDA on fibers, g++ 12; the thread sanitizer watched 4 launches), to be run; not run on a device: there is no NVIDIA driver
+    ran-emulated (CUDA on fibers, g++ 12; the thread sanitizer watched 4 launches), to be run; not compiled: the loader finds no libnvrtc; not run on a device: there is no NVIDIA driver
     compiled; not run on a device: there is no NVIDIA driver; not emulated: there is no C++ compiler
     skipped: not compiled: no libnvrtc; not run on a device: there is no NVIDIA driver; not emulated: there is no C++ compiler; not compiled: no libnvrtc; not run on a device: there is no NVIDIA driver; not emulated: there is no C++ compiler
-    ran-emulated (CUDA on fibers, g++ 12), to be run; not compiled: no libnvrtc; not run on the device, for want of code
+    ran-emulated (CUDA on fibers, g++ 12; the thread sanitizer watched 4 launches), to be run; not compiled: no libnvrtc; not run on the device, for want of code
     ran-emulated (CUDA on fibers, g++ 12), to be run; not run on a device: there is no NVIDIA driver; not watched by the thread sanitizer: it doesn't start here
-    ran-emulated (CUDA on fibers, g++ 12), to be run; not run on a device: there is no NVIDIA driver; read at a:1, write at a:2
+    ran-emulated (CUDA on fibers, g++ 12; the thread sanitizer watched 4 launches), to be run; not run on a device: there is no NVIDIA driver; read at a:1, write at a:2
     Kernel("rows.cu(2): error")
     Kernel("rows.cu:2:1: error")
     "#);
@@ -171,6 +180,40 @@ fn wgsl_goes_as_far_as_the_machine_does_and_no_further() {
     skipped: this build has no WGSL
     Kernel("rows.wgsl:2: no such type")
     "#);
+}
+
+#[test]
+fn triton_goes_as_far_as_the_machine_does_and_no_further() {
+    let place =
+        Place { device: "Triton 3.6.0's interpreter".into(), driver: "NumPy 2.3, Python 3.11".into(), software: true };
+    let triton = |tools: Fake, runner| level(Backend::Triton, tools, runner);
+    let compiled = || Fake { triton: Ok(vec!["cubin for sm_80"]), ..NOTHING };
+    insta::assert_snapshot!([
+        triton(compiled(), Loads(Ok(place.clone()))),
+        triton(NOTHING, Loads(Ok(place))),
+        triton(compiled(), Loads(Err(Broken::Load("this Python has no NumPy".into())))),
+        triton(NOTHING, Loads(Err(Broken::Load("this Python has no NumPy".into())))),
+        triton(compiled(), Loads(Err(Broken::Faulted("rows.py:3: name 'x' is not defined".into())))),
+        triton(Fake { triton: missing("there is no python3"), ..NOTHING }, none()),
+        triton(Fake { triton: wrong("rows.py:7: invalid syntax"), ..NOTHING }, none()),
+    ].join("\n"), @r#"
+    ran-emulated (Triton 3.6.0's interpreter, NumPy 2.3, Python 3.11), to be run; no hsaco for gfx90a: no such target; not run on a device: what Triton compiles is not launched from here
+    ran-emulated (Triton 3.6.0's interpreter, NumPy 2.3, Python 3.11), to be run; no hsaco for gfx90a: no such target; not run on a device: what Triton compiles is not launched from here
+    compiled; no hsaco for gfx90a: no such target; not run: this Python has no NumPy; not run on a device: what Triton compiles is not launched from here
+    skipped: no hsaco for gfx90a: no such target; not run: this Python has no NumPy; no hsaco for gfx90a: no such target; not run: this Python has no NumPy; not run on a device: what Triton compiles is not launched from here
+    Kernel("the kernel went wrong: rows.py:3: name 'x' is not defined")
+    skipped: there is no python3
+    Kernel("rows.py:7: invalid syntax")
+    "#);
+}
+
+#[test]
+fn triton_is_told_what_the_struct_of_sizes_holds() {
+    let mut tools = Fake { triton: Ok(vec!["cubin for sm_80"]), ..NOTHING };
+    ready(Backend::Triton, &mut tools, &mut none()).unwrap();
+    assert_eq!(tools.asked, ["*fp32 *fp32 i32 i32 i32 i32 fp32 of 256"]);
+    let with = MANIFEST.replace("rows.py, entry: rows,", "rows.py, entry: rows, with: [other.py],");
+    assert!(read(&with).unwrap_err().contains("a Triton source stands alone"));
 }
 
 #[test]

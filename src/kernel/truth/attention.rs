@@ -93,8 +93,7 @@ pub(super) fn truth(case: &Case, promise: &Promise, inputs: &[Operand]) -> Numbe
                         squares += dot * dot + product * product;
                         plain += *a as f32 * *b as f32;
                     }
-                    // Of a tanh that is right within three units, the cap makes as many of its own.
-                    roundings.push(scale * scale * (squares + dot * dot) + 9.0 * cap * cap);
+                    let of_product = scale * scale * (squares + dot * dot);
                     let score = rounded(promise, scale * rounded(promise, f64::from(plain)));
                     if cap > 0.0 {
                         // By an exponential, as is usual: then its error is one of what is near one, however small
@@ -102,9 +101,15 @@ pub(super) fn truth(case: &Case, promise: &Promise, inputs: &[Operand]) -> Numbe
                         let tanh = (score / cap).tanh();
                         rough.push(rounded(promise, cap * (tanh + slip(promise, tanh, j))));
                         scores.push(cap * (scale * dot / cap).tanh());
+                        // Where a score is near its cap, little of what it is off by is left, and the function's own
+                        // error is added, as the exponential's is below.
+                        let (kept, capped) = (1.0 - tanh * tanh, cap * tanh);
+                        let (quotient, slip) = (scale * dot, 9.0 * cap * cap);
+                        roundings.push(kept * kept * (of_product + quotient * quotient) + slip + capped * capped);
                     } else {
                         rough.push(score);
                         scores.push(scale * dot);
+                        roundings.push(of_product);
                     }
                     most_size = most_size.max(size);
                 }
