@@ -116,6 +116,7 @@ fn a_child_that_ends_hangs_or_talks_nonsense_is_told() {
             library_path: None,
             drivers: vec![("PATH".into(), "/usr/bin:/bin".into())],
             limit: Duration::from_secs(1),
+            until: None,
             interrupt: Interrupt::default(),
         };
         let target = Target::Triton {
@@ -145,6 +146,7 @@ fn a_child_that_ends_hangs_or_talks_nonsense_is_told() {
         library_path: None,
         drivers: Vec::new(),
         limit: Duration::from_secs(1),
+        until: None,
         interrupt: Interrupt::default(),
     };
     assert!(matches!(Worker::new(conditions, &*real.clock).load(&target), Err(Broken::Machine(_))));

@@ -208,8 +208,9 @@ fn what_may_be_flushed_is_not_compared() {
 fn errors_that_hang_together_are_few() {
     let kept: Vec<usize> = (0..16).collect();
     let of = |shared: usize, scatter: usize, size: &dyn Fn(usize) -> f64| {
-        let wanted = Numbers { shared, scatter: vec![1.0; scatter], ..numbers(&[4, 4], vec![1.0; 16], 1.0) };
-        independent(&wanted, &kept, size)
+        let values = (1..=16).map(f64::from).collect();
+        let wanted = Numbers { shared, scatter: vec![1.0; scatter], ..numbers(&[4, 4], values, 1.0) };
+        independent(&wanted, &clusters(&wanted, &kept), size)
     };
     assert_eq!(of(4, 0, &|_| 1.0), 4.0);
     assert_eq!(of(0, 0, &|_| 1.0), 16.0);
@@ -221,63 +222,13 @@ fn errors_that_hang_together_are_few() {
     assert_eq!(of(32, 16, &|_| 1.0), 1.0);
 }
 
-fn lean(wanted: &Numbers, promise: &Promise, got: &[f64]) -> bool {
-    let kept: Vec<usize> = (0..got.len()).collect();
-    slope(scale(promise), wanted, got, &kept).is_err()
-}
-
-#[test]
-fn results_do_not_lean_to_one_side() {
-    let mut promise = promise();
-    let ones = numbers(&[64], vec![1.0; 64], 1e-3);
-    let by = |share: f64, spread: f64| -> Vec<f64> { alternating(&[1.0 + share; 64], spread) };
-    // Within a sixteenth of the last place for sums, four units for functions.
-    let last = 2f64.powi(-28);
-    assert!(!lean(&ones, &promise, &by(0.99 * last, 0.0)) && lean(&ones, &promise, &by(1.01 * last, 0.0)));
-    assert!(!lean(&ones, &promise, &by(-0.99 * last, 0.0)) && lean(&ones, &promise, &by(-1.01 * last, 0.0)));
-    let functions = Numbers { functions: true, ..ones.clone() };
-    let four = 2f64.powi(-22);
-    assert!(!lean(&functions, &promise, &by(0.99 * four, 0.0)) && lean(&functions, &promise, &by(1.01 * four, 0.0)));
-    // Six times the spread of the mean: six eighths of what 64 errors are off.
-    assert!(!lean(&ones, &promise, &by(0.74e-5, 1e-5)) && lean(&ones, &promise, &by(0.76e-5, 1e-5)));
-    // Twice what a plain kernel leans by, to either side.
-    for side in [1.0, -1.0] {
-        let leaning = Numbers { emulated: vec![1.0 + side * 1e-5; 64], ..ones.clone() };
-        assert!(!lean(&leaning, &promise, &by(1.99e-5, 0.0)) && lean(&leaning, &promise, &by(2.01e-5, 0.0)));
-    }
-    promise.tighten[1] = 0.5;
-    assert!(lean(&ones, &promise, &by(0.74e-5, 1e-5)) && !lean(&ones, &promise, &by(0.37e-5, 1e-5)));
-}
-
-#[test]
-fn a_lean_needs_eight_that_weigh_alike() {
-    let promise = promise();
-    let judged = |count: usize, shared: usize| {
-        // Weights that are powers of two, so that their sums are exact.
-        let bound = 2f64.powi(-10) - UNIT;
-        let ones = Numbers { shared, ..numbers(&[count], vec![1.0; count], bound) };
-        lean(&ones, &promise, &vec![1.0 + 1e-5; count])
-    };
-    assert!(!judged(7, 1) && judged(8, 1));
-    assert!(!judged(14, 2) && judged(16, 2) && judged(8, 0));
-    assert!(!lean(&numbers(&[64], vec![0.0; 64], 1e-3), &promise, &[0.0; 64]));
-    // One of a thousand with all the rest in its shadow.
-    let mut wanted = numbers(&[64], vec![1.0; 64], 1e-3);
-    wanted.values[5] = 1000.0;
-    wanted.emulated[5] = 1000.0;
-    assert!(!lean(&wanted, &promise, &wanted.values.iter().map(|v| v * (1.0 + 1e-5)).collect::<Vec<_>>()));
-    // In units of its bound it weighs as much as the others.
-    wanted.bound[5] = 1.0;
-    assert!(lean(&wanted, &promise, &wanted.values.iter().map(|v| v * (1.0 + 1e-5)).collect::<Vec<_>>()));
-}
-
 #[test]
 fn the_share_of_a_lean_is_told() {
     let promise = promise();
     let kept: Vec<usize> = (0..64).collect();
-    let wanted = sixty_four(1e-3, 0.0);
+    let wanted = numbers(&[64], (0..64).map(|i| 1.0 + f64::from(i) / 64.0).collect(), 1e-3);
     let got: Vec<f64> = wanted.values.iter().map(|v| v * (1.0 + 3e-5)).collect();
-    let miss = slope(scale(&promise), &wanted, &got, &kept).unwrap_err();
+    let miss = slope(scale(&promise), &wanted, &got, &clusters(&wanted, &kept)).unwrap_err();
     assert_eq!((miss.check, miss.want), ("slope", 0.0));
     assert!((miss.got - 3e-5).abs() < 1e-12, "{}", miss.got);
     assert_eq!(
