@@ -232,7 +232,11 @@ fn the_helper_runs_what_it_is_given_and_the_gates_judge_it() {
     for (source, code, told) in [
         (SOFTMAX.replace("/ total", "/ total * 0.999"), 1, "further from the truth"),
         (SOFTMAX.replace("range(cols):", "range(cols - 1):"), 1, "poison"),
-        (SOFTMAX.replace("* cols).from", "* (cols + 1)).from") + "        written[cols] = 0\n", 1, "memory that is not its own"),
+        (
+            SOFTMAX.replace("* cols).from", "* (cols + 1)).from") + "        written[cols] = 0\n",
+            1,
+            "memory that is not its own",
+        ),
         (after("            read[0] = 0\n"), 1, "memory that is not its own"),
         (after("            open('/tmp/never', 'w')\n"), 1, "system call that kernels may not make"),
         (after("            import os; os.system('true')\n"), 1, "system call that kernels may not make"),
