@@ -111,10 +111,17 @@ impl<'c> Worker<'c> {
     }
 
     fn start(&mut self) -> Result<&mut Running, Broken> {
+        let failed = |e: &std::io::Error| Broken::Machine(format!("the process for kernels can't be started: {e}"));
         if self.running.is_none() {
-            self.running = Some(
-                self.spawn().map_err(|e| Broken::Machine(format!("the process for kernels can't be started: {e}")))?,
-            );
+            let running = self.spawn().map_err(|e| failed(&e))?;
+            match running.files.send(&running.socket) {
+                Ok(()) => self.running = Some(running),
+                // It ended before it had been told anything.
+                Err(e) if matches!(e.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => {
+                    return Err(running.why_ended(false, self.conditions.limit, &e));
+                }
+                Err(e) => return Err(failed(&e)),
+            }
         }
         self.running.as_mut().ok_or_else(|| Broken::Machine("no process for kernels".into()))
     }
@@ -147,7 +154,6 @@ impl<'c> Worker<'c> {
         let mut child = os::own_group(&mut command).spawn()?;
         // What the command holds of the child's end has to close, or its death is never noticed.
         drop(command);
-        files.send(&socket)?;
         let said = Said::default();
         let group = child.id();
         for stream in [child.stdout.take().map(Stream::Out), child.stderr.take().map(Stream::Err)].into_iter().flatten()
@@ -258,9 +264,7 @@ impl Running {
                     format!("it made a system call that kernels may not make ({})", os::system_call_name(call))
                 }))
             }
-            Ok(status) if status.signal() == Some(FILTERED) => {
-                Broken::Forbidden("it made a system call that kernels may not make".into())
-            }
+            Ok(status) if status.signal() == Some(FILTERED) => Broken::Forbidden(os::signal_name(FILTERED)),
             Ok(status) => match (status.signal(), status.code()) {
                 (Some(signal), _) => Broken::Crashed(format!("{}{words}", os::signal_name(signal))),
                 (None, Some(code)) => Broken::Crashed(format!("it exited with code {code}{words}")),

@@ -110,12 +110,12 @@ fn what_compiles_and_does_not_run_is_compiled_and_no_more() {
 #[test]
 fn a_child_that_ends_hangs_or_talks_nonsense_is_told() {
     let (env, real) = (TestEnv::new(), Env::real());
-    let load = |run: &str| {
+    let load = |run: &str, seconds: u64| {
         let conditions = Conditions {
             program: env!("CARGO_BIN_EXE_bizra").into(),
             library_path: None,
             drivers: vec![("PATH".into(), "/usr/bin:/bin".into())],
-            limit: Duration::from_secs(1),
+            limit: Duration::from_secs(seconds),
             until: None,
             interrupt: Interrupt::default(),
         };
@@ -128,12 +128,15 @@ fn a_child_that_ends_hangs_or_talks_nonsense_is_told() {
         };
         Worker::new(conditions, &*real.clock).load(&target).expect_err("it can't be loaded")
     };
-    assert_eq!(load("sleep 100"), Broken::TimedOut(1));
-    assert!(matches!(load("exit 7"), Broken::Crashed(how) if how.contains("code 7")));
-    assert!(matches!(load("kill -SEGV $$"), Broken::Crashed(how) if how.contains("signal 11")));
-    assert!(matches!(load("kill -SYS $$"), Broken::Forbidden(_)));
-    assert!(matches!(load("printf 'nonsense, and more of it' >&0"), Broken::Crashed(_)));
-    assert!(matches!(load("head -c 3000000 /dev/zero; sleep 100"), Broken::TooMuchOutput(_)));
+    assert_eq!(load("sleep 100", 1), Broken::TimedOut(1));
+    let told = load("exit 7", 60);
+    assert!(matches!(&told, Broken::Crashed(how) if how.contains("code 7")), "{told:?}");
+    let told = load("kill -SEGV $$", 60);
+    assert!(matches!(&told, Broken::Crashed(how) if how.contains("signal 11")), "{told:?}");
+    let told = load("kill -SYS $$", 60);
+    assert!(matches!(told, Broken::Forbidden(_)), "{told:?}");
+    assert!(matches!(load("printf 'nonsense, and more of it' >&0", 60), Broken::Crashed(_)));
+    assert!(matches!(load("head -c 3000000 /dev/zero; sleep 100", 60), Broken::TooMuchOutput(_)));
     let target = Target::Triton {
         python: "/nowhere/python3".into(),
         source: Source::new("mine.py", ""),
