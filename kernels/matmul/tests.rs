@@ -92,6 +92,10 @@ fn each_format_follows_its_definition_over_odd_sizes() {
     }
     check(Format::Q4_0, 40, 288, 100, 4);
     check(Format::Q8_0, 80, 352, 300, 4);
+    // More activations than one task takes, in whole spans and in floats.
+    check(Format::Q4_0, 40, 512, 300, 4);
+    check(Format::Q6_K, 40, 256, 300, 4);
+    check(Format::F16, 24, 96, 300, 4);
     check(Format::Q4_K, 64, 512, 33, 4);
     check(Format::Q6_K, 20, 256, 97, 5);
 }
