@@ -47,12 +47,15 @@ pub use matmul::{Activations, Matrix, Packed, Product, Weights, matmul, matmul_q
 pub use pool::{Pool, default_threads};
 pub use quant::{Format, dequantize};
 
-/// Few rows on this thread, many with the pool.
-fn by_rows(pool: &Pool, x: &mut [f32], width: usize, row: impl Fn(&mut [f32]) + Sync) {
+/// Few rows on this thread, many with the pool; each with its number.
+fn by_rows(pool: &Pool, x: &mut [f32], width: usize, row: impl Fn(usize, &mut [f32]) + Sync) {
     let width = width.max(1);
+    let from = |first: usize, rows: &mut [f32]| {
+        rows.chunks_exact_mut(width).enumerate().for_each(|(i, x)| row(first + i, x));
+    };
     if x.len() / width < 8 {
-        x.chunks_exact_mut(width).for_each(row);
+        from(0, x);
     } else {
-        pool.chunks_mut(x, width * 4, |_, rows| rows.chunks_exact_mut(width).for_each(&row));
+        pool.chunks_mut(x, width * 4, |i, rows| from(i * 4, rows));
     }
 }

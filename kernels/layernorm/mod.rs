@@ -17,7 +17,7 @@ pub fn layernorm(
     if let Some(bias) = bias {
         length("bias of layernorm", weight.len(), bias.len())?;
     }
-    crate::by_rows(pool, x, weight.len(), |x| level.run(Row { x, weight, bias, eps }));
+    crate::by_rows(pool, x, weight.len(), |_, x| level.run(Row { x, weight, bias, eps }));
     Ok(())
 }
 

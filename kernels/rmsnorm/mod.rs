@@ -7,15 +7,18 @@ use crate::{Level, Pool};
 /// Normalises rows of `weight.len()` values from `x` to `out`.
 pub fn rmsnorm(pool: &Pool, level: Level, x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) -> Result<(), Error> {
     length("output of rmsnorm", x.len(), out.len())?;
-    out.copy_from_slice(x);
-    in_place(pool, level, out, weight, eps)
+    rows("input of rmsnorm", x.len(), weight.len())?;
+    crate::by_rows(pool, out, weight.len(), |i, out| {
+        out.copy_from_slice(&x[i * weight.len()..][..weight.len()]);
+        level.run(Row { x: out, weight, eps });
+    });
+    Ok(())
 }
 
 /// Normalises rows of `weight.len()` values where they are.
 pub fn in_place(pool: &Pool, level: Level, x: &mut [f32], weight: &[f32], eps: f32) -> Result<(), Error> {
     rows("input of rmsnorm", x.len(), weight.len())?;
-    let row = |x: &mut [f32]| level.run(Row { x, weight, eps });
-    crate::by_rows(pool, x, weight.len(), row);
+    crate::by_rows(pool, x, weight.len(), |_, x| level.run(Row { x, weight, eps }));
     Ok(())
 }
 

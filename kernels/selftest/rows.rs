@@ -10,8 +10,7 @@ fn greatest(x: &[f32]) -> f32 {
 
 fn softmax(x: &[f32], out: &mut [f32], most: f32, exp: fn(f32) -> f32) {
     out.iter_mut().zip(x).for_each(|(y, x)| *y = exp(x - most));
-    // In chunks: one sum after another leans where all terms are alike.
-    let sum: f32 = out.chunks(32).map(|part| part.iter().sum::<f32>()).sum();
+    let sum: f32 = out.iter().sum();
     out.iter_mut().for_each(|y| *y /= sum);
 }
 
@@ -118,6 +117,14 @@ fn welford(x: &[f32], eps: f64) -> (f32, f32) {
     (mean as f32, (1.0 / (squares / x.len() as f64 + eps).sqrt()) as f32)
 }
 
+/// As the textbook has it, one sum after the other.
+fn plain(x: &[f32], eps: f64) -> (f32, f32) {
+    let n = x.len() as f32;
+    let mean = x.iter().sum::<f32>() / n;
+    let variance = x.iter().map(|x| (x - mean) * (x - mean)).sum::<f32>() / n;
+    (mean, 1.0 / (variance + eps as f32).sqrt())
+}
+
 fn gated(call: &mut Invocation<'_>, own: fn(i64, f32, f32) -> f32) -> Result<(), Status> {
     let up = call.input(1)?.f32()?;
     let kind = call.integer("activation")?;
@@ -147,6 +154,8 @@ fn times(activated: f64, up: f32) -> f32 {
 pub(super) const SPECIMENS: &[Specimen] = declare! {
     honest Softmax "softmax-polynomial" "has an exponential function of its own" =>
         |call| each_row(call, |x, out| softmax(x, out, greatest(x), polynomial_exp));
+    honest Softmax "softmax-plain" "sums in f32, one after the other, also where nearly all terms are equal" =>
+        |call| each_row(call, |x, out| softmax(x, out, greatest(x), f32::exp));
     honest Softmax "softmax-online" "finds maximum and sum in one pass" => |call| each_row(call, online_softmax);
     honest Softmax "softmax-double" "works in f64" => |call| each_row(call, |x, out| {
         let most = f64::from(greatest(x));
@@ -176,6 +185,8 @@ pub(super) const SPECIMENS: &[Specimen] = declare! {
     });
     honest RmsNorm "rmsnorm-double" "sums its squares in f64" =>
         |call| rms(call, |x, eps| (1.0 / (mean_of_squares(x) + eps).sqrt()) as f32);
+    honest RmsNorm "rmsnorm-plain" "sums its squares in f32, one after the other" =>
+        |call| rms(call, |x, eps| 1.0 / (x.iter().map(|x| x * x).sum::<f32>() / x.len() as f32 + eps as f32).sqrt());
     honest RmsNorm "rmsnorm-pairwise" "sums its squares pairwise in f32" => |call| rms(call, |x, eps| {
         fn squares(x: &[f32]) -> f32 {
             match x.len() {
@@ -202,6 +213,8 @@ pub(super) const SPECIMENS: &[Specimen] = declare! {
         let squares: f64 = x.iter().map(|x| f64::from(*x).powi(2)).sum();
         (1.0 / (squares / (x.len().max(2) - 1) as f64 + eps).sqrt()) as f32
     });
+    honest LayerNorm "layernorm-plain" "sums in f32, one after the other, also where nearly all terms are equal" =>
+        |call| layer(call, plain);
     honest LayerNorm "layernorm-two-passes" "takes the mean off before it squares" => |call| layer(call, two_passes);
     honest LayerNorm "layernorm-welford" "updates mean and variance value by value" => |call| layer(call, welford);
     wrong LayerNorm "layernorm-one-pass" "takes the variance for the mean square less the squared mean, in f32" =>

@@ -7,7 +7,7 @@ use crate::{Level, Pool};
 /// Rows of `width` values, where they are. A row of minus infinities alone becomes NaN.
 pub fn softmax(pool: &Pool, level: Level, width: usize, x: &mut [f32]) -> Result<(), Error> {
     rows("input of softmax", x.len(), width)?;
-    crate::by_rows(pool, x, width, |x| level.run(Row { x }));
+    crate::by_rows(pool, x, width, |_, x| level.run(Row { x }));
     Ok(())
 }
 

@@ -26,6 +26,7 @@ mod kernel;
 mod keys;
 mod lint;
 mod model;
+mod page_format;
 mod pick;
 mod receipts;
 mod roadmap;

@@ -123,17 +123,16 @@ pub fn each(scale: Scale<'_>, numbers: &Numbers, got: &[f64]) -> Result<f64, Mis
             worst = worst.max((got - truth).abs() / scale.allowed(*bound, *truth));
         }
     }
-    if let Some(limit) = numbers.row_sum {
-        let width = numbers.shape.last().copied().unwrap_or(1).max(1);
-        for (row, (got, truth)) in got.chunks_exact(width).zip(numbers.values.chunks_exact(width)).enumerate() {
-            // A masked row of zeros adds up to none, and one with NaN to nothing.
-            let expected: f64 = truth.iter().sum();
-            let sum: f64 = got.iter().sum();
-            let rounding = truth.iter().map(|t| float::half_ulp(scale.output, *t)).sum::<f64>();
-            let limit = limit * scale.promise.tighten[0] + rounding;
-            if expected.is_finite() && !((sum - expected).abs() <= limit) {
-                return Err(miss("row-sum", row * width, sum, expected, limit, "the row adds up to something else"));
-            }
+    let width = numbers.shape.last().copied().unwrap_or(1).max(1);
+    let rows = got.chunks_exact(width).zip(numbers.values.chunks_exact(width));
+    for (row, ((got, truth), limit)) in rows.zip(&numbers.row_sum).enumerate() {
+        // A masked row of zeros adds up to none, and one with NaN to nothing.
+        let expected: f64 = truth.iter().sum();
+        let sum: f64 = got.iter().sum();
+        let rounding = truth.iter().map(|t| float::half_ulp(scale.output, *t)).sum::<f64>();
+        let limit = limit * scale.promise.tighten[0] + rounding;
+        if expected.is_finite() && !((sum - expected).abs() <= limit) {
+            return Err(miss("row-sum", row * width, sum, expected, limit, "the row adds up to something else"));
         }
     }
     Ok(worst)

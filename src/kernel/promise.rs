@@ -67,6 +67,26 @@ impl Promise {
         }
     }
 
+    /// All in f32, nothing asked for that is special.
+    #[cfg(test)]
+    pub fn plain() -> Promise {
+        Promise {
+            input: DType::F32,
+            output: DType::F32,
+            weights: vec![DType::F32],
+            accumulate: DType::F32,
+            int8: false,
+            cells: Cells::F32,
+            p_round: None,
+            exact_angle: true,
+            bitwise: true,
+            align: 0,
+            flush: false,
+            masked_zero: false,
+            tighten: [1.0; 3],
+        }
+    }
+
     pub fn types(&self, weights: DType) -> Types {
         Types { input: self.input, output: self.output, weights }
     }

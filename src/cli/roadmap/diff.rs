@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::super::evidence::files_of;
+use super::super::page_format::PageFormat;
 use super::super::{Outcome, Session};
 use crate::error::{Error, Result};
 use crate::plan::lint::Linted;
@@ -34,13 +35,7 @@ pub(super) struct Args {
     files: Vec<PathBuf>,
     /// How to print the changes
     #[arg(long, value_enum, default_value = "table")]
-    format: FormatArg,
-}
-
-#[derive(Clone, Copy, clap::ValueEnum)]
-enum FormatArg {
-    Table,
-    Md,
+    format: PageFormat,
 }
 
 /// The plans as they stand at one end.
@@ -118,8 +113,8 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     }
     plans.sort_by(|a, b| a.path.cmp(&b.path));
     let format = match args.format {
-        FormatArg::Table => Format::Table,
-        FormatArg::Md => Format::Markdown,
+        PageFormat::Table => Format::Table,
+        PageFormat::Md => Format::Markdown,
     };
     Ok(Outcome::yes(Diffed { before: before.commit, after: after.commit, plans, format }))
 }

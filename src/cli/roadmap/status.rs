@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::super::evidence::judge;
+use super::super::page_format::PageFormat;
 use super::super::{Outcome, Session};
 use crate::error::Result;
 use crate::plan::Linted;
@@ -29,7 +30,7 @@ pub(super) struct Args {
     by: Vec<ByArg>,
     /// How to print it
     #[arg(long, value_enum, default_value = "table")]
-    format: FormatArg,
+    format: PageFormat,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -38,12 +39,6 @@ enum ByArg {
     Category,
     Priority,
     Owner,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum FormatArg {
-    Table,
-    Md,
 }
 
 pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
@@ -61,5 +56,5 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
         ByArg::Priority => By::Priority,
         ByArg::Owner => By::Owner,
     };
-    Ok(Outcome::yes(Status { plans, by: args.by.iter().map(by).collect(), markdown: args.format == FormatArg::Md }))
+    Ok(Outcome::yes(Status { plans, by: args.by.iter().map(by).collect(), markdown: args.format == PageFormat::Md }))
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::super::evidence;
+use super::super::page_format::PageFormat;
 use super::super::{Outcome, Session};
 use super::choose::{Chosen, Which, choose};
 use crate::error::{Error, Exit, Result, nearest};
@@ -19,20 +20,14 @@ struct Flags {
     which: Which,
     /// How to print the report
     #[arg(long, value_enum, default_value = "table")]
-    format: FormatArg,
+    format: PageFormat,
 }
 
-#[derive(Clone, Copy, clap::ValueEnum)]
-enum FormatArg {
-    Table,
-    Md,
-}
-
-impl From<FormatArg> for Format {
-    fn from(format: FormatArg) -> Self {
+impl From<PageFormat> for Format {
+    fn from(format: PageFormat) -> Self {
         match format {
-            FormatArg::Table => Format::Table,
-            FormatArg::Md => Format::Markdown,
+            PageFormat::Table => Format::Table,
+            PageFormat::Md => Format::Markdown,
         }
     }
 }

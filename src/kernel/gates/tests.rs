@@ -1,25 +1,6 @@
 //! Each limit from both of its sides.
 
 use super::*;
-use crate::kernel::manifest::Cells;
-
-fn promise() -> Promise {
-    Promise {
-        input: DType::F32,
-        output: DType::F32,
-        weights: vec![DType::F32],
-        accumulate: DType::F32,
-        int8: false,
-        cells: Cells::F32,
-        p_round: None,
-        exact_angle: true,
-        bitwise: true,
-        align: 0,
-        flush: false,
-        masked_zero: false,
-        tighten: [1.0; 3],
-    }
-}
 
 fn scale(promise: &Promise) -> Scale<'_> {
     Scale { promise, output: DType::F32, terms: 4 }
@@ -30,7 +11,7 @@ const UNIT: f64 = 1.0 / 16_777_216.0;
 
 #[test]
 fn what_is_right_needs_no_bound_and_all_else_does() {
-    let promise = promise();
+    let promise = Promise::plain();
     let scale = scale(&promise);
     assert!(scale.fits(0.0, 0.0, f64::NAN));
     assert!(!scale.fits(1.0, 0.0, f64::NAN) && !scale.fits(f64::NAN, 0.0, f64::NAN));
@@ -40,7 +21,7 @@ fn what_is_right_needs_no_bound_and_all_else_does() {
 
 #[test]
 fn an_element_may_be_off_by_bound_rounding_and_what_is_lost() {
-    let mut promise = promise();
+    let mut promise = Promise::plain();
     let least = 2f64.powi(-150);
     assert_eq!(scale(&promise).allowed(0.0, 1.0), UNIT);
     assert_eq!(scale(&promise).allowed(0.0, 0.0), least);
@@ -51,7 +32,7 @@ fn an_element_may_be_off_by_bound_rounding_and_what_is_lost() {
     assert_eq!(scale(&promise).allowed(2.0 * UNIT, 1.0), 2.0 * UNIT + 6.0 * 2f64.powi(-25));
     promise.flush = true;
     assert_eq!(scale(&promise).allowed(0.0, 0.0), 6.0 * 2f64.powi(-126) + least);
-    let promise = self::promise();
+    let promise = Promise::plain();
     let scale = scale(&promise);
     assert!(scale.fits(1.0 + UNIT, 1.0, 0.0) && !scale.fits(1.0 + 2.0 * UNIT, 1.0, 0.0));
     assert!(scale.fits(1.0 - UNIT, 1.0, 0.0) && !scale.fits(1.0 - 2.0 * UNIT, 1.0, 0.0));
@@ -59,7 +40,7 @@ fn an_element_may_be_off_by_bound_rounding_and_what_is_lost() {
 
 #[test]
 fn what_is_too_great_may_and_then_must_be_infinite() {
-    let promise = promise();
+    let promise = Promise::plain();
     let scale = Scale { output: DType::F16, ..scale(&promise) };
     let (most, infinite) = (65504.0, f64::INFINITY);
     // Up to half a distance below the greatest, an infinity is wrong.
@@ -81,7 +62,7 @@ fn numbers(shape: &[usize], values: Vec<f64>, bound: f64) -> Numbers {
 
 #[test]
 fn the_first_gate_names_the_element_and_the_reason() {
-    let promise = promise();
+    let promise = Promise::plain();
     let judge = |values: &[f64], bound: f64, got: &[f64]| {
         each(scale(&promise), &numbers(&[values.len() / 2, 2], values.to_vec(), bound), got)
     };
@@ -101,9 +82,9 @@ fn the_first_gate_names_the_element_and_the_reason() {
 
 #[test]
 fn rows_add_up() {
-    let mut promise = promise();
+    let mut promise = Promise::plain();
     let mut wanted = numbers(&[2, 2], vec![0.25, 0.75, 0.5, 0.5], 1.0);
-    wanted.row_sum = Some(1e-3);
+    wanted.row_sum = vec![1e-3; 2];
     assert!(each(scale(&promise), &wanted, &[0.25, 0.75, 0.5, 0.5009]).is_ok());
     assert!(each(scale(&promise), &wanted, &[0.25, 0.75, 0.5, 0.4991]).is_ok());
     let miss = each(scale(&promise), &wanted, &[0.25, 0.75, 0.5, 0.502]).unwrap_err();
@@ -131,7 +112,7 @@ fn alternating(values: &[f64], by: f64) -> Vec<f64> {
 
 #[test]
 fn errors_are_no_greater_than_a_plain_kernels_with_room_for_chance() {
-    let mut promise = promise();
+    let mut promise = Promise::plain();
     let wanted = sixty_four(1e-3, 1e-5);
     let judge = |promise: &Promise, wanted: &Numbers, by: f64| {
         population(scale(promise), wanted, &alternating(&wanted.values, by)).map_err(|miss| (miss.check, miss.about))
@@ -164,7 +145,7 @@ fn errors_are_no_greater_than_a_plain_kernels_with_room_for_chance() {
 
 #[test]
 fn one_error_is_no_greater_than_all_of_a_plain_kernels() {
-    let promise = promise();
+    let promise = Promise::plain();
     let wanted = sixty_four(1e-3, 1e-5);
     let with = |one: f64| {
         let mut got = alternating(&wanted.values, 1e-5);
@@ -178,7 +159,7 @@ fn one_error_is_no_greater_than_all_of_a_plain_kernels() {
 
 #[test]
 fn rounding_is_what_anyone_may_lose() {
-    let promise = promise();
+    let promise = Promise::plain();
     let plain = sixty_four(1e-12, 0.0);
     let judge =
         |wanted: &Numbers, by: f64| population(scale(&promise), wanted, &alternating(&wanted.values, by * UNIT));
@@ -195,7 +176,7 @@ fn rounding_is_what_anyone_may_lose() {
 
 #[test]
 fn what_may_be_flushed_is_not_compared() {
-    let mut promise = promise();
+    let mut promise = Promise::plain();
     let tiny = numbers(&[64], vec![1e-38; 64], 1e-40);
     assert!(population(scale(&promise), &tiny, &[0.0; 64]).is_err());
     promise.flush = true;
@@ -224,7 +205,7 @@ fn errors_that_hang_together_are_few() {
 
 #[test]
 fn the_share_of_a_lean_is_told() {
-    let promise = promise();
+    let promise = Promise::plain();
     let kept: Vec<usize> = (0..64).collect();
     let wanted = numbers(&[64], (0..64).map(|i| 1.0 + f64::from(i) / 64.0).collect(), 1e-3);
     let got: Vec<f64> = wanted.values.iter().map(|v| v * (1.0 + 3e-5)).collect();
@@ -239,7 +220,7 @@ fn the_share_of_a_lean_is_told() {
 
 /// What the third gate says where the errors of some places are `error`, those of a plain kernel 0 but there `plain`.
 fn worst(shape: &[usize], shared: usize, is_there: impl Fn(usize) -> bool, error: f64, plain: f64) -> String {
-    let promise = promise();
+    let promise = Promise::plain();
     worst_of(&promise, shape, shared, is_there, error, plain, 0.0)
 }
 
@@ -295,7 +276,7 @@ fn a_place_is_held_to_what_a_plain_kernel_and_rounding_cost_there() {
     let row = |i: usize| i / 32 == 3;
     assert_eq!(worst(&square, 1, row, 12.2, 2.0), "all alike");
     assert_eq!(worst(&square, 1, row, 12.3, 2.0), "row 3");
-    let mut promise = promise();
+    let mut promise = Promise::plain();
     assert_eq!(worst_of(&promise, &square, 1, row, 12.2, 0.0, 2.0), "all alike");
     assert_eq!(worst_of(&promise, &square, 1, row, 12.3, 0.0, 2.0), "row 3");
     promise.tighten[2] = 0.5;
@@ -336,7 +317,7 @@ fn places_are_right_or_wrong() {
 
 #[test]
 fn a_case_that_takes_a_trivial_answer_says_nothing() {
-    let promise = promise();
+    let promise = Promise::plain();
     let of = |values: &[f64], bound: f64, input: &[f64], previous: &[f64]| {
         let truth = Truth::Numbers(numbers(&[values.len()], values.to_vec(), bound));
         trivial(scale(&promise), &truth, input, previous)
@@ -410,7 +391,7 @@ fn leaning(rows: &[(f64, f64)]) -> Result<(), Miss> {
         values,
         ..Numbers::default()
     };
-    let promise = promise();
+    let promise = Promise::plain();
     let scale = scale(&promise);
     let all: Vec<usize> = (0..numbers.values.len()).collect();
     slope(scale, &numbers, &each(&|(size, off), x| size * x * (1.0 + off)), &clusters(&numbers, &all))

@@ -4,13 +4,13 @@ use std::ops::Range;
 
 use bizra_kernels::call::DType;
 
-use super::super::case::Case;
+use super::super::case::{Case, Data};
 use super::super::float;
 use super::super::inputs::{self, Operand};
 use super::super::manifest::Cells;
 use super::super::op::{self, Shape};
 use super::super::promise::Promise;
-use super::{Numbers, function, growth, rounded, slip, stored};
+use super::{Numbers, alike, aside, function, growth, rounded, slip, stored};
 
 /// Which keys a query sees.
 pub struct Sight {
@@ -124,8 +124,14 @@ pub(super) fn truth(case: &Case, promise: &Promise, inputs: &[Operand]) -> Numbe
                     })
                     .collect();
                 let rough_total = e.iter().fold(0.0, |sum, e| rounded(promise, sum + e));
+                // Sums of ones are exact, unless they are weights of equal values.
+                let alike = match case.data {
+                    Data::Equal => keys.len(),
+                    Data::Sparse | Data::OneHot => alike(p.iter().copied().filter(|p| *p != 1.0)),
+                    _ => 0,
+                };
                 let delta = 2.0 * (dim as f64).sqrt() * unit * scale * most_size + 4.0 * unit * cap;
-                let factor = 2.0 * delta + unit * (16.0 + growth(case, keys.len(), 1.0)) + of_p;
+                let factor = 2.0 * delta + unit * (16.0 + growth(keys.len(), 1.0, alike)) + of_p;
                 let (mut sum, mut size, mut plain) = (vec![0.0; dim], vec![0.0; dim], vec![0.0; dim]);
                 let mut all = vec![0.0; dim];
                 for (at, j) in keys.clone().enumerate() {
@@ -139,7 +145,7 @@ pub(super) fn truth(case: &Case, promise: &Promise, inputs: &[Operand]) -> Numbe
                 numbers.values.extend(sum.iter().map(|s| s / total));
                 numbers.bound.extend(size.iter().zip(&all).map(|(s, all)| (factor * s + underflow * all) / total));
                 // A weight that is off by a share moves the mean by as much of its distance from it.
-                let mut scatter = vec![0.0; dim];
+                let mut scatter: Vec<f64> = sum.iter().map(|s| (s / total * unit).powi(2) * aside(alike)).collect();
                 for (at, j) in keys.enumerate() {
                     let share = p[at] / total;
                     let below = scores[at] - greatest;

@@ -20,7 +20,7 @@ pub(super) fn truth(case: &Case, promise: &Promise, inputs: &[Operand]) -> Numbe
         scatter: Vec::new(),
         shared: 1,
         functions: true,
-        row_sum: None,
+        row_sum: Vec::new(),
     };
     for p in 0..positions {
         for i in 0..turned / 2 {

@@ -4,7 +4,7 @@ use super::super::case::Case;
 use super::super::float;
 use super::super::inputs::{EPS, Operand};
 use super::super::promise::Promise;
-use super::{Numbers, function, growth, rounded};
+use super::{Numbers, alike, aside, function, growth, rounded};
 
 fn start(input: &Operand) -> (Numbers, usize) {
     let width = input.slot.shape[1];
@@ -21,21 +21,28 @@ fn finish(promise: &Promise, mut numbers: Numbers) -> Numbers {
 pub(super) fn softmax(promise: &Promise, inputs: &[Operand]) -> Numbers {
     let (mut numbers, n) = start(&inputs[0]);
     let unit = promise.unit();
-    // Where all are equal the exponentials are ones, whose sums are exact.
-    let common = 16.0 + (n as f64).sqrt();
-    numbers.row_sum = Some(unit * common);
     for row in inputs[0].values.chunks_exact(n.max(1)) {
         let most = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         if most == f64::NEG_INFINITY && !row.iter().any(|x| x.is_nan()) {
             let none = if promise.masked_zero { 0.0 } else { f64::NAN };
             numbers.values.extend(row.iter().map(|_| none));
-            numbers.bound.extend(row.iter().map(|_| 0.0));
+            for zeros in [&mut numbers.bound, &mut numbers.scatter] {
+                zeros.extend(row.iter().map(|_| 0.0));
+            }
+            numbers.row_sum.push(0.0);
             numbers.emulated.extend(row.iter().map(|_| none));
             continue;
         }
         let e: Vec<f64> = row.iter().map(|x| (x - most).exp()).collect();
         let sum: f64 = e.iter().sum();
+        // Sums of ones are exact.
+        let alike = alike(e.iter().copied().filter(|e| *e != 1.0));
+        let common = 16.0 + growth(n, 1.0, alike);
+        let of_sum = walk(e.iter().copied()) / (sum * sum) + aside(alike);
+        numbers.row_sum.push(unit * common);
         numbers.values.extend(e.iter().map(|e| e / sum));
+        let scatter = |x: &f64| unit * ((x - most).powi(2) / 3.0 + 3.0 + of_sum).sqrt();
+        numbers.scatter.extend(row.iter().zip(&e).map(|(x, e)| if *e > 0.0 { e / sum * scatter(x) } else { 0.0 }));
         numbers.bound.extend(row.iter().zip(&e).map(|(x, e)| e / sum * unit * (common + 2.0 * (x - most).abs())));
         let plain: Vec<f64> =
             row.iter().enumerate().map(|(i, x)| function(promise, rounded(promise, x - most).exp(), i)).collect();
@@ -47,11 +54,11 @@ pub(super) fn softmax(promise: &Promise, inputs: &[Operand]) -> Numbers {
     finish(promise, numbers)
 }
 
-pub(super) fn rms_norm(case: &Case, promise: &Promise, inputs: &[Operand]) -> Numbers {
+pub(super) fn rms_norm(promise: &Promise, inputs: &[Operand]) -> Numbers {
     let (mut numbers, n) = start(&inputs[0]);
     let (weight, unit) = (&inputs[1].values, promise.unit());
-    let common = unit * (16.0 + growth(case, n, 1.0));
     for row in inputs[0].values.chunks_exact(n.max(1)) {
+        let common = unit * (16.0 + growth(n, 1.0, alike(row.iter().map(|x| x.abs()))));
         let mean: f64 = row.iter().map(|x| x * x).sum::<f64>() / n as f64;
         let factor = 1.0 / (mean + EPS).sqrt();
         let y = row.iter().zip(weight).map(|(x, w)| x * factor * w);
@@ -66,17 +73,20 @@ pub(super) fn rms_norm(case: &Case, promise: &Promise, inputs: &[Operand]) -> Nu
     finish(promise, numbers)
 }
 
-pub(super) fn layer_norm(case: &Case, promise: &Promise, inputs: &[Operand]) -> Numbers {
+pub(super) fn layer_norm(promise: &Promise, inputs: &[Operand]) -> Numbers {
     let (mut numbers, n) = start(&inputs[0]);
     let (weight, bias, unit) = (&inputs[1].values, &inputs[2].values, promise.unit());
     for row in inputs[0].values.chunks_exact(n.max(1)) {
         let mean = row.iter().sum::<f64>() / n as f64;
         let sigma = (row.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n as f64 + EPS).sqrt();
         let kappa = 1.0 + mean.abs() / sigma;
+        let squared = |x: &f64| (x - mean).powi(2);
+        let (alike, alike_squares) = (alike(row.iter().copied()), alike(row.iter().map(squared)));
         // What mean and variance are off by is the whole row's, and one kernel's own may happen to be small.
         let of_mean = (walk(row.iter().copied()) / (n * n) as f64 + mean * mean / 3.0) / sigma.powi(2);
-        let of_sigma = walk(row.iter().map(|x| (x - mean).powi(2))) / (2.0 * n as f64 * sigma.powi(2)).powi(2) + 3.0;
-        let common = unit * (32.0 + growth(case, n, 2.0) * kappa);
+        let of_sigma =
+            walk(row.iter().map(squared)) / (2.0 * n as f64 * sigma.powi(2)).powi(2) + aside(alike_squares) / 4.0 + 3.0;
+        let common = unit * (32.0 + growth(n, 2.0, alike.max(alike_squares)) * kappa);
         let plain_mean = rounded(promise, row.iter().fold(0.0, |sum, x| rounded(promise, sum + x)) / n as f64);
         let square = |x: &f64| {
             let d = rounded(promise, x - plain_mean);
@@ -129,18 +139,21 @@ pub(super) fn gated(case: &Case, promise: &Promise, inputs: &[Operand]) -> Numbe
     for (place, (g, up)) in inputs[0].values.iter().zip(&inputs[1].values).enumerate() {
         let kept = |x: f64| rounded(promise, x);
         // With what a plain kernel makes of it: what goes into the function is rounded at every step, and the function
-        // is steep where its argument is great.
-        let (f, slope, plain) = match kind {
-            0 => (logistic(*g, *g), 2.0 * g.abs(), logistic(*g, *g)),
+        // is steep where its argument is great. How steep, times the argument, and the squares of those roundings:
+        let (f, slope, plain, steep, roundings) = match kind {
+            0 => (logistic(*g, *g), 2.0 * g.abs(), logistic(*g, *g), 0.0, 0.0),
             1 => {
-                let inner = ROOT * (g + 0.044715 * g * g * g);
+                let (cube, scale) = (0.044715 * g * g * g, 2.0 * ROOT);
+                let z = scale * (g + cube);
                 let cubic = kept(kept(kept(0.044715) * kept(g * g)) * g);
-                let plain = kept(kept(2.0 * ROOT) * kept(g + cubic));
-                (logistic(*g, 2.0 * inner), 2.0 * g.abs() + 8.0 * inner.abs(), logistic(*g, plain))
+                let plain = kept(kept(scale) * kept(g + cubic));
+                let roundings = 4.0 * (scale * cube / z).powi(2) + 3.0;
+                (logistic(*g, z), 2.0 * g.abs() + 4.0 * z.abs(), logistic(*g, plain), z * logistic(1.0, -z), roundings)
             }
             _ => {
                 let at = g * std::f64::consts::FRAC_1_SQRT_2;
-                (g * 0.5 * erfc(-at), 2.0 * g.abs() + 2.0 * g * g, g * 0.5 * erfc(-kept(at)))
+                let steep = at * 2.0 / std::f64::consts::PI.sqrt() * (-at * at).exp() / erfc(-at);
+                (g * 0.5 * erfc(-at), 2.0 * g.abs() + 2.0 * g * g, g * 0.5 * erfc(-kept(at)), steep, 2.0)
             }
         };
         let y = f * up;
@@ -148,6 +161,10 @@ pub(super) fn gated(case: &Case, promise: &Promise, inputs: &[Operand]) -> Numbe
         // Where small numbers may be flushed, so may a small factor, before it meets a great one.
         let flushed = if promise.flush { SMALL * up.abs() } else { 0.0 };
         numbers.bound.push(y.abs() * unit * (16.0 + slope) + flushed);
+        // The function's own error, and the product's rounding. Few arguments are so great that what they are off by
+        // decides, and one kernel's roundings of them may happen to cancel.
+        let scatter = y.abs() * unit * (steep * steep * roundings / 3.0 + 3.0 + 1.0 / 3.0).sqrt();
+        numbers.scatter.push(if scatter.is_finite() { scatter } else { 0.0 });
         numbers.emulated.push(rounded(promise, function(promise, plain, place) * up));
     }
     numbers.bound.iter_mut().filter(|b| b.is_nan()).for_each(|b| *b = 0.0);
