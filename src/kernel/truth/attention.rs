@@ -126,9 +126,11 @@ pub(super) fn truth(case: &Case, promise: &Promise, inputs: &[Operand]) -> Numbe
                 let rough_total = e.iter().fold(0.0, |sum, e| rounded(promise, sum + e));
                 // Sums of ones are exact, unless they are weights of equal values.
                 let alike = match case.data {
-                    Data::Equal => keys.len(),
-                    Data::Sparse | Data::OneHot => alike(p.iter().copied().filter(|p| *p != 1.0)),
-                    _ => 0,
+                    Data::Equal => keys.len() as f64,
+                    Data::Sparse | Data::OneHot | Data::Scaled => {
+                        alike(promise, total, p.iter().copied().filter(|p| *p != 1.0))
+                    }
+                    _ => 0.0,
                 };
                 let delta = 2.0 * (dim as f64).sqrt() * unit * scale * most_size + 4.0 * unit * cap;
                 let factor = 2.0 * delta + unit * (16.0 + growth(keys.len(), 1.0, alike)) + of_p;

@@ -89,22 +89,26 @@ pub fn of(case: &Case, promise: &Promise, inputs: &[Operand]) -> Truth {
 /// allowed. Of terms that are equal each addition may round to the same side, by a unit of the sum so far: where all are,
 /// (n + 3)/2 units, whatever the order, since they were rounded once themselves. Where some are, as many as they are,
 /// since the rest of the sum may come first.
-fn growth(n: usize, deviations: f64, alike: usize) -> f64 {
-    let to_one_side = if alike == n { (n as f64 + 3.0) / 2.0 } else { alike as f64 };
+fn growth(n: usize, deviations: f64, alike: f64) -> f64 {
+    let to_one_side = if alike >= n as f64 { (n as f64 + 3.0) / 2.0 } else { alike };
     to_one_side.max(deviations * (n as f64).sqrt())
 }
 
-/// How many of the terms are equal, at most. Zeros change no sum.
-fn alike(terms: impl Iterator<Item = f64>) -> usize {
-    let mut counts: HashMap<u64, usize> = HashMap::new();
-    terms.filter(|term| *term != 0.0).for_each(|term| *counts.entry(term.to_bits()).or_default() += 1);
-    counts.into_values().max().unwrap_or(0)
+/// How many of the terms add alike, at most: equal ones, and those that no sum of this size tells apart. Of a term that is
+/// less than a unit of the whole no more can be lost than it is.
+fn alike(promise: &Promise, whole: f64, terms: impl Iterator<Item = f64>) -> f64 {
+    let unit = promise.unit() * whole;
+    let mut counts: HashMap<i64, f64> = HashMap::new();
+    for term in terms.filter(|term| *term != 0.0) {
+        *counts.entry((term / unit / 2.0).round() as i64).or_default() += (term / unit).abs().min(1.0);
+    }
+    counts.into_values().fold(0.0, f64::max)
 }
 
 /// The square, in units of the whole, of what so many equal terms scatter a sum by: to one side within each power of two
 /// that the sum passes through.
-fn aside(alike: usize) -> f64 {
-    (alike as f64).powi(2) / 12.0
+fn aside(alike: f64) -> f64 {
+    alike * alike / 12.0
 }
 
 /// `x` in the type that sums are kept in.
@@ -178,8 +182,12 @@ mod tests {
             // What a plain kernel, which is honest, is off by is more than a walk would allow.
             assert!(worst > walk / 1000.0 && worst < 0.7, "{op:?} {worst}");
         }
-        let terms = [0.0, 0.0, 0.0, 2.0, -1.0, 2.0];
-        assert_eq!((alike(terms.into_iter()), growth(6, 1.0, 2), growth(6, 1.0, 6)), (2, 6f64.sqrt(), 4.5));
+        let alike = |terms: [f64; 6]| alike(&Promise::plain(), terms.iter().sum(), terms.into_iter());
+        assert_eq!(alike([0.0, 0.0, 0.0, 2.0, -1.0, 2.0]), 2.0);
+        // The last bits of near numbers are lost together, and a small one is lost whole.
+        assert_eq!(alike([1.0, 1.0 - 1e-8, 1.0 - 2e-8, 1e7, 0.0, 0.0]), 3.0);
+        assert_eq!(alike([1e8, 2e-4, 3e-4, 0.0, 0.0, 0.0]), 1.0);
+        assert_eq!((growth(6, 1.0, 2.0), growth(6, 1.0, 5.0), growth(6, 1.0, 6.0)), (6f64.sqrt(), 5.0, 4.5));
     }
 
     #[test]

@@ -55,7 +55,8 @@ pub(super) fn sample(case: &Case, promise: &Promise, inputs: &[Operand]) -> Pick
         }
         // Where shares meet, the last bits of their sums decide, and those are the kernel's own.
         let range = row.iter().filter(|x| x.is_finite()).fold(0f64, |r, x| r.max((most - x) / temperature).min(100.0));
-        let growth = growth(row.len(), 1.0, alike(shares.iter().copied().filter(|share| *share != 1.0)));
+        let growth =
+            growth(row.len(), 1.0, alike(promise, total, shares.iter().copied().filter(|share| *share != 1.0)));
         let slack = promise.unit() * (16.0 + growth + 2.0 * range) * total;
         let (mut reached, mut allowed, mut own) = (0.0, Vec::new(), -1);
         for (i, share) in shares.iter().enumerate() {

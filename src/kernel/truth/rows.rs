@@ -36,7 +36,7 @@ pub(super) fn softmax(promise: &Promise, inputs: &[Operand]) -> Numbers {
         let e: Vec<f64> = row.iter().map(|x| (x - most).exp()).collect();
         let sum: f64 = e.iter().sum();
         // Sums of ones are exact.
-        let alike = alike(e.iter().copied().filter(|e| *e != 1.0));
+        let alike = alike(promise, sum, e.iter().copied().filter(|e| *e != 1.0));
         let common = 16.0 + growth(n, 1.0, alike);
         let of_sum = walk(e.iter().copied()) / (sum * sum) + aside(alike);
         numbers.row_sum.push(unit * common);
@@ -58,8 +58,8 @@ pub(super) fn rms_norm(promise: &Promise, inputs: &[Operand]) -> Numbers {
     let (mut numbers, n) = start(&inputs[0]);
     let (weight, unit) = (&inputs[1].values, promise.unit());
     for row in inputs[0].values.chunks_exact(n.max(1)) {
-        let common = unit * (16.0 + growth(n, 1.0, alike(row.iter().map(|x| x.abs()))));
         let mean: f64 = row.iter().map(|x| x * x).sum::<f64>() / n as f64;
+        let common = unit * (16.0 + growth(n, 1.0, alike(promise, mean * n as f64, row.iter().map(|x| x * x))));
         let factor = 1.0 / (mean + EPS).sqrt();
         let y = row.iter().zip(weight).map(|(x, w)| x * factor * w);
         numbers.values.extend(y.clone());
@@ -81,7 +81,10 @@ pub(super) fn layer_norm(promise: &Promise, inputs: &[Operand]) -> Numbers {
         let sigma = (row.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n as f64 + EPS).sqrt();
         let kappa = 1.0 + mean.abs() / sigma;
         let squared = |x: &f64| (x - mean).powi(2);
-        let (alike, alike_squares) = (alike(row.iter().copied()), alike(row.iter().map(squared)));
+        let (alike, alike_squares) = (
+            alike(promise, row.iter().map(|x| x.abs()).sum(), row.iter().copied()),
+            alike(promise, n as f64 * sigma * sigma, row.iter().map(squared)),
+        );
         // What mean and variance are off by is the whole row's, and one kernel's own may happen to be small.
         let of_mean = (walk(row.iter().copied()) / (n * n) as f64 + mean * mean / 3.0) / sigma.powi(2);
         let of_sigma =
