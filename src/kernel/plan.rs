@@ -1,8 +1,9 @@
 //! Which cases a kernel is tried with.
 //!
-//! Every edge of every size stands at least once, and every probe. In full, every edge meets every distribution, layout
-//! and type of weights; quick, sizes are sorted into five classes and the classes meet: a pairwise covering set, made
-//! greedily from the seed. Random shapes from the same secret seed come on top, which no kernel can have been made for.
+//! Every edge of every size stands at least once, every probe too, and each two sizes are the same somewhere. In full,
+//! every edge meets every distribution, layout and type of weights; quick, sizes are sorted into five classes and the
+//! classes meet: a pairwise covering set, made greedily from the seed. Random shapes from the same secret seed come on
+//! top, which no kernel can have been made for.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -229,6 +230,28 @@ impl Space {
         self.by_class || !(size(a) && size(b))
     }
 
+    fn pairs_of_sizes(&self) -> Vec<(usize, usize)> {
+        let sizes: Vec<usize> = (0..self.sizes()).filter(|f| self.dims[*f].default.is_none()).collect();
+        sizes.iter().flat_map(|f| sizes.iter().filter(move |g| f < *g).map(move |g| (*f, *g))).collect()
+    }
+
+    /// Choices in which two sizes are the same: an answer that lies on its side has the right form there alone. What it
+    /// is filled with must not look the same from both sides.
+    fn alike(&self, f: usize, g: usize, effort: Effort, dice: &mut Dice) -> Vec<Vec<Option<Level>>> {
+        let normal = self.data.iter().position(|data| *data == Data::Normal);
+        let filled = normal.map(|at| Level { value: at as i64, key: at as i64 });
+        let with = |level: &Level| {
+            let other = self.factors[g].levels.iter().find(|other| other.value == level.value)?;
+            let mut chosen = vec![None; self.factors.len()];
+            (chosen[f], chosen[g], chosen[self.sizes()]) = (Some(*level), Some(*other), filled);
+            Some(chosen).filter(|chosen| level.value > 1 && self.fits(chosen))
+        };
+        let mut all: Vec<_> = self.factors[f].levels.iter().filter_map(with).collect();
+        dice.shuffle(&mut all);
+        all.truncate(if effort == Effort::Quick { 1 } else { 4 });
+        all
+    }
+
     fn pairs(&self) -> BTreeSet<Pair> {
         let mut all = BTreeSet::new();
         for a in 0..self.factors.len() {
@@ -378,6 +401,12 @@ pub fn plan_unless(
                 let levels = space.complete(partial, &left, &used, &mut dice);
                 take(levels, &mut left, &mut used);
             }
+        }
+    }
+    for (f, g) in space.pairs_of_sizes() {
+        for partial in space.alike(f, g, effort, &mut dice) {
+            let levels = space.complete(partial, &left, &used, &mut dice);
+            take(levels, &mut left, &mut used);
         }
     }
     let threads = |dice: &mut Dice| [1, 2, most_threads][dice.below(3)];

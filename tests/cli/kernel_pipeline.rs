@@ -282,6 +282,25 @@ fn a_plan_is_the_same_for_the_same_seed_and_covers_every_edge() {
     }
 }
 
+#[test]
+fn each_two_sizes_are_the_same_somewhere() {
+    use bizra::kernel::case::Data;
+    use bizra::kernel::plan::plan;
+    use bizra::kernel::promise::Promise;
+    let text = "bizra: kernel/v1\nid: mine\nop: matmul\ntargets: {cpu: {entry: mine}}\ncontract: {in: f32}\n\
+                domain: {M: [1, 16, 33, 48], N: [1, 17, 33, 37, 48], K: [1, 7, 16, 33, 1000]}\n";
+    let known = kernels::read(text.as_bytes(), Path::new("k.yaml"), Path::new(".")).expect("a manifest");
+    let promise = Promise::of(&known.manifest);
+    for seed in 0..20 {
+        let plan = plan(&known.manifest, &promise, Effort::Quick, seed, 2);
+        for [a, b] in [["M", "N"], ["M", "K"], ["N", "K"]] {
+            let same = |c: &bizra::kernel::case::Case| c.shape.get(a) > 1 && c.shape.get(a) == c.shape.get(b);
+            let shows = plan.cases.iter().any(|case| case.data == Data::Normal && same(case));
+            assert!(shows, "seed {seed}: {a} and {b}");
+        }
+    }
+}
+
 fn claims(claim: &str) -> Result<Vec<Asked>, Unreadable> {
     let text = format!(
         "bizra: kernel/v1\nid: mine\nop: softmax\ntargets: {{cpu: {{entry: mine}}}}\ncontract: {{in: f32}}\n\
