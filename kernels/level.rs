@@ -93,6 +93,15 @@ impl Level {
         }
     }
 
+    /// Thirty-two registers of sixteen floats each.
+    #[inline]
+    pub(crate) fn is_wide(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        return self.0 >= Isa::Avx512;
+        #[cfg(not(target_arch = "x86_64"))]
+        false
+    }
+
     /// Tiles of bytes multiply tiles of bytes: what [`crate::amx`] needs.
     #[inline]
     pub(crate) fn has_tiles(self) -> bool {

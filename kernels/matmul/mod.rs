@@ -155,7 +155,7 @@ pub fn matmul_q(pool: &Pool, level: Level, acts: &Activations, products: &mut [P
         .iter_mut()
         .map(|p| Job { weights: p.weights, bias: p.bias, add: p.add, out: Disjoint::new(p.out) })
         .collect();
-    let span = tiles::rows_per_task(acts.rows());
+    let span = tiles::ROWS_PER_TASK;
     let starts: Vec<usize> = jobs
         .iter()
         .scan(0, |tasks, job| {

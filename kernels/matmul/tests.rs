@@ -45,7 +45,7 @@ fn product_everywhere(format: Format, rows: usize, cols: usize, bytes: &[u8], x:
         let bits = crate::testing::bits;
         assert_eq!(bits(&whole), bits(&one_by_one), "{format} {rows}×{cols} at {level}: batch against single rows");
         if let Some(packed) = &packed {
-            for n in [1, 2, 3, 4, 7] {
+            for n in [1, 2, 3, 4, 7, 13, 19] {
                 let parts: Vec<f32> = x.chunks(cols * n).flat_map(|x| run(packed.into(), level, x)).collect();
                 assert_eq!(bits(&whole), bits(&parts), "{format} {rows}×{cols} at {level}: packed, {n} rows a pass");
             }
@@ -80,7 +80,9 @@ fn check(format: Format, rows: usize, cols: usize, n: usize, seed: u64) {
 fn each_format_follows_its_definition_over_odd_sizes() {
     for format in Format::ALL {
         let unit = format.block_len();
-        for (rows, blocks, n) in [(1, 1, 1), (16, 1, 1), (17, 2, 3), (33, 1, 5), (31, 3, 2), (70, 2, 4), (48, 2, 13)] {
+        for (rows, blocks, n) in
+            [(1, 1, 1), (16, 1, 1), (17, 2, 3), (33, 1, 5), (31, 3, 2), (70, 2, 4), (48, 2, 13), (35, 2, 37)]
+        {
             check(format, rows, blocks * unit, n, 1);
             if unit == 32 {
                 check(format, rows, (blocks + 8) * unit, n, 2);

@@ -16,8 +16,9 @@ use crate::lanes::{Lanes, N, Op};
 use std::marker::PhantomData;
 use std::ops::Range;
 
-/// Up to this many activation rows go straight from the tiles.
+/// Up to this many activation rows meet the tiles as they lie: as many as there are registers for their sums.
 const FEW: usize = 4;
+const FEW_WIDE: usize = 16;
 /// Activation rows that meet a panel before the next, at most and at least: unpacking it is to be worth it.
 const BATCH: (usize, usize) = (96, 288);
 /// Bytes of activations that meet all weights before the next: they stay in a core's own cache.
@@ -26,9 +27,7 @@ const NEAR: usize = 5 << 18;
 pub(super) const PANELS: usize = 4;
 
 /// Weight rows that one task takes: whole strips.
-pub(super) fn rows_per_task(activations: usize) -> usize {
-    if activations <= FEW { 4 * ROWS } else { PANELS * ROWS }
-}
+pub(super) const ROWS_PER_TASK: usize = PANELS * ROWS;
 
 /// Activation rows that one task takes.
 pub(super) fn activations_per_task(activations: usize, cols: usize) -> usize {
@@ -39,9 +38,10 @@ pub(super) fn activations_per_task(activations: usize, cols: usize) -> usize {
 }
 
 pub(super) fn rows(level: Level, job: &Job, acts: &Activations, activations: Range<usize>, rows: Range<usize>) {
+    let few_rows = if level.is_wide() { FEW_WIDE } else { FEW };
     macro_rules! of {
         ($layout:ty) => {
-            if acts.rows() <= FEW {
+            if acts.rows() <= few_rows {
                 few::<$layout>(level, job, acts, rows)
             } else {
                 many::<$layout>(level, job, acts, activations, rows)
@@ -96,13 +96,15 @@ fn few<L: Layout>(level: Level, job: &Job, acts: &Activations, rows: Range<usize
     let mut scratch = Strip::scratch(&job.weights);
     for first in rows.clone().step_by(ROWS) {
         let strip = Strip::of(&job.weights, first / ROWS);
-        let mut out = [[0.0; N]; FEW];
+        let mut out = [[0.0; N]; FEW_WIDE];
         let few = Few { level, strip: &strip, acts, scratch: &mut scratch, out: &mut out, layout: PhantomData::<L> };
         match acts.rows() {
             0 => {}
             1 => level.run(Times::<L, 1>(few)),
             2 => level.run(Times::<L, 2>(few)),
-            _ => level.run(Times::<L, 4>(few)),
+            3..=4 => level.run(Times::<L, 4>(few)),
+            5..=8 => level.run(Times::<L, 8>(few)),
+            _ => level.run(Times::<L, 16>(few)),
         }
         let n = (rows.end - first).min(ROWS);
         for (i, out) in out.iter().enumerate().take(acts.rows()) {
@@ -116,7 +118,7 @@ struct Few<'a, L> {
     strip: &'a Strip<'a>,
     acts: &'a Activations,
     scratch: &'a mut [u8],
-    out: &'a mut [[f32; N]; FEW],
+    out: &'a mut [[f32; N]; FEW_WIDE],
     layout: PhantomData<L>,
 }
 
@@ -131,6 +133,9 @@ impl<L: Layout, const M: usize> Op for Times<'_, L, M> {
 
     #[inline(always)]
     fn run<S: Lanes>(self, s: S) {
+        if M > FEW && !S::WIDE {
+            unreachable!("invariant: so many rows are only met where there are registers for them");
+        }
         let Few { level, strip, acts, scratch, out: to, .. } = self.0;
         let mut out = [s.splat(0.0); M];
         let (rows, cols) = (acts.rows(), acts.cols());
