@@ -195,14 +195,14 @@ fn status(command: &mut Command) -> Outcome<ExitStatus> {
     command.status().map_err(|cause| format!("cannot start `{}`: {cause}", tools::typed(command)))
 }
 
-/// A folder for what tests leave behind when they are killed.
+/// A folder for what tests leave behind when they are killed; within the project, git would take its repository for theirs.
 struct Scratch(PathBuf);
 
 impl Scratch {
     fn new() -> Outcome<Scratch> {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
-        let name = format!("scratch/{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-        let path = build::folder().join(name);
+        let name = format!("bizra-mutants-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(name);
         fs::create_dir_all(&path).map_err(|cause| format!("cannot make {}: {cause}", path.display()))?;
         Ok(Scratch(path))
     }
