@@ -156,6 +156,8 @@ pub(super) const SPECIMENS: &[Specimen] = declare! {
         |call| each_row(call, |x, out| softmax(x, out, greatest(x), polynomial_exp));
     honest Softmax "softmax-plain" "sums in f32, one after the other, also where nearly all terms are equal" =>
         |call| each_row(call, |x, out| softmax(x, out, greatest(x), f32::exp));
+    honest Softmax "softmax-exp2" "takes powers of two" =>
+        |call| each_row(call, |x, out| softmax(x, out, greatest(x), |x| (x * std::f32::consts::LOG2_E).exp2()));
     honest Softmax "softmax-online" "finds maximum and sum in one pass" => |call| each_row(call, online_softmax);
     honest Softmax "softmax-double" "works in f64" => |call| each_row(call, |x, out| {
         let most = f64::from(greatest(x));

@@ -5,7 +5,6 @@ use std::time::Duration;
 use bizra_kernels::call::Status;
 
 use super::case::Case;
-use super::manifest::Manifest;
 use super::op;
 use super::plan::{Effort, plan_unless};
 use super::promise::Promise;
@@ -34,17 +33,6 @@ pub struct Compared {
     pub sides: [Side; 2],
 }
 
-/// Whether a case lies in a kernel's domain.
-fn made_for(manifest: &Manifest, promise: &Promise, case: &Case) -> bool {
-    let sizes = op::dims(case.op()).iter().zip(&case.shape.values);
-    promise.weights.contains(&case.weights)
-        && manifest.domain.layouts().contains(&case.layout)
-        && sizes.into_iter().all(|(dim, value)| match manifest.domain.values(dim.name) {
-            Some(values) => values.contains(*value),
-            None => dim.default.is_some_and(|all| all.contains(value)),
-        })
-}
-
 /// Runs both, each case in one batch.
 pub fn compare(
     runner: &mut dyn Runner,
@@ -53,6 +41,7 @@ pub fn compare(
     seed: u64,
     clock: &dyn Fn() -> Duration,
     until: Option<Duration>,
+    memory: u64,
 ) -> Result<Compared, Broken> {
     let promises = subjects.map(|s| Promise::of(s.manifest));
     let plan = plan_unless(&|| runner.is_stopped(), subjects[0].manifest, &promises[0], effort, seed, 3);
@@ -61,8 +50,9 @@ pub fn compare(
         side.id = subject.manifest.id().to_owned();
     }
     let mut loaded: Option<[Loaded; 2]> = None;
-    for case in plan.cases {
-        if !made_for(subjects[1].manifest, &promises[1], &case) {
+    'cases: for case in plan.cases {
+        let too_large = op::memory(&case.shape, promises[0].types(case.weights)) > memory;
+        if too_large || subjects[1].manifest.leaves_out(&case).is_some() {
             continue;
         }
         if until.is_some_and(|until| clock() >= until) || result.sides.iter().any(|s| s.failures.len() >= 3) {
@@ -71,13 +61,21 @@ pub fn compare(
         let both = match &loaded {
             Some(both) => both.clone(),
             None => {
-                let mut one = |n: usize| -> Result<Loaded, Broken> {
-                    let kernel = runner.load(&subjects[n].target)?;
+                let mut one = |n: usize| -> Result<Loaded, (usize, Broken)> {
+                    let kernel = runner.load(&subjects[n].target).map_err(|broken| (n, broken))?;
                     Ok(Loaded { kernel, promise: promises[n].clone(), workspace: subjects[n].workspace })
                 };
-                let both = [one(0)?, one(1)?];
-                loaded = Some(both.clone());
-                both
+                match one(0).and_then(|first| Ok([first, one(1)?])) {
+                    Ok(both) => loaded.insert(both).clone(),
+                    Err((_, broken @ (Broken::Load(_) | Broken::Machine(_) | Broken::Interrupted))) => {
+                        return Err(broken);
+                    }
+                    Err((n, broken)) => {
+                        let failure = Failure::Loading(broken);
+                        result.sides[n].failures.push(Failed { case, stage: "correctness", failure });
+                        break 'cases;
+                    }
+                }
             }
         };
         result.cases += 1;

@@ -235,17 +235,20 @@ const BY_CHANCE: f64 = 1e-9;
 
 /// Whether all results are too great or too small by the same share.
 fn slope(scale: Scale<'_>, numbers: &Numbers, got: &[f64], clusters: &[Vec<&[usize]>]) -> Result<(), Miss> {
-    // What the kernel's and the plain one's results are off by along the truth, and the truth's square.
-    let along = |rows: &Vec<&[usize]>| -> [f64; 3] {
-        rows.iter().copied().flatten().fold([0.0; 3], |[ours, theirs, weight], i| {
+    // What the kernel's and the plain one's results are off by along the truth, what a constant may cost, and the truth's
+    // square.
+    let along = |rows: &Vec<&[usize]>| -> [f64; 4] {
+        rows.iter().copied().flatten().fold([0.0; 4], |[ours, theirs, constant, weight], i| {
             // Each element in units of its bound, or the greatest alone would decide.
             let truth = numbers.values[*i];
             let w = truth / scale.allowed(numbers.bound[*i], truth).powi(2);
-            [ours + w * (got[*i] - truth), theirs + w * (numbers.emulated[*i] - truth), weight + w * truth]
+            let lean = numbers.lean.get(*i).map_or(0.0, |lean| w.abs() * lean);
+            let off = [got[*i] - truth, numbers.emulated[*i] - truth].map(|off| w * off);
+            [ours + off[0], theirs + off[1], constant + lean, weight + w * truth]
         })
     };
-    let all: Vec<[f64; 3]> = clusters.iter().map(along).collect();
-    let sum = |of: &dyn Fn(&[f64; 3]) -> f64| all.iter().map(of).sum::<f64>();
+    let all: Vec<[f64; 4]> = clusters.iter().map(along).collect();
+    let sum = |of: &dyn Fn(&[f64; 4]) -> f64| all.iter().map(of).sum::<f64>();
     let total = sum(&|[.., weight]| *weight);
     // Of how many the scatter is seen, as they weigh (Satterthwaite, 1946): where a few weigh more than all others, it may
     // happen to be small.
@@ -254,13 +257,14 @@ fn slope(scale: Scale<'_>, numbers: &Numbers, got: &[f64], clusters: &[Vec<&[usi
         return Ok(());
     }
     let slope = sum(&|[ours, ..]| *ours) / total;
-    let theirs = sum(&|[_, theirs, _]| *theirs) / total;
-    let spread = sum(&|[ours, _, weight]| (ours - slope * weight).powi(2)).sqrt() / total;
+    let theirs = sum(&|[_, theirs, ..]| *theirs) / total;
+    let constant = sum(&|[_, _, constant, _]| *constant) / total;
+    let spread = sum(&|[ours, .., weight]| (ours - slope * weight).powi(2)).sqrt() / total;
     let p = float::precision(scale.output);
     // A function that is right within a unit may still lean one way.
     let lean = 2f64.powi(if numbers.functions { 2 - p } else { -p - 4 });
     let by_chance = student::quantile(1.0 - BY_CHANCE, freedom) * spread;
-    let limit = by_chance.max(lean).max(2.0 * theirs.abs()) * scale.promise.tighten[1];
+    let limit = by_chance.max(lean).max(2.0 * theirs.abs()).max(constant) * scale.promise.tighten[1];
     if !(slope.abs() <= limit) {
         let about = "all results are off by the same share".to_owned();
         return Err(Miss { check: "slope", index: Vec::new(), got: slope, want: 0.0, bound: limit, about });

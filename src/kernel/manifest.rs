@@ -3,11 +3,15 @@
 //! A manifest may promise more than the verifier asks for, and never less: tolerances are tightened only, domains name
 //! shapes only. The records here are read strictly; [`Manifest::of`] then refuses what contradicts itself.
 
+use std::fmt;
+
 use bizra_kernels::call::DType;
 use serde_json::{Value, json};
 
+use super::case::{Case, Data};
 use super::claims::{self, ClaimError, Known};
-use super::op::{Op, dims};
+use super::op::{Dim, MOST_SIZE, Op, Shape, dims};
+use super::promise::Promise;
 use crate::plan::read::{Book, Field, Named, Reader, Scalar, record, unknown_word, words};
 use crate::plan::scalars::Id;
 use crate::plan::source::{At, Source};
@@ -106,11 +110,23 @@ impl Values {
     }
 }
 
+impl fmt::Display for Values {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Values::Range(from, to) => write!(f, "{from}..{to}"),
+            Values::List(all) => {
+                let all: Vec<String> = all.iter().map(ToString::to_string).collect();
+                write!(f, "{}", all.join(", "))
+            }
+        }
+    }
+}
+
 fn one_value(text: &str) -> Option<i64> {
     match text {
         "false" => Some(0),
         "true" => Some(1),
-        _ => text.parse().ok().filter(|v| (0..=1 << 31).contains(v)),
+        _ => text.parse().ok().filter(|v| (0..=MOST_SIZE).contains(v)),
     }
 }
 
@@ -143,6 +159,11 @@ impl Field for Values {
             None => {
                 let what = reader.what(node);
                 reader.refuse(tree.span(node), format!("{what} is no range of sizes"), hint());
+                None
+            }
+            Some(Values::Range(from, to)) if from > to => {
+                let about = format!("{from} is more than {to}, so no size is left here");
+                reader.refuse(tree.span(node), about, Some(format!("write {to}..{from}")));
                 None
             }
             Some(values) if values.is_empty() => {
@@ -278,8 +299,10 @@ pub struct Domain {
     pub sizes: Vec<(String, Values)>,
     pub layouts: Vec<Layout>,
     /// Sizes near which the code changes its way: one less and one more are edges too.
-    pub tiles: Vec<(String, i64)>,
+    pub tiles: Vec<(String, At<u32>)>,
     spans: Vec<(String, crate::plan::source::Span)>,
+    /// Of the whole map.
+    pub span: crate::plan::source::Span,
 }
 
 impl Field for Domain {
@@ -290,7 +313,7 @@ impl Field for Domain {
             reader.refuse(tree.span(node), format!("{what} stands here, and a map is needed"), None);
             return None;
         }
-        let mut domain = Domain::default();
+        let mut domain = Domain { span: tree.span(node), ..Domain::default() };
         for (key, value) in tree.entries(node) {
             match tree.text(key) {
                 "layout" => {
@@ -304,7 +327,7 @@ impl Field for Domain {
                 "tiles" => {
                     for (name, tile) in Named::<At<u32>>::read(value, reader)?.0 {
                         domain.spans.push((name.value.clone(), name.span));
-                        domain.tiles.push((name.value, i64::from(tile.value)));
+                        domain.tiles.push((name.value, tile));
                     }
                 }
                 name => {
@@ -341,7 +364,7 @@ impl Domain {
     }
 
     /// A size, and a value of another domain for it, that this domain doesn't have.
-    pub fn leaves_out(&self, other: &Domain, op: Op) -> Option<(&'static str, i64)> {
+    pub fn shrinks(&self, other: &Domain, op: Op) -> Option<(&'static str, i64)> {
         dims(op).iter().find_map(|dim| {
             let default = dim.default.map(|all| Values::List(all.to_vec()));
             let [own, others] = [self, other].map(|domain| domain.values(dim.name).or(default.as_ref()));
@@ -356,6 +379,37 @@ impl Domain {
             };
             missing.map(|value| (dim.name, value))
         })
+    }
+
+    /// The values that a size may have: as the domain says, else the operation's usual ones.
+    fn allowed(&self, dim: &Dim) -> Option<Values> {
+        self.values(dim.name).cloned().or_else(|| dim.default.map(|all| Values::List(all.to_vec())))
+    }
+
+    /// The first size of a shape that this domain doesn't have, in words.
+    pub fn lacks(&self, shape: &Shape) -> Option<String> {
+        dims(shape.op).iter().zip(&shape.values).find_map(|(dim, value)| self.lacks_size(dim, *value))
+    }
+
+    fn lacks_size(&self, dim: &Dim, value: i64) -> Option<String> {
+        let allowed = self.allowed(dim).filter(|allowed| !allowed.contains(value))?;
+        Some(format!("{}={value} is not in its domain, where {} is {allowed}", dim.name, dim.name))
+    }
+
+    /// The same domain, with these sizes alone of those that are named; why not, where it hasn't these.
+    pub fn narrowed(&self, op: Op, sizes: &[(String, i64)]) -> Result<Domain, String> {
+        let mut narrow = self.clone();
+        for (name, value) in sizes {
+            let Some(dim) = dims(op).iter().find(|dim| dim.name == name) else {
+                return Err(format!("`{name}` is no size of {}", op.word()));
+            };
+            if let Some(why) = self.lacks_size(dim, *value) {
+                return Err(why);
+            }
+            narrow.sizes.retain(|(known, _)| known != name);
+            narrow.sizes.push((name.clone(), Values::List(vec![*value])));
+        }
+        Ok(narrow)
     }
 
     pub fn layouts(&self) -> &[Layout] {
@@ -386,6 +440,39 @@ impl Manifest {
         &self.id.value.0
     }
 
+    /// Why a case is none of this kernel's; none where it is one.
+    pub fn leaves_out(&self, case: &Case) -> Option<String> {
+        let id = self.id();
+        if case.op() != self.op() {
+            return Some(format!("{id} computes {}, and the case is one of {}", self.op().word(), case.op().word()));
+        }
+        let weights = Promise::of(self).weights;
+        if !weights.contains(&case.weights) {
+            let words: Vec<&str> = weights.iter().map(|dtype| dtype.word()).collect();
+            return Some(format!("{id} takes {}, and the case is in {}", words.join(", "), case.weights.word()));
+        }
+        if !self.domain.layouts().contains(&case.layout) {
+            let words: Vec<&str> = self.domain.layouts().iter().map(|layout| layout.word()).collect();
+            let layout = case.layout.word();
+            return Some(format!("the layout `{layout}` is not in the domain of {id}, which has {}", words.join(", ")));
+        }
+        if let Some(why) = case.shape.unfit(case.weights) {
+            return Some(why);
+        }
+        // Draws count by the million, whatever rows a model has.
+        let shape = match (case.data, self.domain.allowed(&dims(self.op())[0])) {
+            (Data::Draws, Some(rows)) if self.op() == Op::Sample => {
+                let any = match rows {
+                    Values::Range(from, _) => from,
+                    Values::List(all) => all[0],
+                };
+                case.shape.clone().with("R", any)
+            }
+            _ => case.shape.clone(),
+        };
+        self.domain.lacks(&shape).map(|why| format!("{id}: {why}"))
+    }
+
     fn check(&self, reader: &mut Reader<'_>) {
         let known = dims(self.op());
         let names: Vec<&str> = known.iter().map(|d| d.name).collect();
@@ -401,8 +488,15 @@ impl Manifest {
         for dim in known {
             if dim.default.is_none() && self.domain.values(dim.name).is_none() {
                 let about = format!("add `{}: FROM..TO`: {}", dim.name, dim.about);
-                let span = self.domain.spans.first().map_or(self.span, |(_, span)| *span);
+                let span = self.domain.spans.first().map_or(self.domain.span, |(_, span)| *span);
                 reader.refuse(span, format!("the domain doesn't say `{}`", dim.name), Some(about));
+            }
+        }
+        for (name, tile) in &self.domain.tiles {
+            let left_out = |values: &Values| !values.contains(i64::from(tile.value));
+            if let Some(values) = self.domain.values(name).filter(|values| left_out(values)) {
+                let message = format!("a tile of {} lies outside of the domain, where {name} is {values}", tile.value);
+                reader.refuse(tile.span, message, Some("its edges are tried, so they have to be sizes".into()));
             }
         }
         let targets = &self.targets;

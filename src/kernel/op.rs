@@ -69,6 +69,9 @@ pub fn dims(op: Op) -> &'static [Dim] {
     }
 }
 
+/// No size is greater: products of two fit into 64 bits.
+pub const MOST_SIZE: i64 = 1 << 31;
+
 /// Values of all sizes of an operation, in the order of [`dims`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Shape {
@@ -94,6 +97,13 @@ impl Shape {
         self
     }
 
+    /// What keeps it from being filled with numbers of this type.
+    pub fn unfit(&self, weights: DType) -> Option<String> {
+        let (block, columns) = (weights.block().0, self.size("K"));
+        (self.op == Op::Matmul && !columns.is_multiple_of(block))
+            .then(|| format!("K={columns} is no whole number of blocks: {} has blocks of {block}", weights.word()))
+    }
+
     /// `M=3,N=17,K=64`.
     pub fn parse(op: Op, text: &str) -> Option<Shape> {
         let dims = dims(op);
@@ -102,7 +112,7 @@ impl Shape {
         for part in text.split(',').filter(|p| !p.is_empty()) {
             let (name, value) = part.split_once('=')?;
             let at = dims.iter().position(|d| d.name == name)?;
-            values[at] = Some(value.parse().ok().filter(|v| *v >= 0)?);
+            values[at] = Some(value.parse().ok().filter(|v| (0..=MOST_SIZE).contains(v))?);
         }
         Some(Shape { op, values: values.into_iter().collect::<Option<_>>()? })
     }
@@ -195,6 +205,17 @@ pub fn outputs(shape: &Shape, types: Types) -> Vec<Slot> {
     }
 }
 
+/// Bytes that trying a shape takes, at most and about: of each input the number and its bytes at both edges, of each result
+/// its bounds and what 60 repeats leave of it.
+pub fn memory(shape: &Shape, types: Types) -> u64 {
+    let elements = |slots: Vec<Slot>| -> u64 {
+        let of = |slot: Slot| slot.shape.iter().fold(1u64, |all, n| all.saturating_mul(*n as u64));
+        slots.into_iter().map(of).fold(0, u64::saturating_add)
+    };
+    let (given, made) = (elements(inputs(shape, types)), elements(outputs(shape, types)));
+    given.saturating_mul(64).saturating_add(made.saturating_mul(600))
+}
+
 /// Multiply-adds, about: what a case costs.
 pub fn work(shape: &Shape) -> usize {
     let n = |name| shape.size(name).max(1);
@@ -203,7 +224,7 @@ pub fn work(shape: &Shape) -> usize {
         Op::Attention => [n("B"), n("S"), key_room(shape).max(1), n("Hkv") * n("group"), 2 * n("D")]
             .into_iter()
             .fold(1, usize::saturating_mul),
-        Op::Rope => n("S") * n("H") * n("D") * 8,
+        Op::Rope => [n("S"), n("H"), n("D"), 8].into_iter().fold(1, usize::saturating_mul),
         _ => n("R").saturating_mul(n("N")).saturating_mul(8),
     }
 }
@@ -226,5 +247,17 @@ mod tests {
         assert_eq!(Shape::parse(Op::Matmul, "M=3,N=17"), None);
         assert_eq!(Shape::parse(Op::Softmax, "R=1,N=2,Q=1"), None);
         assert_eq!(Shape::parse(Op::Softmax, "R=1,N=-2"), None);
+        assert_eq!(Shape::parse(Op::Softmax, "R=1,N=2147483649"), None);
+    }
+
+    #[test]
+    fn the_greatest_shapes_cost_more_than_any_machine_has() {
+        for op in Op::ALL {
+            let types = Types { input: DType::F32, output: DType::F32, weights: DType::F32 };
+            let shape = Shape { op: *op, values: vec![MOST_SIZE; dims(*op).len()] };
+            assert!(memory(&shape, types) > 1 << 40 && work(&shape) > 1 << 40, "{op:?}");
+            let one = Shape { op: *op, values: vec![1; dims(*op).len()] };
+            assert!((1..20_000).contains(&memory(&one, types)), "{op:?}");
+        }
     }
 }

@@ -149,7 +149,8 @@ fn edges_of(dim: &Dim, manifest: &Manifest, granule: i64) -> Vec<i64> {
             let mut all: Vec<i64> = EDGES.iter().map(|e| e * granule).collect();
             all.extend([*from, *to.min(&(2050 * granule))]);
             for (_, tile) in manifest.domain.tiles.iter().filter(|(name, _)| name == dim.name) {
-                all.extend([tile - 1, *tile, tile + 1]);
+                let tile = i64::from(tile.value);
+                all.extend([tile - 1, tile, tile + 1]);
             }
             // Of whole blocks, as many as other sizes have values.
             all.retain(|v| v % granule == 0 && (granule == 1 || *v <= 2050.max(8 * granule)));
@@ -237,7 +238,7 @@ impl Space {
 
     /// Choices in which two sizes are the same: an answer that lies on its side has the right form there alone. What it
     /// is filled with must not look the same from both sides.
-    fn alike(&self, f: usize, g: usize, effort: Effort, dice: &mut Dice) -> Vec<Vec<Option<Level>>> {
+    fn equal(&self, f: usize, g: usize, effort: Effort, dice: &mut Dice) -> Vec<Vec<Option<Level>>> {
         let normal = self.data.iter().position(|data| *data == Data::Normal);
         let filled = normal.map(|at| Level { value: at as i64, key: at as i64 });
         let with = |level: &Level| {
@@ -404,7 +405,7 @@ pub fn plan_unless(
         }
     }
     for (f, g) in space.pairs_of_sizes() {
-        for partial in space.alike(f, g, effort, &mut dice) {
+        for partial in space.equal(f, g, effort, &mut dice) {
             let levels = space.complete(partial, &left, &used, &mut dice);
             take(levels, &mut left, &mut used);
         }
@@ -432,6 +433,8 @@ pub fn plan_unless(
         random.insert(shape.clone());
         cases.push(Case { shape, weights, data, layout, threads, seed });
     }
+    // Where no type of weights fits a size, the rest of a choice is completed with one that doesn't.
+    cases.retain(|case| case.shape.unfit(case.weights).is_none());
     dice.shuffle(&mut cases);
     Plan { cases, space, possible, random }
 }

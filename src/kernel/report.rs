@@ -23,6 +23,8 @@ pub struct Wanted {
     pub only: Option<Case>,
     /// Part of a shape, such as `K=4096`: other cases are left out.
     pub shape: Option<String>,
+    /// Bytes that a case may take; larger ones are left out.
+    pub memory: u64,
     /// From the run's secret.
     pub seed: u64,
     pub most_threads: u32,
@@ -85,6 +87,8 @@ pub struct Report {
     pub made: Vec<Made>,
     /// Steps that were left out, and why.
     pub left_out: Vec<String>,
+    /// Cases that this machine's memory has no room for: the least of them, and the bytes that it would take.
+    pub too_large: Option<(Case, u64)>,
     /// Whether all that was planned was run.
     pub complete: bool,
     pub seconds: f64,
@@ -97,7 +101,7 @@ pub enum Outcome {
     Refused,
     /// Nothing was run, for want of a device or the like.
     Skipped,
-    /// Time ran out, or nothing that was run says anything.
+    /// Time or memory did not suffice, or nothing that was run says anything.
     Undecided,
 }
 
@@ -117,9 +121,15 @@ impl Report {
         match &self.level {
             _ if !self.failures.is_empty() => Outcome::Refused,
             Level::Skipped { .. } => Outcome::Skipped,
-            _ if !self.complete || self.counted + self.repeated == 0 => Outcome::Undecided,
+            _ if !self.complete || self.too_large.is_some() || self.says_nothing() => Outcome::Undecided,
             _ => Outcome::Verified,
         }
+    }
+
+    /// Whether no case could have refused the kernel. Repeats say nothing of what is right.
+    pub fn says_nothing(&self) -> bool {
+        let cases = if self.ran > 0 { self.counted } else { self.repeated };
+        cases == 0
     }
 
     pub fn skipped(manifest: &Manifest, backend: &'static str, reason: String) -> Report {
@@ -141,6 +151,7 @@ impl Report {
             containment: Containment::default(),
             made: Vec::new(),
             left_out: Vec::new(),
+            too_large: None,
             complete: true,
             seconds: 0.0,
         }
@@ -200,6 +211,14 @@ pub fn trial(
     if let Some(part) = &wanted.shape {
         cases.retain(|case| part.split(',').all(|p| format!(",{},", full_text(case)).contains(&format!(",{p},"))));
     }
+    let bytes = |case: &Case| op::memory(&case.shape, promise.types(case.weights));
+    let too_large = |case: &Case| bytes(case) > wanted.memory;
+    report.too_large = cases
+        .iter()
+        .filter(|case| too_large(case))
+        .min_by_key(|case| bytes(case))
+        .map(|case| (case.clone(), bytes(case)));
+    cases.retain(|case| !too_large(case));
     report.planned = cases.len();
     let mut good: Vec<&Case> = Vec::new();
     let repeated = if wanted.determinism { to_repeat(&cases, wanted) } else { Vec::new() };
@@ -222,9 +241,11 @@ pub fn trial(
             if late(&mut report) {
                 break;
             }
-            let (own, _) = load(runner, subject, &promise, &mut loaded)?;
+            let mut verdict = match load(runner, subject, &promise, &mut loaded)? {
+                Ok((own, _)) => verify::case(runner, &own, case, &mut previous),
+                Err(failure) => Verdict::Failed(failure),
+            };
             report.containment = runner.containment();
-            let mut verdict = verify::case(runner, &own, case, &mut previous);
             // Once is enough: who leaves threads behind does so from the first call on, or at the latest by the repeats.
             if report.ran == 0 && !matches!(verdict, Verdict::Failed(_)) {
                 verdict = at_rest(runner, verdict);
@@ -242,13 +263,17 @@ pub fn trial(
         }
     }
     for case in &repeated {
-        if !report.goes_on(wanted.enough) || late(&mut report) {
+        // A case that was refused alone would be refused again.
+        let known = wanted.only.is_some() && !report.failures.is_empty();
+        if known || !report.goes_on(wanted.enough) || late(&mut report) {
             break;
         }
-        let (own, others) = load(runner, subject, &promise, &mut loaded)?;
-        report.containment = runner.containment();
         let times = if wanted.effort == Effort::Quick { 21 } else { 60 };
-        let mut verdict = verify::repeats(runner, &own, &others, case, wanted.most_threads, times);
+        let mut verdict = match load(runner, subject, &promise, &mut loaded)? {
+            Ok((own, others)) => verify::repeats(runner, &own, &others, case, wanted.most_threads, times),
+            Err(failure) => Verdict::Failed(failure),
+        };
+        report.containment = runner.containment();
         if !matches!(verdict, Verdict::Failed(_)) {
             verdict = at_rest(runner, verdict);
         }
@@ -292,31 +317,37 @@ fn to_repeat(cases: &[Case], wanted: &Wanted) -> Vec<Case> {
 
 type Both = (Loaded, Vec<Loaded>);
 
-/// Loads the kernel and its companions, where they aren't.
+/// Loads the kernel and its companions, where they aren't. A library runs code of its own as it is loaded, which may go
+/// wrong as any call may.
 fn load(
     runner: &mut dyn Runner,
     subject: &Subject<'_>,
     promise: &Promise,
     loaded: &mut Option<Both>,
-) -> Result<Both, Broken> {
+) -> Result<Result<Both, Failure>, Broken> {
     if let Some(both) = loaded {
-        return Ok(both.clone());
+        return Ok(Ok(both.clone()));
     }
     let mut one = |target: &Target| -> Result<Loaded, Broken> {
         let kernel = runner.load(target)?;
         Ok(Loaded { kernel, promise: promise.clone(), workspace: subject.workspace })
     };
-    let own = one(&subject.target)?;
-    let others = subject.same_bits.iter().map(&mut one).collect::<Result<Vec<_>, _>>()?;
-    *loaded = Some((own.clone(), others.clone()));
-    Ok((own, others))
+    let mut both = || Ok((one(&subject.target)?, subject.same_bits.iter().map(&mut one).collect::<Result<_, _>>()?));
+    match both() {
+        Ok(both) => Ok(Ok(loaded.insert(both).clone())),
+        Err(broken @ Broken::Load(_)) => Err(broken),
+        Err(broken) if !broken.is_of_kernel() => Err(broken),
+        Err(broken) => Ok(Err(Failure::Loading(broken))),
+    }
 }
 
 impl Report {
-    /// Whether more failures would tell more. A call that doesn't return costs a minute, and the next would as well.
+    /// Whether more failures would tell more. A call that doesn't return costs a minute, and the next would as well; what
+    /// can't be loaded can't be the next time.
     fn goes_on(&self, enough: usize) -> bool {
-        let hung = |failed: &Failed| matches!(failed.failure, Failure::Broken(Broken::TimedOut(_)));
-        self.failures.len() < enough && !self.failures.iter().any(hung)
+        let hopeless =
+            |failed: &Failed| matches!(failed.failure, Failure::Broken(Broken::TimedOut(_)) | Failure::Loading(_));
+        self.failures.len() < enough && !self.failures.iter().any(hopeless)
     }
 
     fn take(
@@ -326,7 +357,7 @@ impl Report {
         verdict: Verdict,
         loaded: &mut Option<Both>,
     ) -> Result<(), Broken> {
-        if stage == "correctness" {
+        if stage == "correctness" && !matches!(verdict, Verdict::Failed(Failure::Loading(_))) {
             self.ran += 1;
         }
         match verdict {

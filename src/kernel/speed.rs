@@ -113,9 +113,9 @@ pub fn asked(
             return Err(refuse(message, "widen its condition, or name other shapes"));
         }
         for shape in &shapes {
-            if let Some((name, value)) = outside(manifest, shape) {
+            if let Some(why) = manifest.domain.lacks(shape) {
                 let message =
-                    format!("claim `{}` is about {name}={value}, which the domain leaves out", one.id.value.0);
+                    format!("claim `{}` is about a shape that the kernel is not made for: {why}", one.id.value.0);
                 return Err(refuse(
                     message,
                     "what is not verified has no speed: widen the domain, or name other shapes",
@@ -153,19 +153,6 @@ fn timed(shapes: &[Shape], claim: &manifest::Claim, promise: &Promise) -> Result
             Err((message, "name fewer shapes, or the types that are meant under `weights`"))
         }
     }
-}
-
-/// The first size of a shape that the kernel isn't made for.
-fn outside(manifest: &Manifest, shape: &Shape) -> Option<(&'static str, i64)> {
-    let leaves_out = |name: &str, default: Option<&'static [i64]>, value: i64| match manifest.domain.values(name) {
-        Some(values) => !values.contains(value),
-        None => default.is_some_and(|all| !all.contains(&value)),
-    };
-    let sizes = dims(shape.op).iter().map(|dim| (dim.name, dim.default, shape.get(dim.name)));
-    sizes
-        .into_iter()
-        .find(|(name, default, value)| leaves_out(name, *default, *value))
-        .map(|(name, _, value)| (name, value))
 }
 
 fn size(shape: &Shape) -> impl Fn(&str) -> Option<u64> {

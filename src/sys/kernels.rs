@@ -65,7 +65,7 @@ fn shrunk(known: &Known, own: &[Known]) -> Option<Error> {
     let builtin = |one: &Known| one.manifest.targets.cpu.as_ref().is_some_and(|cpu| cpu.library.is_none());
     let same = |one: &&Known| one.manifest.id() == known.manifest.id() && builtin(one) && builtin(known);
     let one = own.iter().find(same).filter(|one| one.manifest.op() == known.manifest.op())?;
-    let (size, value) = known.manifest.domain.leaves_out(&one.manifest.domain, known.manifest.op())?;
+    let (size, value) = known.manifest.domain.shrinks(&one.manifest.domain, known.manifest.op())?;
     let at = Place::in_text(&known.shown, &known.source.text, known.manifest.domain.span(size)?.start as usize);
     let message =
         format!("the domain leaves out {size}={value}, which `{}` of this program is made for", one.manifest.id());
@@ -77,7 +77,9 @@ pub fn read(bytes: &[u8], shown: &Path, folder: &Path) -> Result<Known, Vec<Erro
     let source = yaml::decode(shown, bytes).map_err(|e| vec![e])?;
     let tree = yaml::parse(&source, 0).map_err(|mut e| {
         // The parser's own hint speaks of plans.
-        e.hints.retain(|hint| !hint.contains("roadmap/v1"));
+        for hint in e.hints.iter_mut().filter(|hint| hint.contains("roadmap/v1")) {
+            *hint = "begin with `bizra: kernel/v1`".to_owned();
+        }
         vec![e]
     })?;
     match Manifest::of(&tree, &source) {
@@ -143,6 +145,8 @@ pub fn distinct(all: &[Known]) -> Vec<Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::plan::{Effort, plan};
+    use crate::kernel::promise::Promise;
 
     fn refused(text: &str) -> String {
         match read(text.as_bytes(), Path::new("k.yaml"), Path::new(".")) {
@@ -202,6 +206,20 @@ domain: {R: 1..8, N: [1, 7]}
         assert_eq!(shown, built);
     }
 
+    /// What is planned for a kernel has to be replayed by its name.
+    #[test]
+    fn every_case_of_a_plan_is_one_of_its_kernels() {
+        for known in own().expect("they are valid") {
+            let manifest = &known.manifest;
+            for seed in 0..4 {
+                let plan = plan(manifest, &Promise::of(manifest), Effort::Quick, seed, 3);
+                assert!(!plan.cases.is_empty());
+                let out = plan.cases.iter().find_map(|case| Some((case, manifest.leaves_out(case)?)));
+                assert!(out.is_none(), "{out:?}");
+            }
+        }
+    }
+
     #[test]
     fn mistakes_are_named_with_their_place() {
         assert_eq!(refused(GOOD), "accepted");
@@ -213,7 +231,7 @@ domain: {R: 1..8, N: [1, 7]}
             (with("id: mine", "id: mine\nspeed: 9"), "k.yaml:3:1: unknown field `speed`"),
             (with("in: f32", "in: f33"), "k.yaml:5:16: `f33` is not known here"),
             (with("N: [1, 7]", "N: []"), "k.yaml:6:22: no size is left here"),
-            (with("N: [1, 7]", "N: 7..1"), "k.yaml:6:22: no size is left here"),
+            (with("N: [1, 7]", "N: 7..1"), "k.yaml:6:22: 7 is more than 1"),
             (with("N: [1, 7]", "N: some"), "k.yaml:6:22: `some` is no range of sizes"),
             (with("N: [1, 7]", "M: 1..7"), "k.yaml:6:19: `M` is no size of softmax"),
             (with(", N: [1, 7]", ""), "the domain doesn't say `N`"),

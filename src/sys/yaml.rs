@@ -81,7 +81,7 @@ pub fn parse(source: &Source, file: u16) -> Result<Tree, Error> {
     }
     match builder.tree.root() {
         Some(root) if !builder.tree.is_null(root) => Ok(builder.tree),
-        _ => Err(Error::invalid("the file holds no plan")
+        _ => Err(Error::invalid("the file holds nothing")
             .at(Place::file(&source.path))
             .hint("begin with `bizra: roadmap/v1` or `bizra: sprint/v1`")),
     }

@@ -89,6 +89,7 @@ pub(crate) fn say(failed: &Failed) -> String {
 pub(crate) fn say_failure(failure: &Failure) -> String {
     match failure {
         Failure::Broken(broken) => broken.to_string(),
+        Failure::Loading(broken) => format!("as its library was loaded, before any call: {broken}"),
         Failure::Status(1) => "it returned 1: not implemented, although its domain has this shape".into(),
         Failure::Status(code) => format!("it returned {code}"),
         Failure::Damage(what) => what.clone(),
@@ -96,9 +97,10 @@ pub(crate) fn say_failure(failure: &Failure) -> String {
             format!("at {index:?} it gave {} and then {}: {about}", number(*first), number(*second))
         }
         Failure::Miss(miss) => format!(
-            "{} at {:?}: got {}, want {}, bound {}: {}",
+            "{}{}: got {}, want {}, bound {}: {}",
             miss.check,
-            miss.index,
+            // What is said of all results has no place.
+            if miss.index.is_empty() { String::new() } else { format!(" at {:?}", miss.index) },
             number(miss.got),
             number(miss.want),
             number(miss.bound),
@@ -324,7 +326,7 @@ fn failure_json(failed: &Failed) -> Value {
             told["want"] = value(*first);
             told["bound"] = json!(0.0);
         }
-        Failure::Broken(_) | Failure::Damage(_) => {}
+        Failure::Broken(_) | Failure::Loading(_) | Failure::Damage(_) => {}
         Failure::Status(code) => {
             told["got"] = json!(code);
         }
@@ -379,7 +381,7 @@ impl View for Verified {
                     "errors_against_plain": value(report.against_plain),
                     "made": report.made.iter().map(|m| json!({ "what": m.what, "by": m.by, "sha256": hex::encode(&m.sha256) })).collect::<Vec<_>>(),
                     "left_out": report.left_out,
-                    "not_contained": report.containment.missing(),
+                    "not_contained": (report.ran + report.repeated > 0).then(|| report.containment.missing()),
                     "complete": report.complete,
                     "failures": report.failures.iter().map(failure_json).collect::<Vec<_>>(),
                 })

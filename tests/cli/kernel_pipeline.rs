@@ -70,6 +70,7 @@ fn tried(seed: u64, row: impl FnMut(&[f32], usize, &mut [f32])) -> Report {
         determinism: true,
         only: None,
         shape: None,
+        memory: u64::MAX,
         seed,
         most_threads: 3,
         until: None,

@@ -84,7 +84,12 @@ impl Choice {
             all.retain(|k| glob::fits(name, k.manifest.id()));
         }
         if let Some(op) = self.op {
+            let ops: Vec<&str> = all.iter().map(|k| k.manifest.op().word()).collect();
             all.retain(|k| k.manifest.op() == op);
+            if all.is_empty() && !ops.is_empty() {
+                let message = format!("what was named computes {}, and not {}", distinct(ops).join(", "), op.word());
+                return Err(Error::invalid(message).hint("leave out --op, or name other kernels"));
+            }
         }
         let elsewhere = all.first().map(|k| BACKENDS.into_iter().filter(|b| has(k, b)).collect::<Vec<_>>());
         if !self.backend.is_empty() {
@@ -112,6 +117,12 @@ impl Choice {
         let wanted = |b: &&str| self.backend.is_empty() || self.backend.iter().any(|w| w == b);
         BACKENDS.into_iter().filter(|b| has(known, b)).filter(wanted).collect()
     }
+}
+
+fn distinct(mut words: Vec<&str>) -> Vec<&str> {
+    words.sort_unstable();
+    words.dedup();
+    words
 }
 
 pub(super) fn has(known: &Known, backend: &str) -> bool {

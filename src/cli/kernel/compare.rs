@@ -61,7 +61,7 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     let effort = if args.quick { Effort::Quick } else { Effort::Full };
     let seed = u64::from_le_bytes(session.random()?);
     let compared = cpu::with_worker(start, |runner| {
-        compare(runner, [&subjects[0], &subjects[1]], effort, seed, &|| clock.monotonic(), until)
+        compare(runner, [&subjects[0], &subjects[1]], effort, seed, &|| clock.monotonic(), until, super::memory(1))
     })?
     .map_err(|broken| cpu::refused(&first, &broken))?;
     let mut reasons: Vec<Error> = Vec::new();
@@ -71,7 +71,7 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
                 .hint(format!("bizra kernel verify {named} --case '{}'", failed.case))
         }));
     }
-    if compared.cases == 0 {
+    if compared.cases == 0 && reasons.is_empty() {
         reasons.push(Error::new(Exit::Undecided, "there is no case that both kernels are made for"));
     }
     Ok(Outcome::because(Comparison { compared }, reasons))

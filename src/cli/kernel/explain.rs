@@ -2,7 +2,7 @@
 
 use super::super::{Outcome, Session};
 use super::choose::Choice;
-use crate::error::{Error, Result};
+use crate::error::{Error, Exit, Result};
 use crate::kernel::case::Case;
 use crate::kernel::explain::explain;
 use crate::kernel::promise::Promise;
@@ -29,7 +29,11 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     let text = args.case.as_ref().unwrap_or(&args.kernel);
     let Some(case) = Case::parse(text) else {
-        return Err(Error::usage(format!("`{text}` is no case")).hint("take it as a failure prints it"));
+        let is_file = args.case.is_none() && (text.ends_with(".yaml") || text.ends_with(".yml"));
+        return Err(match is_file {
+            true => Error::usage(format!("which case of {text}?")).hint("name it after the file"),
+            false => super::no_case(Exit::Usage, text),
+        });
     };
     let kernels = match &args.case {
         Some(_) => Choice { glob: Some(args.kernel.clone()), op: None, backend: Vec::new() }.pick(session)?,
@@ -44,10 +48,10 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
         let error = Error::usage(format!("{} kernels fit, and one is needed", kernels.len()));
         return Err(error.hint(format!("name one before the case: {}", ids.join(", "))));
     };
-    if case.op() != known.manifest.op() {
-        let (wanted, given) = (known.manifest.op().word(), case.op().word());
-        return Err(Error::usage(format!("{} computes {wanted}, and the case is one of {given}", known.manifest.id())));
-    }
     let promise = Promise::of(&known.manifest);
+    if let Some(why) = known.manifest.leaves_out(&case) {
+        return Err(Error::usage(why));
+    }
+    super::check_room(&case.shape, case.weights, &promise)?;
     Ok(Outcome::yes(Explained { id: known.manifest.id().to_owned(), told: explain(&case, &promise) }))
 }

@@ -186,6 +186,7 @@ fn tried(
         determinism: true,
         only: None,
         shape: None,
+        memory: u64::MAX,
         seed,
         most_threads: 3,
         until: None,

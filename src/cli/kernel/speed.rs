@@ -150,6 +150,18 @@ pub(super) fn in_words(decided: &Decided) -> String {
     format!("{}: {}", decided.verdict.word(), figures.join("; "))
 }
 
+/// The claims of a kernel, read as its manifest has them: what can't be is refused whether or not it is asked for.
+pub(super) fn claims(known: &Known) -> Result<Vec<Asked>> {
+    let file = |path: &str| {
+        let path = known.folder.join(path);
+        let bytes = files::read_at_most(&path, MOST_BYTES).map_err(|error| error.to_string())?;
+        String::from_utf8(bytes).map_err(|_| format!("{} is no text", path.display()))
+    };
+    asked(&known.manifest, &|_| true, &file).map_err(|bad| {
+        Error::invalid(bad.message).at(Place::in_text(&known.shown, &known.source.text, bad.at)).hint(bad.hint)
+    })
+}
+
 /// The claims of the kernels that were chosen, decided one after the other; `wanted` says which.
 pub(super) fn decided(
     kernels: &[Known],
@@ -160,14 +172,11 @@ pub(super) fn decided(
 ) -> Result<Vec<Claimed>> {
     let mut all = Vec::new();
     for known in kernels {
-        let file = |path: &str| {
-            let path = known.folder.join(path);
-            let bytes = files::read_at_most(&path, MOST_BYTES).map_err(|error| error.to_string())?;
-            String::from_utf8(bytes).map_err(|_| format!("{} is no text", path.display()))
-        };
-        let claims = asked(&known.manifest, wanted, &file).map_err(|bad| {
-            Error::invalid(bad.message).at(Place::in_text(&known.shown, &known.source.text, bad.at)).hint(bad.hint)
-        })?;
+        let mut claims = claims(known)?;
+        claims.retain(|claim| wanted(&claim.id));
+        for timed in claims.iter().flat_map(|claim| &claim.timed) {
+            super::check_room(&timed.shape, timed.weights, &Promise::of(&known.manifest))?;
+        }
         let here = known.manifest.targets.cpu.is_some();
         if let Some(cold) = claims.iter().find(|claim| here && claim.cold && !Files::FLUSHES) {
             let message = format!("claim `{}` is about cold caches, which can't be emptied here", cold.id);

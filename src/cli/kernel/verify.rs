@@ -11,17 +11,19 @@ use super::super::{Outcome, Session};
 use super::choose::{BACKENDS, Choice, Known};
 use super::cpu::{self, Prepared};
 use super::gpu::{self, Around};
-use super::{receipt, speed};
+use super::{memory, receipt, speed};
 use crate::error::{Error, Exit, Place, Result};
 use crate::kernel::case::Case;
 use crate::kernel::gpu::Backend;
 use crate::kernel::op::dims;
 use crate::kernel::plan::Effort;
+use crate::kernel::promise::Promise;
 use crate::kernel::report::{self, Report, Wanted};
 use crate::kernel::run::Level;
 use crate::plan::gate::glob;
 use crate::sys::{files, machine};
 use crate::ui::Unit;
+use crate::view::bench::size;
 use crate::view::kernel::{Format, Verified, say};
 
 /// Try kernels against references in f64
@@ -48,7 +50,7 @@ pub(super) struct Args {
     /// Only this stage
     #[arg(long, value_enum, value_name = "STAGE")]
     only: Option<Stage>,
-    /// Only cases whose shape has this: K=4096 or S=64,D=128
+    /// Only shapes with these sizes, of the kernels whose domain has them: K=4096 or S=64,D=128
     #[arg(long, value_name = "SIZES")]
     shape: Option<String>,
     /// Replay one case, as failures name it
@@ -101,10 +103,11 @@ struct Job<'k> {
 
 pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     let choice = args.choice.on(&args.require);
-    let kernels = choice.pick(session)?;
+    let mut kernels = choice.pick(session)?;
     if let Some(shape) = &args.shape {
-        check_sizes(shape, &kernels)?;
+        kernels = narrowed(shape, kernels, session)?;
     }
+    kernels.iter().try_for_each(|known| speed::claims(known).map(drop))?;
     let replayed = replayed(args, session, &kernels)?;
     let seed: [u8; 8] = session.random()?;
     let jobs: Vec<Job<'_>> = kernels
@@ -129,6 +132,7 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
         determinism: matches!(args.only, None | Some(Stage::Determinism)),
         only: None,
         shape: args.shape.clone(),
+        memory: memory(at_once(jobs.len())),
         seed: u64::from_le_bytes(seed),
         most_threads: u32::try_from(bizra_kernels::default_threads().max(3)).unwrap_or(3),
         until,
@@ -208,7 +212,8 @@ fn refusals(job: &Job<'_>, report: &Report, args: &Args) -> Vec<Error> {
         }
         _ if all.is_empty() && !report.complete => {
             let error = Error::new(Exit::Undecided, format!("{id} on {}: time ran out", job.backend));
-            all.push(error.hint("give it a larger --budget, or --quick"));
+            let hint = if args.quick { "give it a larger --budget" } else { "give it a larger --budget, or --quick" };
+            all.push(error.hint(hint));
         }
         Level::Parsed | Level::Compiled if all.is_empty() => {
             let exit = if args.require.iter().any(|b| b == job.backend) { Exit::Cannot } else { Exit::Undecided };
@@ -219,12 +224,21 @@ fn refusals(job: &Job<'_>, report: &Report, args: &Args) -> Vec<Error> {
             let about = "it ran emulated, and --require asks for a device";
             all.push(Error::cannot(format!("{id} on {}: {about}", job.backend)));
         }
-        _ if all.is_empty() && report.planned == 0 => {
-            let wanted = args.shape.as_deref().unwrap_or_default();
-            let error = Error::new(Exit::Undecided, format!("{id} on {}: no case has {wanted}", job.backend));
-            all.push(error.hint("the plan has edges of each size and some random ones; without --quick it has more"));
+        _ if all.is_empty() && report.too_large.is_some() => {
+            let (case, takes) =
+                report.too_large.as_ref().map_or((String::new(), 0), |(case, n)| (case.to_string(), *n));
+            let about = format!("cases of its domain take more memory than is free: {case} about {}", size(takes));
+            let error = Error::new(Exit::Undecided, format!("{id} on {}: {about}", job.backend));
+            all.push(error.hint("narrow the domain, or try it on a machine with more memory"));
         }
-        _ if all.is_empty() && report.counted + report.repeated == 0 => {
+        _ if all.is_empty() && report.planned == 0 => {
+            let about = match &args.shape {
+                Some(shape) => format!("no case can have {shape}, with the types and blocks that it takes"),
+                None => "its domain has no case that can be made, with the types and blocks that it takes".to_owned(),
+            };
+            all.push(Error::new(Exit::Undecided, format!("{id} on {}: {about}", job.backend)));
+        }
+        _ if all.is_empty() && report.says_nothing() => {
             let about = "no case that was run could have refused it";
             all.push(Error::new(Exit::Undecided, format!("{id} on {}: {about}", job.backend)));
         }
@@ -233,74 +247,137 @@ fn refusals(job: &Job<'_>, report: &Report, args: &Args) -> Vec<Error> {
     all
 }
 
-/// Refuses what is no part of a shape of any of these kernels.
-fn check_sizes(text: &str, kernels: &[Known]) -> Result<()> {
+/// The kernels whose domain has these sizes, with no others; which are left out is told.
+fn narrowed(text: &str, kernels: Vec<Known>, session: &mut Session) -> Result<Vec<Known>> {
+    let mut sizes: Vec<(String, i64)> = Vec::new();
     for part in text.split(',') {
-        let Some((name, _)) = part.split_once('=').filter(|(_, value)| value.parse::<i64>().is_ok()) else {
+        let size = part.split_once('=').and_then(|(name, value)| Some((name.to_owned(), value.parse().ok()?)));
+        let Some((name, value)) = size else {
             return Err(Error::usage(format!("`{part}` is no size")).hint("as in --shape S=64,D=128"));
         };
         let mut names: Vec<&str> =
             kernels.iter().flat_map(|known| dims(known.manifest.op())).map(|dim| dim.name).collect();
-        if !names.contains(&name) {
+        if !names.contains(&name.as_str()) {
             names.sort_unstable();
             names.dedup();
             let hint = format!("sizes of what was asked for: {}", names.join(", "));
             return Err(Error::usage(format!("`{name}` is no size of what was asked for")).hint(hint));
         }
+        if sizes.iter().any(|(known, _)| *known == name) {
+            return Err(Error::usage(format!("`{name}` stands twice in --shape")));
+        }
+        sizes.push((name, value));
     }
-    Ok(())
+    let (mut all, mut left_out) = (Vec::new(), Vec::new());
+    for mut known in kernels {
+        match known.manifest.domain.narrowed(known.manifest.op(), &sizes) {
+            Ok(domain) => {
+                known.manifest.domain = domain;
+                all.push(known);
+            }
+            Err(why) => left_out.push((known, why)),
+        }
+    }
+    if all.is_empty() {
+        let mut problems = left_out.into_iter().map(|(known, why)| {
+            let (id, span) = (known.manifest.id(), known.manifest.domain.span);
+            Error::invalid(format!("{id}: {why}")).at(Place::in_text(
+                &known.shown,
+                &known.source.text,
+                span.start as usize,
+            ))
+        });
+        return Err(problems.next().unwrap_or_else(|| Error::invalid("no kernel is made for this shape")));
+    }
+    for (known, why) in left_out {
+        session.ui.note(format!("left out: {}: {why}", known.manifest.id()));
+    }
+    Ok(all)
 }
 
 /// Cases that are named, by kernel.
 fn replayed(args: &Args, session: &Session, kernels: &[Known]) -> Result<Option<Vec<(String, Case)>>> {
-    let bad = |text: &str| Error::usage(format!("`{text}` is no case")).hint("take it as a failure prints it");
     if let Some(text) = &args.case {
-        let case = Case::parse(text).ok_or_else(|| bad(text))?;
-        let fits = |k: &&Known| k.manifest.op() == case.op();
+        let case = Case::parse(text).ok_or_else(|| super::no_case(Exit::Usage, text))?;
+        let fits = |k: &&Known| kernels.len() == 1 || k.manifest.leaves_out(&case).is_none();
         let Some(known) = kernels.iter().find(fits).filter(|_| kernels.iter().filter(fits).count() == 1) else {
-            return Err(Error::usage(format!(
-                "the case is one of {}, and which kernel is to replay it?",
-                case.op().word()
-            ))
-            .hint("name one kernel: bizra kernel verify ID --case …"));
+            let error =
+                Error::usage(format!("the case is one of {}, and which kernel is to replay it?", case.op().word()));
+            return Err(error.hint("name one kernel: bizra kernel verify ID --case …"));
         };
+        if let Some(why) = known.manifest.leaves_out(&case) {
+            return Err(Error::usage(why));
+        }
+        super::check_room(&case.shape, case.weights, &Promise::of(&known.manifest))?;
         return Ok(Some(vec![(known.manifest.id().to_owned(), case)]));
     }
     let Some(path) = &args.repro else { return Ok(None) };
     let bytes = files::read(&files::from(&session.env.cwd, path))?;
-    let text = String::from_utf8_lossy(&bytes);
-    let mut named: Vec<(String, String)> = Vec::new();
-    match serde_json::from_str::<serde_json::Value>(&text) {
-        Ok(document) => {
-            for kernel in document["result"]["kernels"].as_array().into_iter().flatten() {
-                for failure in kernel["failures"].as_array().into_iter().flatten() {
-                    if let (Some(id), Some(case)) = (kernel["id"].as_str(), failure["case"].as_str()) {
-                        named.push((id.to_owned(), case.to_owned()));
-                    }
-                }
-            }
-        }
-        Err(_) => {
-            for line in text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')) {
-                let (id, case) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
-                named.push((id.to_owned(), case.trim().to_owned()));
-            }
-        }
-    }
+    let Ok(text) = std::str::from_utf8(&bytes) else {
+        return Err(Error::invalid("this is no text in UTF-8").at(Place::file(path)));
+    };
+    let named = named_failures(text, path)?;
     if named.is_empty() {
         return Err(Error::invalid("the file names no failure").at(Place::file(path)));
     }
-    let read = |(id, case): (String, String)| match Case::parse(&case) {
-        Some(parsed) => Ok((id, parsed)),
-        None => Err(Error::invalid(format!("`{case}` is no case")).at(Place::file(path))),
-    };
-    named.into_iter().map(read).collect::<Result<Vec<_>>>().map(Some)
+    let mut all = Vec::new();
+    for Named { id, case, at } in named {
+        let Some(parsed) = Case::parse(&case) else { return Err(super::no_case(Exit::Invalid, &case).at(at)) };
+        if let Some(known) = kernels.iter().find(|known| known.manifest.id() == id) {
+            if let Some(why) = known.manifest.leaves_out(&parsed) {
+                return Err(Error::invalid(why).at(at));
+            }
+            super::check_room(&parsed.shape, parsed.weights, &Promise::of(&known.manifest)).map_err(|e| e.at(at))?;
+        }
+        all.push((id, parsed));
+    }
+    Ok(Some(all))
+}
+
+/// A failure in a file.
+struct Named {
+    id: String,
+    case: String,
+    at: Place,
+}
+
+/// What a file with failures names: a document of a run, or a line for each.
+fn named_failures(text: &str, path: &Path) -> Result<Vec<Named>> {
+    if text.trim_start().starts_with('{') {
+        let document: serde_json::Value = serde_json::from_str(text).map_err(|why| {
+            let before: usize = text.lines().take(why.line().saturating_sub(1)).map(|line| line.len() + 1).sum();
+            let at = Place::in_text(path, text, before + why.column().saturating_sub(1));
+            Error::invalid(format!("this is no JSON: {why}")).at(at)
+        })?;
+        let kernels = document["result"]["kernels"].as_array().into_iter().flatten();
+        let all = kernels.flat_map(|kernel| {
+            let failures = kernel["failures"].as_array().into_iter().flatten();
+            failures.filter_map(|failure| {
+                let (id, case) = (kernel["id"].as_str()?.to_owned(), failure["case"].as_str()?.to_owned());
+                let at = Place::in_text(path, text, text.find(&case).unwrap_or(0));
+                Some(Named { id, case, at })
+            })
+        });
+        return Ok(all.collect());
+    }
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let named = lines.map(|line| {
+        let (id, case) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+        let offset = line.as_ptr() as usize - text.as_ptr() as usize;
+        Named { id: id.to_owned(), case: case.trim().to_owned(), at: Place::in_text(path, text, offset) }
+    });
+    Ok(named.collect())
 }
 
 /// What a worker tells while it works.
 enum Event {
     Step(usize, usize, usize),
     Done(usize, Box<Result<(Report, Option<[u8; 32]>)>>),
+}
+
+/// Kernels that are tried at the same time.
+fn at_once(jobs: usize) -> usize {
+    bizra_kernels::default_threads().clamp(1, 4).min(jobs)
 }
 
 /// Tries all, two at a time where there are two processors; the reports in order, each with its code's digest.
@@ -321,7 +398,7 @@ fn all(session: &mut Session, jobs: &[Job<'_>], wanted: &Wanted) -> Result<Vec<(
     let mut bar = session.ui.progress("kernels", Some(jobs.len() as u64 * 100), Unit::Items, clock.monotonic());
     let mut results: Vec<Option<Ended>> = jobs.iter().map(|_| None).collect();
     std::thread::scope(|scope| {
-        for _ in 0..bizra_kernels::default_threads().clamp(1, 4).min(jobs.len()) {
+        for _ in 0..at_once(jobs.len()) {
             let (tell, next, around) = (tell.clone(), &next, &around);
             scope.spawn(move || {
                 loop {

@@ -44,6 +44,8 @@ pub struct Numbers {
     /// How far such kernels scatter about the truth, to first order: where few roundings make nearly all of an error,
     /// one kernel's own may happen to be small. Empty where one kernel shows enough.
     pub scatter: Vec<f64>,
+    /// How far all may lean to one side, since a constant that they are made with was rounded once. Empty where there is none.
+    pub lean: Vec<f64>,
     /// Elements that follow each other and share an error, such as that of a row's sum.
     pub shared: usize,
     /// Whether functions are involved whose last bit may lean to one side.

@@ -20,6 +20,7 @@ pub(super) fn truth(case: &Case, promise: &Promise, inputs: &[Operand]) -> Numbe
         scatter: Vec::new(),
         shared: 1,
         functions: true,
+        lean: Vec::new(),
         row_sum: Vec::new(),
     };
     for p in 0..positions {

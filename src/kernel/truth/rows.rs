@@ -26,7 +26,7 @@ pub(super) fn softmax(promise: &Promise, inputs: &[Operand]) -> Numbers {
         if most == f64::NEG_INFINITY && !row.iter().any(|x| x.is_nan()) {
             let none = if promise.masked_zero { 0.0 } else { f64::NAN };
             numbers.values.extend(row.iter().map(|_| none));
-            for zeros in [&mut numbers.bound, &mut numbers.scatter] {
+            for zeros in [&mut numbers.bound, &mut numbers.scatter, &mut numbers.lean] {
                 zeros.extend(row.iter().map(|_| 0.0));
             }
             numbers.row_sum.push(0.0);
@@ -43,6 +43,9 @@ pub(super) fn softmax(promise: &Promise, inputs: &[Operand]) -> Numbers {
         numbers.values.extend(e.iter().map(|e| e / sum));
         let scatter = |x: &f64| unit * ((x - most).powi(2) / 3.0 + 3.0 + of_sum).sqrt();
         numbers.scatter.extend(row.iter().zip(&e).map(|(x, e)| if *e > 0.0 { e / sum * scatter(x) } else { 0.0 }));
+        // Many take powers of two, of x times the logarithm of e to that base.
+        let lean = |x: &f64| unit * (x - most).abs();
+        numbers.lean.extend(row.iter().zip(&e).map(|(x, e)| if *e > 0.0 { e / sum * lean(x) } else { 0.0 }));
         numbers.bound.extend(row.iter().zip(&e).map(|(x, e)| e / sum * unit * (common + 2.0 * (x - most).abs())));
         let plain: Vec<f64> =
             row.iter().enumerate().map(|(i, x)| function(promise, rounded(promise, x - most).exp(), i)).collect();
