@@ -130,11 +130,11 @@ fn features() -> Outcome<Vec<Step>> {
     let Some(features) = features.filter(|features| !features.is_empty()) else {
         return Ok(vec![Step::skip("features", "the package bizra has no features")]);
     };
-    let check = ["check", "--locked", "--package", "bizra", "--all-targets", "--no-default-features"];
-    let alone = |name: &str, feature: &[&str]| Step::child(name, with(with(cargo(), &check), feature));
-    let mut steps = vec![alone("no features", &[])];
+    let check = ["check", "--locked", "--package", "bizra", "--no-default-features"];
+    let alone = |name: &str, more: &[&str]| Step::child(name, with(with(cargo(), &check), more));
+    let mut steps = vec![alone("no features", &["--all-targets"])];
     for feature in features.keys().filter(|feature| *feature != "default") {
-        steps.push(alone(&format!("feature {feature} alone"), &["--features", feature]));
+        steps.push(alone(&format!("feature {feature} alone"), &["--lib", "--bins", "--features", feature]));
     }
     Ok(steps)
 }

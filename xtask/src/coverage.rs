@@ -1,7 +1,8 @@
 //! Line coverage of the tests, by module, from rustc's own instrumentation.
 //!
 //! cargo is told to compile the workspace's own packages through this program, which adds the flag: dependencies
-//! stay as they are, built once for all.
+//! stay as they are, built once for all. The kernels are covered by their own tests: with counters inside, every test that
+//! runs a model would take minutes.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -43,7 +44,8 @@ pub(crate) fn run(args: &Args) -> Outcome {
     if raw.exists() {
         fs::remove_dir_all(&raw).map_err(|cause| format!("cannot empty {}: {cause}", raw.display()))?;
     }
-    let objects = test(&raw)?;
+    let mut objects = test(&raw, "bizra-kernels", &folder.join("kernels"), None)?;
+    objects.extend(test(&raw, "bizra", &tools::root().join("target"), Some("bizra_kernels"))?);
     let profile = merge(&llvm, &raw, &folder)?;
     let source = |path: &Path| Ok(String::from_utf8_lossy(&tools::read_file(path)?).into_owned());
     let modules = modules(&export(&llvm, &profile, &objects)?, source)?;
@@ -89,15 +91,18 @@ fn major(text: &str, before: &str) -> Option<u32> {
     version.split('.').next()?.trim().parse().ok()
 }
 
-/// Builds and runs the tests, instrumented; returns everything that may have been executed.
-fn test(raw: &Path) -> Outcome<Vec<PathBuf>> {
+/// Builds and runs a package's tests, instrumented but for one crate; returns everything that may have been executed.
+fn test(raw: &Path, package: &str, target: &Path, spared: Option<&str>) -> Outcome<Vec<PathBuf>> {
     let this = env::current_exe().map_err(|cause| format!("cannot find the path of xtask itself: {cause}"))?;
     let cargo = || {
         let mut cargo = tools::cargo();
         cargo.env("RUSTC_WORKSPACE_WRAPPER", &this).env(tools::COMPILER_FLAG, "-Cinstrument-coverage");
         cargo.env("LLVM_PROFILE_FILE", raw.join("%p-%m.profraw"));
-        cargo.args(["test", "--locked", "--package", "bizra", "--package", "bizra-kernels"]);
-        cargo.args(["--lib", "--bins", "--tests"]);
+        cargo.env("CARGO_TARGET_DIR", target);
+        if let Some(spared) = spared {
+            cargo.env(tools::SPARED_CRATE, spared);
+        }
+        cargo.args(["test", "--locked", "--package", package, "--lib", "--bins", "--tests"]);
         cargo
     };
     tools::succeed(&mut cargo())?;

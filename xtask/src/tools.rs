@@ -37,11 +37,18 @@ pub(crate) fn cargo() -> Command {
 /// workspace's own packages alone, and dependencies stay as they are, built once for all.
 pub(crate) const COMPILER_FLAG: &str = "XTASK_COMPILER_FLAG";
 
+/// Set beside it to the name of one that stays as it is too.
+pub(crate) const SPARED_CRATE: &str = "XTASK_SPARED_CRATE";
+
 /// Where cargo started this program in the place of rustc, whose path is then the first argument: compiles.
 pub(crate) fn compile(flag: OsString) -> Outcome {
     let mut arguments = arguments();
     let rustc = arguments.next().ok_or("cargo named no compiler to run")?;
-    let status = Command::new(rustc).args(arguments).arg(flag).status();
+    let arguments: Vec<OsString> = arguments.collect();
+    let spared = variable(SPARED_CRATE);
+    let is_spared = arguments.windows(2).any(|pair| pair[0] == "--crate-name" && Some(&pair[1]) == spared.as_ref());
+    let flag = (!is_spared).then_some(flag);
+    let status = Command::new(rustc).args(arguments).args(flag).status();
     match status.map_err(|cause| format!("cannot start rustc: {cause}"))? {
         status if status.success() => Ok(()),
         status => Err(format!("rustc ended with {status}")),
