@@ -107,6 +107,15 @@ pub(super) const SPECIMENS: &[Specimen] = declare! {
         }
         Some(best)
     });
+    wrong Argmax "argmax-begins-low" "begins with a number of its own for the greatest" => |call| greatest(call, |x| {
+        let (mut best, mut most) = (x.iter().position(|v| !v.is_nan())?, -1e9);
+        for (i, v) in x.iter().enumerate() {
+            if *v > most {
+                (best, most) = (i, *v);
+            }
+        }
+        Some(best)
+    });
     honest TopK "topk-sorts" "sorts everything" => |call| top(call, |all, k| {
         by_value(all);
         all.truncate(k);

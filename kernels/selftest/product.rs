@@ -106,6 +106,19 @@ fn is_prime(n: usize) -> bool {
 
 static CALLS: AtomicUsize = AtomicUsize::new(0);
 
+/// Leaves the last row to nobody with more threads than these.
+fn product_but_one_row(call: &mut Invocation<'_>, most: usize) -> Result<(), Status> {
+    let threads = call.threads();
+    let (sizes, x, w) = operands(call)?;
+    let out = call.output_f32(0)?;
+    for i in 0..sizes.m - usize::from(threads > most && sizes.m > 1) {
+        for j in 0..sizes.n {
+            out[i * sizes.n + j] = dot(&x[i * sizes.k..][..sizes.k], &w[j * sizes.k..][..sizes.k]);
+        }
+    }
+    Ok(())
+}
+
 pub(super) const SPECIMENS: &[Specimen] = declare! {
     honest Matmul "product-pairwise" "sums pairwise" => |call| product(call, pairwise);
     honest Matmul "product-kahan" "sums with compensation" => |call| product(call, compensated);
@@ -189,17 +202,10 @@ pub(super) const SPECIMENS: &[Specimen] = declare! {
         let from = usize::from(!call.input(0)?.address().is_multiple_of(16));
         product(call, |a, b| dot(&a[from.min(a.len())..], &b[from.min(b.len())..]))
     };
-    wrong Matmul "product-threads" "leaves the last row to nobody with more than one thread" => |call| {
-        let threads = call.threads();
-        let (sizes, x, w) = operands(call)?;
-        let out = call.output_f32(0)?;
-        for i in 0..sizes.m - usize::from(threads > 1 && sizes.m > 1) {
-            for j in 0..sizes.n {
-                out[i * sizes.n + j] = dot(&x[i * sizes.k..][..sizes.k], &w[j * sizes.k..][..sizes.k]);
-            }
-        }
-        Ok(())
-    };
+    wrong Matmul "product-threads" "leaves the last row to nobody with more than one thread" =>
+        |call| product_but_one_row(call, 1);
+    wrong Matmul "product-many-threads" "leaves the last row to nobody with more than three threads" =>
+        |call| product_but_one_row(call, 3);
     wrong Matmul "product-by-threads" "sums in an order that depends on the threads, and says bitwise" => |call| {
         let threads = call.threads();
         product(call, |a, b| split(a, b, threads))

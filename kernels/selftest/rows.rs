@@ -166,6 +166,13 @@ pub(super) const SPECIMENS: &[Specimen] = declare! {
     });
     wrong Softmax "softmax-no-maximum" "doesn't subtract the greatest value" =>
         |call| each_row(call, |x, out| softmax(x, out, 0.0, f32::exp));
+    wrong Softmax "softmax-begins-low" "begins its maximum with a number of its own" =>
+        |call| each_row(call, |x, out| softmax(x, out, greatest(x).max(-1e9), f32::exp));
+    wrong Softmax "softmax-keeps-greater" "writes the greater of its answer and of what was there" => |call| each_row(call, |x, out| {
+        let before = out.to_vec();
+        softmax(x, out, greatest(x), f32::exp);
+        out.iter_mut().zip(before).for_each(|(y, before)| *y = before.max(*y));
+    });
     wrong Softmax "softmax-rough" "has an exponential function good to three digits" =>
         |call| each_row(call, |x, out| softmax(x, out, greatest(x), rough_exp));
     wrong Softmax "softmax-no-nan" "swallows NaN in its maximum and writes zero there" => |call| each_row(call, |x, out| {

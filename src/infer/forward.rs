@@ -63,14 +63,14 @@ impl Work {
         self.logits.chunks_exact(self.vocab.max(1))
     }
 
-    /// Bytes that a pass over `rows` positions takes, with logits for one.
+    /// Bytes that a pass over `rows` positions takes, with logits for one and for its rest.
     pub fn bytes(config: &ModelConfig, rows: usize) -> Option<usize> {
         let (queries, keys) = (config.heads * config.key_dim, config.kv_heads * config.key_dim);
         let floats = 2 * config.dim + 2 * queries + 2 * keys + 2 * config.ffn_dim;
         let widest = config.dim.max(queries).max(config.ffn_dim);
         // Prepared activations hold the values and, for each 256 of them, a block of 448 bytes.
         let prepared = widest * 4 + widest.div_ceil(256) * 448;
-        (floats * 4 + prepared).checked_mul(rows)?.checked_add(config.vocab * 4)
+        (floats * 4 + prepared).checked_mul(rows)?.checked_add(2 * config.vocab * 4)
     }
 }
 
@@ -247,10 +247,28 @@ impl Pass<'_, '_> {
 
     fn logits(&self, work: &mut Work) -> Result<(), InferError> {
         let Machine { pool, level } = self.machine;
-        self.prepare(work, &self.model.output_norm, &[&self.model.output])?;
+        let output = &self.model.output;
+        self.prepare(work, &self.model.output_norm, &[output])?;
         work.vocab = self.config.vocab;
-        resize(&mut work.logits, work.x.len() / self.config.dim * self.config.vocab);
-        matmul_q(pool, level, &work.acts, &mut [project(&self.model.output, &mut work.logits)])?;
+        let wanted = work.x.len() / self.config.dim * self.config.vocab;
+        if output.weights().format().is_float() {
+            resize(&mut work.logits, wanted);
+            matmul_q(pool, level, &work.acts, &mut [project(output, &mut work.logits)])?;
+        } else {
+            // No layer comes after to even out what rounding to int8 costs here, so what it leaves is multiplied too: in the
+            // same pass over the weights.
+            work.acts.push_rest(&mut work.normed);
+            self.set(&mut work.acts, &work.normed, &[output])?;
+            resize(&mut work.logits, 2 * wanted);
+            matmul_q(pool, level, &work.acts, &mut [Product::new(output.weights(), &mut work.logits)])?;
+            let (logits, rest) = work.logits.split_at_mut(wanted);
+            logits.iter_mut().zip(rest).for_each(|(logit, rest)| *logit += *rest);
+            work.logits.truncate(wanted);
+            if let Some(bias) = output.bias.as_deref() {
+                let rows = work.logits.chunks_exact_mut(self.config.vocab);
+                rows.for_each(|row| row.iter_mut().zip(bias).for_each(|(logit, bias)| *logit += bias));
+            }
+        }
         if let Some(cap) = self.config.logit_softcap {
             work.logits.iter_mut().for_each(|x| *x = cap * (*x / cap).tanh());
         }

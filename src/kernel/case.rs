@@ -97,7 +97,7 @@ impl Data {
                 &[Normal, Uniform, Lognormal, Spread, High, Low, Outliers, Equal, Denormal, Zeros, Sparse]
             }
             Op::Attention => &[Normal, Uniform, Lognormal, Spread, Outliers, Equal, Zeros, Sparse],
-            Op::Argmax | Op::TopK => &[Normal, Uniform, Lognormal, High, Outliers, Equal, Denormal, Zeros, Sparse],
+            Op::Argmax | Op::TopK => &[Normal, Uniform, Lognormal, High, Low, Outliers, Equal, Denormal, Zeros, Sparse],
             _ => &[Normal, Uniform, Lognormal, Mean10, Spread, Outliers, Equal, Denormal, Zeros, Sparse],
         }
     }

@@ -47,7 +47,10 @@ pub fn about(data: Data) -> &'static str {
         Data::Mean1000 => "numbers around 1000: norms that subtract too late lose their digits",
         Data::Spread => "numbers thirty times as far apart",
         Data::High => "numbers around 10000: a softmax that subtracts no maximum overflows",
-        Data::Low => "numbers around -10000: a softmax that subtracts no maximum divides by zero",
+        Data::Low => {
+            "numbers around -10000, and in other rows far lower ones: a softmax that subtracts no maximum divides by zero, \
+             and a maximum that begins with a number of its own stays there"
+        }
         Data::Outliers => "normal numbers, and one in fifty 300 times as great",
         Data::Equal => "all the same",
         Data::Denormal => "numbers below the smallest normal one",

@@ -283,11 +283,11 @@ fn places(scale: Scale<'_>, numbers: &Numbers, all: &Errors<'_>, usual: f64) -> 
     let width = numbers.shape.last().copied().unwrap_or(1).max(1);
     let rows = all.errors.len() / width;
     let heads = if numbers.shape.len() > 2 { numbers.shape[numbers.shape.len() - 2].max(1) } else { 1 };
-    let mut groups: [(&str, Vec<[f64; 4]>); 4] = [
-        ("row", vec![[0.0; 4]; rows]),
-        ("column", vec![[0.0; 4]; width]),
-        ("head", vec![[0.0; 4]; heads]),
-        ("tile", vec![[0.0; 4]; rows.div_ceil(16) * width.div_ceil(16)]),
+    let mut groups: [(&str, Vec<[f64; 5]>); 4] = [
+        ("row", vec![[0.0; 5]; rows]),
+        ("column", vec![[0.0; 5]; width]),
+        ("head", vec![[0.0; 5]; heads]),
+        ("tile", vec![[0.0; 5]; rows.div_ceil(16) * width.div_ceil(16)]),
     ];
     for (place, (error, plain)) in all.errors.iter().zip(all.plain).enumerate() {
         if !error.is_finite() || !plain.is_finite() {
@@ -302,15 +302,18 @@ fn places(scale: Scale<'_>, numbers: &Numbers, all: &Errors<'_>, usual: f64) -> 
             sums[1] += plain * plain;
             sums[2] += floor * floor;
             sums[3] += 1.0;
+            sums[4] += floor.powi(4);
         }
     }
     for (kind, sums) in &groups {
-        for (at, [error, plain, floor, count]) in sums.iter().enumerate() {
+        for (at, [error, plain, floor, count, fourth]) in sums.iter().enumerate() {
             if *count == 0.0 {
                 continue;
             }
             let rms = |sum: f64| (sum / count).sqrt();
             let independent = match *kind {
+                // As they weigh (Kish, 1965): one element may have nearly all of a column's error.
+                "column" if *fourth > 0.0 => (floor * floor / fourth).clamp(1.0, *count),
                 "column" => *count,
                 _ => (count / numbers.shared.max(1) as f64).max(1.0),
             };

@@ -109,6 +109,19 @@ fn distributed(data: Data, count: usize, small: f64, dice: &mut Dice) -> Vec<f64
     (0..count).map(&mut one).collect()
 }
 
+/// Where rows of low numbers lie: no finite number to begin a maximum with is below all of them.
+const DEPTHS: [f64; 4] = [-1e4, -1e6, -1e9, -3e30];
+
+/// Numbers of which each row has a depth of its own, as far as the type reaches.
+fn low(slot: &Slot, first: usize, dice: &mut Dice) -> Vec<f64> {
+    let width = slot.shape.last().copied().unwrap_or(1).max(1);
+    let depth = |row: usize| match slot.dtype {
+        DType::F16 => DEPTHS[0],
+        _ => DEPTHS[(first + row) % DEPTHS.len()],
+    };
+    (0..slot.elements()).map(|i| depth(i / width) * (1.0 + dice.normal().clamp(-9.0, 9.0) / 1e4)).collect()
+}
+
 /// The tensors of a case.
 pub fn build(case: &Case, promise: &Promise) -> Vec<Operand> {
     let mut dice = Dice::new(case.seed);
@@ -168,6 +181,7 @@ fn first(case: &Case, promise: &Promise, slot: &Slot, dice: &mut Dice) -> Vec<f6
                 }
             }
         }
+        Data::Low => values = low(slot, (case.seed % 4) as usize, dice),
         Data::Needle => {
             let size = match case.op() {
                 Op::Softmax | Op::Sample => 60.0,

@@ -109,9 +109,13 @@ impl Shape {
         let dims = dims(op);
         let mut values: Vec<Option<i64>> =
             dims.iter().map(|d| d.default.and_then(|all| all.first()).copied()).collect();
+        let mut named = vec![false; dims.len()];
         for part in text.split(',').filter(|p| !p.is_empty()) {
             let (name, value) = part.split_once('=')?;
             let at = dims.iter().position(|d| d.name == name)?;
+            if std::mem::replace(&mut named[at], true) {
+                return None;
+            }
             values[at] = Some(value.parse().ok().filter(|v| (0..=MOST_SIZE).contains(v))?);
         }
         Some(Shape { op, values: values.into_iter().collect::<Option<_>>()? })
@@ -206,14 +210,24 @@ pub fn outputs(shape: &Shape, types: Types) -> Vec<Slot> {
 }
 
 /// Bytes that trying a shape takes, at most and about: of each input the number and its bytes at both edges, of each result
-/// its bounds and what 60 repeats leave of it.
+/// its bounds and what repeats leave of it (see [`repeats`]).
 pub fn memory(shape: &Shape, types: Types) -> u64 {
     let elements = |slots: Vec<Slot>| -> u64 {
         let of = |slot: Slot| slot.shape.iter().fold(1u64, |all, n| all.saturating_mul(*n as u64));
         slots.into_iter().map(of).fold(0, u64::saturating_add)
     };
     let (given, made) = (elements(inputs(shape, types)), elements(outputs(shape, types)));
-    given.saturating_mul(64).saturating_add(made.saturating_mul(600))
+    let kept = made.min(MANY_RESULTS as u64) * 8 * 60;
+    given.saturating_mul(64).saturating_add(made.saturating_mul(200)).saturating_add(kept)
+}
+
+/// Results of a call beyond which fewer repeats say as much.
+const MANY_RESULTS: usize = 1 << 19;
+
+/// How often a call is repeated, of so many times: where there are many results, as often as a small part of memory holds.
+pub fn repeats(shape: &Shape, types: Types, times: usize) -> usize {
+    let results = outputs(shape, types).iter().map(Slot::elements).sum::<usize>();
+    times.min((times * MANY_RESULTS / results.max(1)).max(6))
 }
 
 /// Multiply-adds, about: what a case costs.
@@ -248,6 +262,7 @@ mod tests {
         assert_eq!(Shape::parse(Op::Softmax, "R=1,N=2,Q=1"), None);
         assert_eq!(Shape::parse(Op::Softmax, "R=1,N=-2"), None);
         assert_eq!(Shape::parse(Op::Softmax, "R=1,N=2147483649"), None);
+        assert_eq!(Shape::parse(Op::Softmax, "R=1,N=2,N=2"), None);
     }
 
     #[test]

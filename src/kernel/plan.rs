@@ -54,6 +54,8 @@ impl Effort {
     }
 }
 
+const MANY_THREADS: [u32; 4] = [4, 5, 8, 16];
+
 /// Sizes where code changes its way, primes, and one more than powers of two.
 const EDGES: &[i64] = &[
     0, 1, 2, 3, 5, 7, 11, 13, 15, 16, 17, 31, 32, 33, 63, 64, 65, 97, 127, 128, 129, 251, 255, 256, 257, 509, 513,
@@ -147,13 +149,14 @@ fn edges_of(dim: &Dim, manifest: &Manifest, granule: i64) -> Vec<i64> {
         Values::List(all) => all.clone(),
         Values::Range(from, to) => {
             let mut all: Vec<i64> = EDGES.iter().map(|e| e * granule).collect();
-            all.extend([*from, *to.min(&(2050 * granule))]);
+            let last = to / granule * granule;
+            all.extend([*from, last.min(2050 * granule), last]);
             for (_, tile) in manifest.domain.tiles.iter().filter(|(name, _)| name == dim.name) {
                 let tile = i64::from(tile.value);
                 all.extend([tile - 1, tile, tile + 1]);
             }
             // Of whole blocks, as many as other sizes have values.
-            all.retain(|v| v % granule == 0 && (granule == 1 || *v <= 2050.max(8 * granule)));
+            all.retain(|v| v % granule == 0 && (granule == 1 || *v <= 2050.max(8 * granule) || *v == last));
             all
         }
     };
@@ -301,7 +304,10 @@ impl Space {
                     best = Some((score, *level));
                 }
             }
-            chosen[f] = best.map(|(_, level)| level).or_else(|| self.factors[f].levels.first().copied());
+            // Beside a size that is too much for any other, the least that is not nothing.
+            let levels = &self.factors[f].levels;
+            let least = || levels.iter().find(|level| f >= self.sizes() || level.value > 0).or(levels.first()).copied();
+            chosen[f] = best.map(|(_, level)| level).or_else(least);
         }
         chosen.into_iter().map(|l| l.unwrap_or(Level { value: 0, key: 0 })).collect()
     }
@@ -410,7 +416,11 @@ pub fn plan_unless(
             take(levels, &mut left, &mut used);
         }
     }
-    let threads = |dice: &mut Dice| [1, 2, most_threads][dice.below(3)];
+    let threads = |dice: &mut Dice| {
+        let few = [1, 2, 3, most_threads];
+        // Also more than there are processors: what is wrong with the split of work shows with any number.
+        if dice.below(3) > 0 { few[dice.below(few.len())] } else { MANY_THREADS[dice.below(MANY_THREADS.len())] }
+    };
     let mut cases: Vec<Case> = chosen
         .iter()
         .map(|levels| {
@@ -450,7 +460,7 @@ fn random_shape(space: &Space, manifest: &Manifest, dice: &mut Dice) -> Option<(
             let value = match manifest.domain.values(dim.name) {
                 // As many small as great ones.
                 Some(Values::Range(from, to)) => {
-                    let (least, most) = ((*from).max(1) as f64, (*to).clamp(1, 4096) as f64);
+                    let (least, most) = ((*from).max(1) as f64, (*to).max(1) as f64);
                     let value = (least * (most / least).powf(dice.unit())).round() as i64;
                     if space.op == Op::Matmul && dim.name == "K" {
                         (value + block as i64 - 1) / block as i64 * block as i64

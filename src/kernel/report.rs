@@ -269,6 +269,7 @@ pub fn trial(
             break;
         }
         let times = if wanted.effort == Effort::Quick { 21 } else { 60 };
+        let times = op::repeats(&case.shape, promise.types(case.weights), times);
         let mut verdict = match load(runner, subject, &promise, &mut loaded)? {
             Ok((own, others)) => verify::repeats(runner, &own, &others, case, wanted.most_threads, times),
             Err(failure) => Verdict::Failed(failure),
@@ -370,6 +371,7 @@ impl Report {
                 self.against_plain = self.against_plain.max(measure.against_plain.unwrap_or(0.0));
             }
             Verdict::Passed(_) => self.repeated += 1,
+            Verdict::NoPower(_) if stage != "correctness" => {}
             Verdict::NoPower(answer) => match self.powerless.iter_mut().find(|(known, _)| *known == answer) {
                 Some((_, count)) => *count += 1,
                 None => self.powerless.push((answer, 1)),

@@ -114,8 +114,7 @@ pub fn asked(
         }
         for shape in &shapes {
             if let Some(why) = manifest.domain.lacks(shape) {
-                let message =
-                    format!("claim `{}` is about a shape that the kernel is not made for: {why}", one.id.value.0);
+                let message = format!("claim `{}`: {why}", one.id.value.0);
                 return Err(refuse(
                     message,
                     "what is not verified has no speed: widen the domain, or name other shapes",

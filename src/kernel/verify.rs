@@ -26,8 +26,15 @@ pub struct Loaded {
     pub workspace: usize,
 }
 
-/// What outputs and margins hold before the two runs: quiet NaNs of both signs in every float type.
-const POISONS: [[u8; 4]; 2] = [[0xff; 4], [0xfe, 0x7f, 0xfe, 0x7f]];
+/// What outputs and margins hold before the two runs: NaN in every float type; and numbers of all sizes and both signs, in
+/// f32: 1e30, -1e30, 0, 1e-4, -1e-4, 1.5, -2, 777.
+const POISONS: [&[u8]; 2] = [
+    &[0xff; 4],
+    &[
+        0xca, 0xf2, 0x49, 0x71, 0xca, 0xf2, 0x49, 0xf1, 0, 0, 0, 0, 0x17, 0xb7, 0xd1, 0x38, 0x17, 0xb7, 0xd1, 0xb8, 0,
+        0, 0xc0, 0x3f, 0, 0, 0, 0xc0, 0, 0x40, 0x42, 0x44,
+    ],
+];
 
 /// Why a kernel was refused in a case.
 #[derive(Clone, Debug, PartialEq)]
@@ -200,7 +207,7 @@ pub fn same(loaded: &Loaded, case: &Case, a: &[Vec<f64>], b: &[Vec<f64>], about:
 pub fn case(runner: &mut dyn Runner, loaded: &Loaded, case: &Case, previous: &mut Vec<f64>) -> Verdict {
     let inputs = inputs::build(case, &loaded.promise);
     let calls = [(Edge::End, POISONS[0]), (Edge::Start, POISONS[1])];
-    let calls = calls.map(|(edge, poison)| invoke(loaded, case, &inputs, edge, &poison));
+    let calls = calls.map(|(edge, poison)| invoke(loaded, case, &inputs, edge, poison));
     let batch = match runner.run(&calls) {
         Ok(batch) => batch,
         Err(broken) => return Verdict::Failed(Failure::Broken(broken)),
@@ -212,7 +219,7 @@ pub fn case(runner: &mut dyn Runner, loaded: &Loaded, case: &Case, previous: &mu
             Status::NoHardware => return Verdict::Skipped("this processor lacks its instructions".into()),
             status => return Verdict::Failed(Failure::Status(status.code())),
         }
-        match answers(loaded, case, done, &poison) {
+        match answers(loaded, case, done, poison) {
             Ok(values) => both.push(values),
             Err(failure) => return Verdict::Failed(failure),
         }
@@ -221,7 +228,7 @@ pub fn case(runner: &mut dyn Runner, loaded: &Loaded, case: &Case, previous: &mu
     let truth = truth::of(case, &loaded.promise, &inputs);
     if let Truth::Numbers(numbers) = &truth {
         // Unwritten elements show first, since what they hold is known.
-        if let Some(failure) = unwritten(numbers, &both) {
+        if let Some(failure) = unwritten(loaded, numbers, &both) {
             return Verdict::Failed(failure);
         }
     }
@@ -248,15 +255,20 @@ pub fn case(runner: &mut dyn Runner, loaded: &Loaded, case: &Case, previous: &mu
     }
 }
 
-/// Elements that hold NaN in both runs where the truth is a number: both poisons are NaN.
-fn unwritten(numbers: &truth::Numbers, both: &[Vec<Vec<f64>>]) -> Option<Failure> {
+/// An element that shows what its place held before: NaN in the first run, and something else in the second.
+fn unwritten(loaded: &Loaded, numbers: &truth::Numbers, both: &[Vec<Vec<f64>>]) -> Option<Failure> {
     let at = numbers
         .values
         .iter()
         .zip(&both[0][0])
         .zip(&both[1][0])
-        .position(|((truth, a), b)| !truth.is_nan() && a.is_nan() && b.is_nan())?;
-    let about = "NaN in both runs: the element was not written, or is made from what is not there";
+        .position(|((truth, a), b)| !truth.is_nan() && a.is_nan() && !b.is_nan())?;
+    let about = match float::decode(loaded.promise.output, POISONS[1]).contains(&both[1][0][at]) {
+        true => "the element was not written: it holds what was there before the call",
+        false => {
+            "the element is made from what its place held before the call, or from other memory that is not its own"
+        }
+    };
     Some(Failure::Miss(Miss {
         check: "poison",
         index: gates::index(&numbers.shape, at),
@@ -309,14 +321,14 @@ pub fn repeats(
     let inputs = inputs::build(case, &loaded.promise);
     let mut calls = Vec::new();
     for threads in [1, 2, most_threads] {
-        let call = invoke(loaded, &Case { threads, ..case.clone() }, &inputs, Edge::End, &POISONS[0]);
+        let call = invoke(loaded, &Case { threads, ..case.clone() }, &inputs, Edge::End, POISONS[0]);
         calls.extend(std::iter::repeat_n(call, times.div_ceil(3)));
     }
     if calls[0].outputs.iter().all(|blank| blank.shape.contains(&0)) {
         return Verdict::NoPower("nothing");
     }
     let own = calls.len();
-    calls.extend(others.iter().map(|other| invoke(other, case, &inputs, Edge::End, &POISONS[0])));
+    calls.extend(others.iter().map(|other| invoke(other, case, &inputs, Edge::End, POISONS[0])));
     let batch = match runner.run(&calls) {
         Ok(batch) => batch,
         Err(broken) => return Verdict::Failed(Failure::Broken(broken)),
@@ -330,7 +342,7 @@ pub fn repeats(
             Status::NoHardware => return Verdict::Skipped("this processor lacks its instructions".into()),
             status => return Verdict::Failed(Failure::Status(status.code())),
         }
-        let values = match answers(loaded, case, done, &POISONS[0]) {
+        let values = match answers(loaded, case, done, POISONS[0]) {
             Ok(values) => values,
             Err(failure) => return Verdict::Failed(failure),
         };
@@ -364,7 +376,7 @@ fn remembered(runner: &mut dyn Runner, loaded: &Loaded, case: &Case, inputs: &[O
     // In batches of their own, so that both lie at the same addresses.
     let mut last = None;
     for inputs in [inputs, changed.as_slice()] {
-        match runner.run(&[invoke(loaded, case, inputs, Edge::End, &POISONS[0])]) {
+        match runner.run(&[invoke(loaded, case, inputs, Edge::End, POISONS[0])]) {
             Ok(batch) => last = batch.done.into_iter().next(),
             Err(broken) => return Some(Failure::Broken(broken)),
         }
@@ -373,7 +385,7 @@ fn remembered(runner: &mut dyn Runner, loaded: &Loaded, case: &Case, inputs: &[O
     if done.status != 0 {
         return Some(Failure::Status(done.status));
     }
-    let answer = match answers(loaded, case, done, &POISONS[0]) {
+    let answer = match answers(loaded, case, done, POISONS[0]) {
         Ok(answer) => answer,
         Err(failure) => return Some(failure),
     };

@@ -145,6 +145,9 @@ pub fn distinct(all: &[Known]) -> Vec<Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::case::Case;
+    use crate::kernel::manifest::Values;
+    use crate::kernel::op;
     use crate::kernel::plan::{Effort, plan};
     use crate::kernel::promise::Promise;
 
@@ -216,6 +219,16 @@ domain: {R: 1..8, N: [1, 7]}
                 assert!(!plan.cases.is_empty());
                 let out = plan.cases.iter().find_map(|case| Some((case, manifest.leaves_out(case)?)));
                 assert!(out.is_none(), "{out:?}");
+                // Both ends of what a kernel is made for are tried, beside something.
+                for (name, values) in &manifest.domain.sizes {
+                    let Values::Range(_, to) = values else { continue };
+                    let at_end = |case: &&Case| {
+                        let block = if name == "K" { case.weights.block().0 as i64 } else { 1 };
+                        case.shape.get(name) == to / block * block && op::work(&case.shape) > 0
+                    };
+                    assert!(plan.cases.iter().any(|case| at_end(&case)), "{}: {name}={to}", manifest.id());
+                }
+                assert!(plan.cases.iter().any(|case| case.threads > 3));
             }
         }
     }

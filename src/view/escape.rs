@@ -52,9 +52,27 @@ pub(crate) fn markdown_line(text: &str) -> String {
     }
 }
 
+/// A word of a command that is shown to be typed: in quotes where a shell would read more than a word in it.
+pub(crate) fn shell(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '/' | '-' | '=' | ',' | ':' | '+' | '@');
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{markdown, markdown_line, xml};
+    use super::{markdown, markdown_line, shell, xml};
+
+    #[test]
+    fn a_word_for_a_shell_is_one() {
+        assert_eq!(shell("kernels/mine.kernel.yaml"), "kernels/mine.kernel.yaml");
+        assert_eq!(shell("a b$(touch x).yaml"), "'a b$(touch x).yaml'");
+        assert_eq!(shell("it's"), "'it'\\''s'");
+        assert_eq!(shell(""), "''");
+    }
 
     #[test]
     fn markup_in_text_is_text() {

@@ -19,7 +19,7 @@ pub(crate) mod doctor;
 pub(crate) mod embed;
 pub(crate) mod entropy;
 pub(crate) mod entropy_report;
-mod escape;
+pub(crate) mod escape;
 pub(crate) mod infer;
 pub(crate) mod init;
 pub(crate) mod kernel;

@@ -319,8 +319,8 @@ fn claims_are_about_shapes_of_the_domain() {
     let warm = claims("id: c, text: t, grammar: ratio >= 2 over naive, on: \"R=1,N=64\", cache: warm").unwrap();
     assert!(!warm[0].cold);
     for (shapes, said) in [
-        ("R=65,N=64", "claim `c` is about R=65, which the domain leaves out"),
-        ("R=1,N=64; R=1,N=65", "claim `c` is about N=65, which the domain leaves out"),
+        ("R=65,N=64", "claim `c`: R=65 is not in its domain, where R is 1..64"),
+        ("R=1,N=64; R=1,N=65", "claim `c`: N=65 is not in its domain, where N is 64, 512"),
         ("N=64", "`N=64` is no shape"),
         ("shapes.txt", "there is no shapes.txt"),
     ] {

@@ -105,7 +105,7 @@ fn what_is_no_plan_is_refused_with_its_place() {
     refused(format!("{HEAD}items:\n\t- {{id: a, name: b}}\n"), &["plan.yaml:6:", "spaces"]);
     refused(b"\xff\xfeb\0i\0".as_slice(), &["UTF-16"]);
     refused(b"bizra: sprint/v1\nid: \xe9\n".as_slice(), &["plan.yaml:2:5", "0xE9", "UTF-8"]);
-    refused("", &["no plan"]);
+    refused("", &["holds nothing"]);
     refused("[]", &["plan.yaml:1:1", "map is needed"]);
     refused("bizra: sprint/v2\nid: x\ntitle: X\ntimezone: UTC\n", &["plan.yaml:1:8", "sprint/v1"]);
     refused("bizra: sprint/v1\nid: x\ntitle: X\ntimezone: Asia/Riyad\n", &["plan.yaml:4:11", "Asia/Riyadh"]);

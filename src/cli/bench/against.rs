@@ -14,6 +14,7 @@ use crate::error::{Error, Exit, Result};
 use crate::receipts::envelope::ReceiptId;
 use crate::receipts::predicates::Benchmark;
 use crate::sys::machine;
+use crate::view::escape;
 
 pub(super) enum Peer {
     Receipt { id: ReceiptId, run: Box<Run> },
@@ -37,18 +38,14 @@ pub(super) fn resolve(session: &Session, target: &str, limit: Duration, pattern:
         Ok(path) if path.is_file() && !is_gguf(&path) => {
             // A program without arguments, by its path.
             let path = if target.contains('/') { target.to_owned() } else { format!("./{target}") };
-            Ok(Peer::Program(Program::find(session, &quoted(&path), limit, pattern)?))
+            Ok(Peer::Program(Program::find(session, &escape::shell(&path), limit, pattern)?))
         }
         Ok(_) => Ok(Peer::Model(target.to_owned())),
         Err(_) if program_file(session, target).is_some() => {
-            Ok(Peer::Program(Program::find(session, &quoted(target), limit, pattern)?))
+            Ok(Peer::Program(Program::find(session, &escape::shell(target), limit, pattern)?))
         }
         Err(error) => Err(error.hint("--against takes the id of a receipt, a model, or a program with its arguments")),
     }
-}
-
-fn quoted(word: &str) -> String {
-    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 fn is_gguf(path: &std::path::Path) -> bool {

@@ -8,6 +8,7 @@ use super::cpu;
 use crate::error::{Error, Exit, Result};
 use crate::kernel::compare::compare;
 use crate::kernel::plan::Effort;
+use crate::view::escape;
 use crate::view::kernel::{Comparison, say};
 
 /// Compare two kernels of one operation: errors and bits on the same cases
@@ -67,8 +68,11 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     let mut reasons: Vec<Error> = Vec::new();
     for (side, named) in compared.sides.iter().zip([&args.first, &args.second]) {
         reasons.extend(side.failures.iter().map(|failed| {
-            Error::new(Exit::No, format!("{}: {}", side.id, say(failed)))
-                .hint(format!("bizra kernel verify {named} --case '{}'", failed.case))
+            Error::new(Exit::No, format!("{}: {}", side.id, say(failed))).hint(format!(
+                "bizra kernel verify {} --case '{}'",
+                escape::shell(named),
+                failed.case
+            ))
         }));
     }
     if compared.cases == 0 && reasons.is_empty() {

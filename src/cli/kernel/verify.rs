@@ -24,6 +24,7 @@ use crate::plan::gate::glob;
 use crate::sys::{files, machine};
 use crate::ui::Unit;
 use crate::view::bench::size;
+use crate::view::escape;
 use crate::view::kernel::{Format, Verified, say};
 
 /// Try kernels against references in f64
@@ -203,7 +204,7 @@ fn refusals(job: &Job<'_>, report: &Report, args: &Args) -> Vec<Error> {
         };
         let error = Error::new(Exit::No, format!("{id} on {}: {}", job.backend, say(failed)));
         let on = if job.backend == "cpu" { String::new() } else { format!(" --backend {}", job.backend) };
-        all.push(error.hint(format!("bizra kernel verify {file}{on} --case '{}'", failed.case)));
+        all.push(error.hint(format!("bizra kernel verify {}{on} --case '{}'", escape::shell(&file), failed.case)));
     }
     match &report.level {
         Level::Skipped { reason } if all.is_empty() => {
