@@ -173,6 +173,15 @@ pub(super) const SPECIMENS: &[Specimen] = declare! {
         softmax(x, out, greatest(x), f32::exp);
         out.iter_mut().zip(before).for_each(|(y, before)| *y = before.max(*y));
     });
+    wrong Softmax "softmax-by-the-page" "is right only where its input touches the edge of a page" => |call| {
+        each_row(call, |x, out| softmax(x, out, greatest(x), f32::exp))?;
+        let place = call.input(0)?.bytes().as_ptr_range();
+        let (before, behind) = (place.start.addr() % 4096, place.end.addr().wrapping_neg() % 4096);
+        if before.min(behind) >= 64 {
+            call.output_f32(0)?.iter_mut().for_each(|y| *y *= 0.5);
+        }
+        Ok(())
+    };
     wrong Softmax "softmax-rough" "has an exponential function good to three digits" =>
         |call| each_row(call, |x, out| softmax(x, out, greatest(x), rough_exp));
     wrong Softmax "softmax-no-nan" "swallows NaN in its maximum and writes zero there" => |call| each_row(call, |x, out| {

@@ -217,6 +217,8 @@ struct Session {
     setup: setup::Setup,
     ui: Ui,
     json: bool,
+    /// Refusals that the user has seen already, before the one that ends the command.
+    told: Vec<Error>,
     /// The run's receipts so far; it begins with the first one.
     stamps: Option<crate::receipts::stamp::Session>,
 }
@@ -248,7 +250,14 @@ impl Session {
 
     fn refuse(&mut self, command: &str, error: &Error) -> Result<()> {
         self.ui.refusal(error);
-        if self.json { self.ui.document(&refusal_document(command, error)) } else { Ok(()) }
+        let all = self.told.iter().chain([error]).cloned().collect::<Vec<_>>();
+        if self.json { self.ui.document(&refusal_document(command, &all)) } else { Ok(()) }
+    }
+
+    /// Says one of several refusals; the last of them is to end the command.
+    fn tell(&mut self, error: Error) {
+        self.ui.refusal(&error);
+        self.told.push(error);
     }
 }
 
@@ -264,11 +273,12 @@ fn after_saying(ui: &mut Ui, exit: Exit, said: Result<()>) -> Exit {
     }
 }
 
-fn refusal_document(command: &str, error: &Error) -> serde_json::Value {
+/// Of several refusals the last one ended the command.
+fn refusal_document(command: &str, all: &[Error]) -> serde_json::Value {
     json!({
         "schema": format!("bizra.{command}/v1"),
-        "exit": error.exit.code(),
-        "reasons": reasons(std::slice::from_ref(error)),
+        "exit": all.last().map(|error| error.exit.code()),
+        "reasons": reasons(all),
         "receipt": null,
         "result": null,
     })
@@ -306,15 +316,21 @@ pub fn run(mut env: Env, argv: impl IntoIterator<Item = OsString>) -> Exit {
         let files = setup.files()?;
         Config::resolve(&flags, &env.vars, &files)
     });
+    let format = typed_format(&matches);
     let json = match &resolved {
-        Ok(config) => config.switch("json"),
+        // A format that is typed counts more than what a variable or a file says.
+        Ok(config) => config.switch("json") && (format.is_none() || command.global.json),
         Err(_) => command.global.json || json_by_variable(&env),
     };
     let voice = voice(&command.global, resolved.as_ref().ok());
     let ui = Ui::new(stdout, stderr, voice, no_colour);
     match resolved {
+        Ok(_) if let Some(format) = format.filter(|_| command.global.json) => {
+            let message = format!("--json prints one document and --format {format} another");
+            refuse_early(ui, json, &name, &Error::usage(message).hint("leave one of them out"))
+        }
         Ok(config) => {
-            let mut session = Session { env, config, setup, ui, json, stamps: None };
+            let mut session = Session { env, config, setup, ui, json, told: Vec::new(), stamps: None };
             let ended = command.command.run(&mut session);
             session.finish(&name, ended)
         }
@@ -323,7 +339,8 @@ pub fn run(mut env: Env, argv: impl IntoIterator<Item = OsString>) -> Exit {
             let config = Config::resolve(&command.global.given().unwrap_or_default(), &env.vars, &[]);
             match config {
                 Ok(config) => {
-                    let mut session = Session { env, config, setup: setup.broken(broken), ui, json, stamps: None };
+                    let mut session =
+                        Session { env, config, setup: setup.broken(broken), ui, json, told: Vec::new(), stamps: None };
                     let ended = command.command.run(&mut session);
                     session.finish(&name, ended)
                 }
@@ -349,7 +366,7 @@ fn kernel_child() -> Exit {
 
 fn refuse_early(mut ui: Ui, json: bool, command: &str, error: &Error) -> Exit {
     ui.refusal(error);
-    let said = if json { ui.document(&refusal_document(command, error)) } else { Ok(()) };
+    let said = if json { ui.document(&refusal_document(command, std::slice::from_ref(error))) } else { Ok(()) };
     after_saying(&mut ui, error.exit, said)
 }
 
@@ -365,6 +382,18 @@ fn parse(argv: &[OsString], width: Option<usize>) -> Result<(Cli, clap::ArgMatch
     let matches = definition.try_get_matches_from_mut(argv)?;
     let cli = Cli::from_arg_matches(&matches).map_err(|e| e.format(&mut definition))?;
     Ok((cli, matches))
+}
+
+/// The value of a `--format` on the command line, unless it asks for JSON as `--json` does.
+fn typed_format(matches: &clap::ArgMatches) -> Option<String> {
+    let mut level = matches;
+    while let Some((_, inner)) = level.subcommand() {
+        level = inner;
+    }
+    level.try_contains_id("format").ok().filter(|has| *has)?;
+    let typed = level.value_source("format") == Some(clap::parser::ValueSource::CommandLine);
+    let value = level.get_raw("format")?.next()?.to_str()?;
+    (typed && value != "json").then(|| value.to_owned())
 }
 
 /// `roadmap-gate` for `bizra roadmap gate`: the name in the document's schema.
@@ -405,7 +434,7 @@ fn answer_parser(ui: &mut Ui, json: bool, said: &clap::Error) -> Exit {
         Some(_) => (Exit::Yes, ui.raw(text.as_bytes())),
         None => {
             ui.usage(&text);
-            let document = || refusal_document("usage", &parser_error(said, &text));
+            let document = || refusal_document("usage", &[parser_error(said, &text)]);
             (Exit::Usage, if json { ui.document(&document()) } else { Ok(()) })
         }
     };

@@ -353,6 +353,16 @@ impl Field for Domain {
     }
 }
 
+impl fmt::Display for Domain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, values) in &self.sizes {
+            write!(f, "{name} {values}; ")?;
+        }
+        let layouts: Vec<&str> = self.layouts().iter().map(|layout| layout.word()).collect();
+        write!(f, "{}", layouts.join(", "))
+    }
+}
+
 impl Domain {
     pub fn values(&self, name: &str) -> Option<&Values> {
         self.sizes.iter().find(|(n, _)| n == name).map(|(_, v)| v)

@@ -209,8 +209,8 @@ pub fn outputs(shape: &Shape, types: Types) -> Vec<Slot> {
     }
 }
 
-/// Bytes that trying a shape takes, at most and about: of each input the number and its bytes at both edges, of each result
-/// its bounds and what repeats leave of it (see [`repeats`]).
+/// Bytes that trying a shape takes, at most and about: of each input the number and its bytes at three places, of each
+/// result its bounds and what repeats leave of it (see [`repeats`]).
 pub fn memory(shape: &Shape, types: Types) -> u64 {
     let elements = |slots: Vec<Slot>| -> u64 {
         let of = |slot: Slot| slot.shape.iter().fold(1u64, |all, n| all.saturating_mul(*n as u64));

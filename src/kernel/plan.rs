@@ -41,7 +41,7 @@ impl Effort {
     fn random_shapes(self) -> usize {
         match self {
             Effort::Quick => 4,
-            Effort::Full => 32,
+            Effort::Full => 3 * RESIDUES,
         }
     }
 
@@ -53,6 +53,9 @@ impl Effort {
         }
     }
 }
+
+/// What of a size is left beyond whole vectors and tiles: in full, random shapes try each remainder, of small and of great ones.
+const RESIDUES: usize = 32;
 
 const MANY_THREADS: [u32; 4] = [4, 5, 8, 16];
 
@@ -435,8 +438,11 @@ pub fn plan_unless(
         cases.push(Case { shape, weights, data, layout, threads, seed });
     }
     let mut random = BTreeSet::new();
-    for _ in 0..effort.random_shapes() {
-        let Some((shape, weights)) = random_shape(&space, manifest, &mut dice) else { break };
+    let first: Vec<usize> = dims.iter().map(|_| dice.below(RESIDUES)).collect();
+    for number in 0..effort.random_shapes() {
+        let left: Vec<i64> = first.iter().map(|first| ((first + number) % RESIDUES) as i64).collect();
+        let great = number >= RESIDUES;
+        let Some((shape, weights)) = random_shape(&space, manifest, &left, great, &mut dice) else { continue };
         let data = space.data[dice.below(space.data.len())];
         let layout = space.layouts[dice.below(space.layouts.len())];
         let (threads, seed) = (threads(&mut dice), dice.bits());
@@ -449,24 +455,31 @@ pub fn plan_unless(
     Plan { cases, space, possible, random }
 }
 
-/// A shape of the domain that nobody could have known.
-fn random_shape(space: &Space, manifest: &Manifest, dice: &mut Dice) -> Option<(Shape, DType)> {
+/// A shape of the domain that nobody could have known. Where a range has room for it, `left` is what each size leaves when
+/// it is divided by [`RESIDUES`]. As many sizes are small as great; of a `great` shape, one is of the greater half at least.
+fn random_shape(
+    space: &Space,
+    manifest: &Manifest,
+    left: &[i64],
+    great: bool,
+    dice: &mut Dice,
+) -> Option<(Shape, DType)> {
     for _ in 0..50 {
+        let great = great.then(|| dice.below(space.dims.len()));
         let at = dice.below(space.weights.len());
         let weights = space.weights[at];
         let (block, _) = weights.block();
         let mut chosen: Vec<Option<Level>> = vec![None; space.factors.len()];
         for (f, dim) in space.dims.iter().enumerate() {
             let value = match manifest.domain.values(dim.name) {
-                // As many small as great ones.
                 Some(Values::Range(from, to)) => {
-                    let (least, most) = ((*from).max(1) as f64, (*to).max(1) as f64);
-                    let value = (least * (most / least).powf(dice.unit())).round() as i64;
-                    if space.op == Op::Matmul && dim.name == "K" {
-                        (value + block as i64 - 1) / block as i64 * block as i64
-                    } else {
-                        value
-                    }
+                    let granule = if space.op == Op::Matmul && dim.name == "K" { block as i64 } else { 1 };
+                    let (least, most) = ((*from / granule).max(1), (*to / granule).max(1));
+                    let place = if great == Some(f) { 0.5 + dice.unit() / 2.0 } else { dice.unit() };
+                    let value = (least as f64 * (most as f64 / least as f64).powf(place)).round() as i64;
+                    let residues = RESIDUES as i64;
+                    let whole = value / residues * residues;
+                    (if most - least < 2 * residues { value } else { (whole + left[f]).max(least) }) * granule
                 }
                 _ => dice.pick(&space.factors[f].levels)?.value,
             };

@@ -66,6 +66,8 @@ pub struct Made {
 pub struct Report {
     pub id: String,
     pub op: &'static str,
+    /// What of its sizes and layouts the verdict is about.
+    pub domain: String,
     pub backend: &'static str,
     pub level: Level,
     /// What the cases that count cover.
@@ -136,6 +138,7 @@ impl Report {
         Report {
             id: manifest.id().to_owned(),
             op: manifest.op().word(),
+            domain: manifest.domain.to_string(),
             backend,
             level: Level::Skipped { reason },
             coverage: Coverage::default(),

@@ -71,11 +71,13 @@ pub struct Blank {
     pub bytes: usize,
 }
 
-/// Which guard page a buffer touches: the one after its end, or the one before its start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Where a buffer lies: against the guard page after its end, against the one before its start, or amid pages of its own,
+/// as in a program that knows of no guard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Edge {
     End,
     Start,
+    Neither,
 }
 
 /// One call of a kernel. Inputs that are the same [`Arc`] in several calls of a batch lie in memory once.
@@ -92,7 +94,7 @@ pub struct Invoke {
     /// What outputs, workspace and margins hold before the call, repeated.
     pub poison: Vec<u8>,
     pub edge: Edge,
-    /// Bytes that the addresses of buffers are multiples of, of those that touch the page after their end.
+    /// Bytes that the addresses of buffers are multiples of, of those that don't touch the page before their start.
     pub align: usize,
     /// Bytes between the page before a buffer and its start, of those that would touch it.
     pub shift: usize,

@@ -308,7 +308,7 @@ fn int8_error(loaded: &Loaded, case: &Case, inputs: &[Operand], got: &[f64]) -> 
     Some(Failure::Miss(miss))
 }
 
-/// Repeats, with 1, 2 and many threads: all have to give the same bits, or answers within the gates where the contract
+/// Repeats, with 1, 2 and many threads, each at other addresses: all have to give the same bits, or answers within the gates where the contract
 /// promises no more. `others` are kernels that promise the same bits too.
 pub fn repeats(
     runner: &mut dyn Runner,
@@ -320,8 +320,8 @@ pub fn repeats(
 ) -> Verdict {
     let inputs = inputs::build(case, &loaded.promise);
     let mut calls = Vec::new();
-    for threads in [1, 2, most_threads] {
-        let call = invoke(loaded, &Case { threads, ..case.clone() }, &inputs, Edge::End, POISONS[0]);
+    for (threads, edge) in [(1, Edge::End), (2, Edge::Start), (most_threads, Edge::Neither)] {
+        let call = invoke(loaded, &Case { threads, ..case.clone() }, &inputs, edge, POISONS[0]);
         calls.extend(std::iter::repeat_n(call, times.div_ceil(3)));
     }
     if calls[0].outputs.iter().all(|blank| blank.shape.contains(&0)) {
@@ -353,7 +353,10 @@ pub fn repeats(
         let checked = if loaded.promise.bitwise || number >= own {
             let about = match number >= own {
                 true => "another entry that promises the same bits".to_owned(),
-                false => format!("run {} of {own}, with {} threads", number + 1, call.threads),
+                false => {
+                    let moved = if call.edge == Edge::End { "" } else { " and buffers at other addresses" };
+                    format!("run {} of {own}, with {} threads{moved}", number + 1, call.threads)
+                }
             };
             same(loaded, case, known, &values, &about)
         } else {

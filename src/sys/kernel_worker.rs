@@ -314,11 +314,18 @@ impl Plan {
 
     fn place(&mut self, file: File, bytes: usize, call: &Invoke, align: usize) -> Placed {
         let page = page_size();
+        let aligned = |place: usize| place / align.max(1) * align.max(1);
         // An empty buffer has a page too, so that its pointer is one.
-        let whole = (bytes + call.shift).next_multiple_of(page).max(page);
-        let start = match call.edge {
-            Edge::Start => call.shift,
-            Edge::End => (whole - bytes) / align.max(1) * align.max(1),
+        let (start, whole) = match call.edge {
+            Edge::Start => (call.shift, (call.shift + bytes).next_multiple_of(page).max(page)),
+            Edge::End => {
+                let whole = bytes.next_multiple_of(page).max(page);
+                (aligned(whole - bytes), whole)
+            }
+            Edge::Neither => {
+                let start = aligned(page + page / 3);
+                (start, (start + bytes + page).next_multiple_of(page))
+            }
         };
         let end = &mut self.ends[usize::from(file == File::Outputs)];
         let offset = *end;
@@ -364,13 +371,13 @@ impl Runner for Worker<'_> {
 
     fn run(&mut self, calls: &[Invoke]) -> Result<Batch, Broken> {
         let mut plan = Plan::new();
-        let mut inputs: HashMap<(*const Tensor, bool), Placed> = HashMap::new();
+        let mut inputs: HashMap<(*const Tensor, Edge), Placed> = HashMap::new();
         let mut placed = Vec::new();
         let mut wired = Wired::default();
         for call in calls {
             let mut spec_of = Vec::new();
             for tensor in &call.inputs {
-                let key = (Arc::as_ptr(tensor), call.edge == Edge::End);
+                let key = (Arc::as_ptr(tensor), call.edge);
                 let at = *inputs
                     .entry(key)
                     .or_insert_with(|| plan.place(File::Inputs, tensor.bytes.len(), call, call.align));
@@ -404,7 +411,7 @@ impl Runner for Worker<'_> {
         let mut written: Vec<(Placed, &Tensor)> = Vec::new();
         for call in calls {
             for tensor in &call.inputs {
-                let key = (Arc::as_ptr(tensor), call.edge == Edge::End);
+                let key = (Arc::as_ptr(tensor), call.edge);
                 if let Some(at) = inputs.remove(&key) {
                     let mut whole = vec![MARGIN; at.whole];
                     whole[at.start..at.start + at.bytes].copy_from_slice(&tensor.bytes);

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::View;
 use super::escape;
+use crate::error::{Error, Place};
 use crate::kernel::compare::Compared;
 use crate::kernel::explain::Told;
 use crate::kernel::plan::Effort;
@@ -149,6 +150,7 @@ impl Verified {
                 .text(format!("{}: {told}", report.level.word()))
                 .hanging(10);
             page.line(line);
+            page.line(Line::new().toned(Tone::Dim, format!("  {}", report.domain)).hanging(4));
             let on = match &report.level {
                 Level::RanEmulated { emulator } => Some(emulator),
                 Level::RanOnDevice { device } if report.backend != "cpu" => Some(device),
@@ -274,24 +276,83 @@ impl Verified {
             })
             .chain(self.claims.iter().filter_map(|claimed| super::kernel_claims::sarif(claimed, &self.manifest_of(&claimed.0))))
             .collect();
-        let rule = |id: &str, text: &str| json!({ "id": id, "shortDescription": { "text": text } });
-        json!({
-            "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
-            "version": "2.1.0",
-            "runs": [{
-                "tool": { "driver": {
-                    "name": "bizra",
-                    "version": crate::about::VERSION,
-                    "rules": [
-                        rule("correctness", "A kernel's answer is the truth, within its bounds"),
-                        rule("determinism", "A kernel gives the same bits again"),
-                        rule("claim", "What a kernel claims of its speed holds"),
-                        rule("races", "No two threads of a block meet at an address without a barrier"),
-                    ],
-                } },
-                "results": results,
-            }],
-        })
+        sarif(&results)
+    }
+}
+
+/// A report in SARIF with these results.
+fn sarif(results: &[Value]) -> Value {
+    let rule = |id: &str, text: &str| json!({ "id": id, "shortDescription": { "text": text } });
+    json!({
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{
+            "tool": { "driver": {
+                "name": "bizra",
+                "version": crate::about::VERSION,
+                "rules": [
+                    rule("correctness", "A kernel's answer is the truth, within its bounds"),
+                    rule("determinism", "A kernel gives the same bits again"),
+                    rule("claim", "What a kernel claims of its speed holds"),
+                    rule("races", "No two threads of a block meet at an address without a barrier"),
+                    rule(NOT_TRIED, "What was named can be tried as a kernel"),
+                ],
+            } },
+            "results": results,
+        }],
+    })
+}
+
+const NOT_TRIED: &str = "not-tried";
+
+/// A run that ended before any kernel was tried, for readers of reports.
+pub(crate) struct NotTried {
+    pub(crate) errors: Vec<Error>,
+    pub(crate) format: Format,
+}
+
+impl NotTried {
+    fn junit(&self) -> String {
+        let case = |error: &Error| {
+            let why = escape::xml(&error.message);
+            let at = error.place.as_ref().map_or_else(String::new, |place| escape::xml(&place.to_string()));
+            format!("    <testcase classname=\"{NOT_TRIED}\" name=\"{at}\"><error message=\"{why}\"/></testcase>\n")
+        };
+        let (count, cases) = (self.errors.len(), self.errors.iter().map(case).collect::<String>());
+        format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n  <testsuite name=\"{NOT_TRIED}\" tests=\"{count}\" \
+             failures=\"0\" errors=\"{count}\" skipped=\"0\">\n{cases}  </testsuite>\n</testsuites>\n"
+        )
+    }
+
+    fn sarif(&self) -> Value {
+        let location = |place: &Place| {
+            let mut location = json!({ "artifactLocation": { "uri": place.file.display().to_string() } });
+            if let Some((line, column)) = place.at {
+                location["region"] = json!({ "startLine": line, "startColumn": column });
+            }
+            json!({ "physicalLocation": location })
+        };
+        let result = |error: &Error| {
+            let locations: Vec<Value> = error.place.iter().map(location).collect();
+            let message = json!({ "text": error.message });
+            json!({ "ruleId": NOT_TRIED, "level": "error", "message": message, "locations": locations })
+        };
+        sarif(&self.errors.iter().map(result).collect::<Vec<_>>())
+    }
+}
+
+impl View for NotTried {
+    fn page(&self) -> Page {
+        match self.format {
+            Format::Table => Page::new(),
+            Format::Junit => verbatim(self.junit()),
+            Format::Sarif => verbatim(format!("{:#}\n", self.sarif())),
+        }
+    }
+
+    fn json(&self) -> Value {
+        Value::Null
     }
 }
 
@@ -352,6 +413,7 @@ impl View for Verified {
                 json!({
                     "id": report.id,
                     "op": report.op,
+                    "domain": report.domain,
                     "backend": report.backend,
                     "manifest": path,
                     "outcome": report.outcome().word(),

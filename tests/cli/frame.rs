@@ -238,3 +238,16 @@ fn ctrl_c_is_130() {
     assert!(killed.success(), "it was still running");
     assert_eq!(child.wait().expect("it ends").code(), Some(130));
 }
+
+#[test]
+fn an_answer_is_printed_in_one_way() {
+    let env = TestEnv::new();
+    let twice = env.run(&["kernel", "verify", "softmax", "--quick", "--no-receipt", "--json", "--format", "junit"]);
+    assert_eq!(twice.code, 2, "{twice}");
+    assert!(twice.stderr.contains("--json prints one document and --format junit another"), "{twice}");
+    let case = ["kernel", "verify", "softmax", "--no-receipt", "--case", "softmax/R=2,N=33/f32/normal/plain/t1/2a"];
+    let env = env.var("BIZRA_JSON", "1");
+    assert!(env.run(&case).stdout.starts_with('{'));
+    let typed = env.run(&[&case[..], &["--format", "junit"]].concat());
+    assert!(typed.stdout.starts_with("<?xml"), "{typed}");
+}

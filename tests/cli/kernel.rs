@@ -154,6 +154,24 @@ fn a_kernel_in_c_is_verified_and_a_wrong_one_refused_with_a_case_that_replays() 
 }
 
 #[test]
+fn readers_of_reports_are_told_of_a_manifest_that_was_refused() {
+    let env = TestEnv::new();
+    env.write("mine.kernel.yaml", "bizra: kernel/v1\nid: mine\nop: softmax\nfaster: true\n");
+    let junit = env.run(&["kernel", "verify", "mine.kernel.yaml", "--format", "junit"]);
+    assert!(junit.code == 3 && junit.stderr.contains("mine.kernel.yaml:4:1"), "{junit}");
+    let told = "<testcase classname=\"not-tried\" name=\"mine.kernel.yaml:4:1\"><error message=\"";
+    assert!(junit.stdout.contains(told) && junit.stdout.ends_with("</testsuites>\n"), "{junit}");
+    let sarif = env.run(&["kernel", "verify", "mine.kernel.yaml", "--format", "sarif"]);
+    assert_eq!(sarif.code, 3);
+    let place = &json(&sarif.stdout)["runs"][0]["results"][0]["locations"][0]["physicalLocation"];
+    let (file, line) = (&place["artifactLocation"]["uri"], &place["region"]["startLine"]);
+    assert_eq!((file, line), (&"mine.kernel.yaml".into(), &4.into()));
+    let all = env.run(&["kernel", "verify", "mine.kernel.yaml", "--json"]);
+    let reasons = json(&all.stdout)["reasons"].as_array().map_or(0, Vec::len);
+    assert!(reasons == 4 && all.stderr.matches("error: ").count() == 4, "{all}");
+}
+
+#[test]
 fn cases_that_once_refused_honest_kernels_are_passed() {
     let env = TestEnv::new();
     for (kernel, case) in [

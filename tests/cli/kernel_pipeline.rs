@@ -284,6 +284,24 @@ fn a_plan_is_the_same_for_the_same_seed_and_covers_every_edge() {
 }
 
 #[test]
+fn random_shapes_leave_every_remainder_of_vectors_and_tiles_also_of_great_sizes() {
+    use bizra::kernel::plan::plan;
+    use bizra::kernel::promise::Promise;
+    let text = "bizra: kernel/v1\nid: mine\nop: softmax\ntargets: {cpu: {entry: mine}}\ncontract: {in: f32}\n\
+                domain: {R: 1..64, N: 1..4096}\n";
+    let known = kernels::read(text.as_bytes(), Path::new("k.yaml"), Path::new(".")).expect("a manifest");
+    let promise = Promise::of(&known.manifest);
+    for seed in 0..5 {
+        let cases = plan(&known.manifest, &promise, Effort::Full, seed, 2).cases;
+        let left = |least: i64| {
+            let all = cases.iter().map(|case| case.shape.get("N")).filter(|n| *n >= least);
+            all.map(|n| n % 32).collect::<std::collections::BTreeSet<_>>().len()
+        };
+        assert!(left(33) >= 30 && left(514) >= 22, "seed {seed}: {} and {}", left(33), left(514));
+    }
+}
+
+#[test]
 fn each_two_sizes_are_the_same_somewhere() {
     use bizra::kernel::case::Data;
     use bizra::kernel::plan::plan;

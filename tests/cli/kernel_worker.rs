@@ -61,10 +61,11 @@ fn softmax_call(kernel: u32, x: &[f32], edge: Edge) -> Invoke {
 }
 
 #[test]
-fn a_builtin_kernel_runs_against_both_guard_pages() {
+fn a_builtin_kernel_runs_against_both_guard_pages_and_amid_pages() {
     let mut worker = worker(60);
     let kernel = worker.load(&Target::Builtin("softmax".into())).expect("it is there");
-    let calls = [Edge::Start, Edge::End].map(|edge| softmax_call(kernel, &[0.0, 0.0, 0.0, 0.0, 0.0], edge));
+    let calls =
+        [Edge::Start, Edge::End, Edge::Neither].map(|edge| softmax_call(kernel, &[0.0, 0.0, 0.0, 0.0, 0.0], edge));
     let batch = worker.run(&calls).expect("it runs");
     for done in batch.done {
         assert_eq!((done.status, &done.damage), (0, &None));

@@ -12,6 +12,7 @@ mod values;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use plant::Mutant;
 use trial::Fate;
@@ -29,6 +30,9 @@ pub(crate) struct Args {
     /// How many faults to try at once
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..))]
     jobs: u8,
+    /// Seconds of tests that run the whole program, for each fault that no unit test notices
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    patience: u64,
     /// Only say which faults would be planted
     #[arg(long)]
     list: bool,
@@ -66,7 +70,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let tests = tree.tests()?;
     let mutants: Vec<&Mutant> = planted.iter().flat_map(plant::File::mutants).collect();
     println!("{} faults can be compiled, {unviable} cannot", mutants.len());
-    let fates = trial::run(&mutants, &tests, args.jobs.into())?;
+    let fates = trial::run(&mutants, &tests, args.jobs.into(), Duration::from_secs(args.patience))?;
     report(&mutants, &fates, args.min)
 }
 

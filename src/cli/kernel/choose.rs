@@ -56,7 +56,7 @@ pub(super) fn known(session: &mut Session) -> Result<Vec<Known>> {
 /// Tells all problems but the last, which ends the command.
 fn all_told(session: &mut Session, mut problems: Vec<Error>) -> Error {
     let last = problems.pop().unwrap_or_else(|| Error::invalid("a manifest can't be read"));
-    problems.iter().for_each(|problem| session.ui.refusal(problem));
+    problems.into_iter().for_each(|problem| session.tell(problem));
     last
 }
 

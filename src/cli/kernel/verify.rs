@@ -25,7 +25,7 @@ use crate::sys::{files, machine};
 use crate::ui::Unit;
 use crate::view::bench::size;
 use crate::view::escape;
-use crate::view::kernel::{Format, Verified, say};
+use crate::view::kernel::{Format, NotTried, Verified, say};
 
 /// Try kernels against references in f64
 ///
@@ -92,6 +92,16 @@ enum FormatArg {
     Sarif,
 }
 
+impl From<FormatArg> for Format {
+    fn from(format: FormatArg) -> Format {
+        match format {
+            FormatArg::Table => Format::Table,
+            FormatArg::Junit => Format::Junit,
+            FormatArg::Sarif => Format::Sarif,
+        }
+    }
+}
+
 /// A kernel's report and the digest of its code, or why there is none.
 type Ended = Result<(Report, Option<[u8; 32]>)>;
 
@@ -103,6 +113,18 @@ struct Job<'k> {
 }
 
 pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
+    match (tried(args, session), args.format) {
+        // Who reads a report of failures wants one of these too.
+        (Err(error), FormatArg::Junit | FormatArg::Sarif) if matches!(error.exit, Exit::Invalid | Exit::Cannot) => {
+            let errors = session.told.iter().chain([&error]).cloned().collect();
+            let answer = NotTried { errors, format: args.format.into() };
+            Ok(Outcome::because(answer, vec![error]))
+        }
+        (outcome, _) => outcome,
+    }
+}
+
+fn tried(args: &Args, session: &mut Session) -> Result<Outcome> {
     let choice = args.choice.on(&args.require);
     let mut kernels = choice.pick(session)?;
     if let Some(shape) = &args.shape {
@@ -181,14 +203,10 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
             }
         }
     };
-    let format = match args.format {
-        FormatArg::Table => Format::Table,
-        FormatArg::Junit => Format::Junit,
-        FormatArg::Sarif => Format::Sarif,
-    };
     let commitment: [u8; 32] = Sha256::digest(seed).into();
     let paths = jobs.iter().map(|job| job.known.shown.display().to_string()).collect();
-    let answer = Verified { reports, claims, paths, effort: wanted.effort, seed, commitment, format };
+    let answer =
+        Verified { reports, claims, paths, effort: wanted.effort, seed, commitment, format: args.format.into() };
     Ok(Outcome { receipt: signed, ..Outcome::because(answer, reasons) })
 }
 

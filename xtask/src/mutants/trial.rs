@@ -39,7 +39,8 @@ struct Test<'b> {
 }
 
 /// Unit tests first; what they do not notice goes to those that run the whole program.
-pub(super) fn run(mutants: &[&Mutant], binaries: &[Binary], jobs: usize) -> Outcome<Vec<Fate>> {
+/// Of the latter, the quick ones come first, until a fault has had `patience`.
+pub(super) fn run(mutants: &[&Mutant], binaries: &[Binary], jobs: usize, patience: Duration) -> Outcome<Vec<Fate>> {
     let mut fates = vec![Fate::Unreached; mutants.len()];
     for is_unit_tests in [true, false] {
         let open: Vec<usize> = (0..mutants.len()).filter(|index| !fates[*index].is_noticed()).collect();
@@ -53,7 +54,7 @@ pub(super) fn run(mutants: &[&Mutant], binaries: &[Binary], jobs: usize) -> Outc
         }
         let reaching = tests.iter().filter(|test| !test.reaches.is_empty()).count();
         println!("{reaching} of {} tests reach faults; {} faults to try", tests.len(), open.len());
-        let budget = if is_unit_tests { Duration::MAX } else { PATIENCE };
+        let budget = if is_unit_tests { Duration::MAX } else { patience };
         let found = each(&open, jobs, |index| trial(mutants[*index], &tests, budget))?;
         for (index, fate) in open.into_iter().zip(found) {
             if fate != Fate::Unreached {
@@ -63,9 +64,6 @@ pub(super) fn run(mutants: &[&Mutant], binaries: &[Binary], jobs: usize) -> Outc
     }
     Ok(fates)
 }
-
-/// How much work of tests of the whole program one fault is worth; the quick ones come first.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs `work` on every item, `jobs` at a time, and keeps the order.
 fn each<T: Sync, R: Send>(items: &[T], jobs: usize, work: impl Fn(&T) -> Outcome<R> + Sync) -> Outcome<Vec<R>> {
