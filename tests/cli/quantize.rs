@@ -110,5 +110,11 @@ fn an_interrupt_leaves_no_half_file() {
     assert!(sent.success());
     let output = child.wait_with_output().expect("it ends");
     assert_eq!(output.status.code(), Some(130), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(!beside(), "a half file stays");
+    if beside() {
+        // On a busy machine the signal may come when the work is done: then the file is whole.
+        let cut = std::fs::read(env.work().join("q.gguf")).expect("what stays is the file itself");
+        let whole = env.run(&["model", "quantize", "m.gguf", "q.gguf", "--to", "q4_k", "--force", "--no-receipt"]);
+        assert_eq!(whole.code, 0, "{whole}");
+        assert!(cut == std::fs::read(env.work().join("q.gguf")).expect("a file"), "a half file stays");
+    }
 }
