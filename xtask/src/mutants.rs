@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use plant::Mutant;
+use sha2::{Digest as _, Sha256};
 use trial::Fate;
 
 use crate::tools::Outcome;
@@ -36,6 +37,9 @@ pub(crate) struct Args {
     /// Only say which faults would be planted
     #[arg(long)]
     list: bool,
+    /// Try so many of them, chosen by their digests; the share of all that is noticed then has an interval
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "list")]
+    sample: Option<u32>,
     /// Only those whose description holds this text
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
@@ -68,10 +72,21 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let tree = build::Tree::copy()?;
     let unviable = tree.settle(&mut planted)?;
     let tests = tree.tests()?;
-    let mutants: Vec<&Mutant> = planted.iter().flat_map(plant::File::mutants).collect();
+    let mut mutants: Vec<&Mutant> = planted.iter().flat_map(plant::File::mutants).collect();
     println!("{} faults can be compiled, {unviable} cannot", mutants.len());
+    if let Some(count) = args.sample {
+        sample(&mut mutants, count as usize);
+        println!("{} of them are tried", mutants.len());
+    }
     let fates = trial::run(&mutants, &tests, args.jobs.into(), Duration::from_secs(args.patience))?;
-    report(&mutants, &fates, args.min)
+    report(&mutants, &fates, args.min, args.sample.is_some())
+}
+
+/// Keeps so many, the same each time, whichever files they are in.
+fn sample(mutants: &mut Vec<&Mutant>, count: usize) {
+    mutants.sort_by_cached_key(|mutant| <[u8; 32]>::from(Sha256::digest(mutant.to_string())));
+    mutants.truncate(count);
+    mutants.sort_by_key(|mutant| mutant.id);
 }
 
 #[derive(Default)]
@@ -88,7 +103,7 @@ impl Row {
     }
 }
 
-fn report(mutants: &[&Mutant], fates: &[Fate], min: Option<u8>) -> Outcome {
+fn report(mutants: &[&Mutant], fates: &[Fate], min: Option<u8>, sampled: bool) -> Outcome {
     let mut rows: BTreeMap<PathBuf, Row> = BTreeMap::new();
     let mut total = Row::default();
     for (mutant, fate) in mutants.iter().zip(fates) {
@@ -106,12 +121,26 @@ fn report(mutants: &[&Mutant], fates: &[Fate], min: Option<u8>) -> Outcome {
     for (name, row) in rows.chain([("in all".to_string(), &total)]) {
         println!("{:>7.1}  {:>5}/{:<5}  {:>7}  {name}", row.percent(), row.noticed, row.all, row.endless);
     }
+    if sampled {
+        let (low, high) = wilson(total.noticed, total.all);
+        println!("of all faults, with 95 % confidence: {low:.1} to {high:.1} percent");
+    }
     match min {
         Some(min) if total.percent() < f64::from(min) => {
             Err(format!("{:.1} % of the faults are noticed, fewer than {min} %", total.percent()))
         }
         _ => Ok(()),
     }
+}
+
+/// The 95 % interval of a share in percent (Wilson, JASA 1927).
+fn wilson(met: usize, all: usize) -> (f64, f64) {
+    let (n, z) = (all as f64, 1.96);
+    let share = met as f64 / n;
+    let middle = share + z * z / (2.0 * n);
+    let half = z * (share * (1.0 - share) / n + z * z / (4.0 * n * n)).sqrt();
+    let whole = 1.0 + z * z / n;
+    (100.0 * (middle - half) / whole, 100.0 * (middle + half) / whole)
 }
 
 #[cfg(test)]
@@ -123,9 +152,19 @@ mod tests {
         let planted = plant::of("src/a.rs".into(), "fn f() -> u8 { 7 }", 1).unwrap();
         let mutants: Vec<&Mutant> = planted.mutants().collect();
         assert_eq!(mutants.len(), 2);
-        assert!(report(&mutants, &[Fate::Noticed, Fate::Endless], Some(100)).is_ok());
-        let refused = report(&mutants, &[Fate::Noticed, Fate::Unreached], Some(80)).unwrap_err();
+        assert!(report(&mutants, &[Fate::Noticed, Fate::Endless], Some(100), false).is_ok());
+        let refused = report(&mutants, &[Fate::Noticed, Fate::Unreached], Some(80), false).unwrap_err();
         assert_eq!(refused, "50.0 % of the faults are noticed, fewer than 80 %");
-        assert!(report(&mutants, &[Fate::Missed, Fate::Noticed], Some(50)).is_ok());
+        assert!(report(&mutants, &[Fate::Missed, Fate::Noticed], Some(50), false).is_ok());
+        let (mut one, mut again) = (mutants.clone(), mutants);
+        sample(&mut one, 1);
+        sample(&mut again, 1);
+        assert_eq!((one.len(), one[0].id), (1, again[0].id));
+    }
+
+    #[test]
+    fn a_share_of_a_sample_has_wilsons_interval() {
+        let (low, high) = wilson(8, 10);
+        assert!((low - 49.02).abs() < 0.01 && (high - 94.33).abs() < 0.01, "{low} to {high}");
     }
 }
