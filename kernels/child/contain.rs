@@ -99,7 +99,22 @@ const FORBIDDEN_CALLS: &[libc::c_long] = &[
     libc::SYS_ftruncate,
     libc::SYS_fchmod,
     libc::SYS_fchmodat,
+    libc::SYS_fchown,
     libc::SYS_fchownat,
+    libc::SYS_utimensat,
+    libc::SYS_setxattr,
+    libc::SYS_lsetxattr,
+    libc::SYS_fsetxattr,
+    libc::SYS_removexattr,
+    libc::SYS_lremovexattr,
+    libc::SYS_fremovexattr,
+    libc::SYS_shmget,
+    libc::SYS_msgget,
+    libc::SYS_semget,
+    libc::SYS_mq_open,
+    libc::SYS_mq_unlink,
+    libc::SYS_rt_sigqueueinfo,
+    libc::SYS_pidfd_open,
     libc::SYS_mount,
     libc::SYS_bpf,
     libc::SYS_keyctl,
@@ -121,9 +136,24 @@ const OLD_CALLS: &[libc::c_long] = &[
     libc::SYS_mknod,
     libc::SYS_chmod,
     libc::SYS_chown,
+    libc::SYS_lchown,
+    libc::SYS_utime,
+    libc::SYS_utimes,
+    libc::SYS_futimesat,
 ];
 #[cfg(not(target_arch = "x86_64"))]
 const OLD_CALLS: &[libc::c_long] = &[];
+
+/// Whether a stream is a terminal and how wide, what can be read from it, and whether programs inherit it.
+const ASKED: &[u32] = &[
+    libc::TCGETS as u32,
+    0x802c_542a, // the same, as newer C libraries ask it
+    libc::TIOCGWINSZ as u32,
+    libc::FIONREAD as u32,
+    libc::FIONBIO as u32,
+    libc::FIOCLEX as u32,
+    libc::FIONCLEX as u32,
+];
 
 const WRITING: u32 = (libc::O_WRONLY | libc::O_RDWR | libc::O_CREAT | libc::O_TRUNC | libc::O_APPEND) as u32;
 const THREAD: u32 = libc::CLONE_THREAD as u32;
@@ -146,6 +176,12 @@ fn program() -> Vec<libc::sock_filter> {
         op(AT_LEAST, 0x4000_0000, 0, 1),
         op(RETURN, KILL, 0, 0),
     ];
+    // What libraries ask of their streams; others change what files are.
+    program.extend([op(EQUAL, libc::SYS_ioctl as u32, 0, 3 + ASKED.len() as u8), op(LOAD, argument(1), 0, 0)]);
+    for (number, asked) in (1u8..).zip(ASKED) {
+        program.push(op(EQUAL, *asked, ASKED.len() as u8 - number + 1, 0));
+    }
+    program.extend([op(RETURN, TRAP, 0, 0), op(RETURN, ALLOW, 0, 0)]);
     for call in FORBIDDEN_CALLS.iter().chain(OLD_CALLS) {
         program.extend([op(EQUAL, *call as u32, 0, 1), op(RETURN, TRAP, 0, 0)]);
     }

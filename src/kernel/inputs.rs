@@ -119,7 +119,18 @@ fn low(slot: &Slot, first: usize, dice: &mut Dice) -> Vec<f64> {
         DType::F16 => DEPTHS[0],
         _ => DEPTHS[(first + row) % DEPTHS.len()],
     };
-    (0..slot.elements()).map(|i| depth(i / width) * (1.0 + dice.normal().clamp(-9.0, 9.0) / 1e4)).collect()
+    let mut all: Vec<f64> =
+        (0..slot.elements()).map(|i| depth(i / width) * (1.0 + dice.normal().clamp(-9.0, 9.0) / 1e4)).collect();
+    // Some are the same as their neighbour, or no two of them would share the greatest weight.
+    for row in all.chunks_mut(width) {
+        for i in (1..row.len()).filter(|_| dice.below(4) == 0).collect::<Vec<_>>() {
+            row[i] = row[i - 1];
+        }
+        if let Some(most) = (0..row.len()).max_by(|a, b| row[*a].total_cmp(&row[*b])) {
+            row[(most + 1) % width.min(row.len()).max(1)] = row[most];
+        }
+    }
+    all
 }
 
 /// The tensors of a case.
@@ -216,19 +227,22 @@ fn first(case: &Case, promise: &Promise, slot: &Slot, dice: &mut Dice) -> Vec<f6
             values.chunks_mut(width).for_each(|other| other.copy_from_slice(&row[..other.len()]));
         }
         Data::NaN | Data::Infinity if count > 0 => {
-            let special = match (case.data, dice.below(2)) {
-                (Data::NaN, _) => f64::NAN,
-                (_, 0) => f64::INFINITY,
-                _ => f64::NEG_INFINITY,
+            // Both signs: that of a NaN is no part of its meaning, and processors make negative ones.
+            let mut both = match case.data {
+                Data::NaN => [f64::NAN, -f64::NAN],
+                _ => [f64::INFINITY, f64::NEG_INFINITY],
             };
+            dice.shuffle(&mut both);
             let rows = count / width;
             let row = dice.below(rows);
-            values[row * width + *dice.pick(&places).unwrap_or(&0)] = special;
+            for (next, special) in both.into_iter().enumerate().take(rows.div_ceil(3)) {
+                values[(row + next) % rows * width + *dice.pick(&places).unwrap_or(&0)] = special;
+            }
             // A row of nothing else, where picking and masks have rules of their own.
             let whole = matches!(case.op(), Op::Softmax | Op::Argmax | Op::TopK | Op::Sample);
             if whole && rows > 2 {
-                let fill = if case.data == Data::NaN { f64::NAN } else { f64::NEG_INFINITY };
-                values[(row + 1) % rows * width..][..width].fill(fill);
+                let fill = if case.data == Data::NaN { both[0] } else { f64::NEG_INFINITY };
+                values[(row + rows - 1) % rows * width..][..width].fill(fill);
             }
         }
         _ => {}
@@ -306,22 +320,30 @@ pub fn strides(shape: &[usize], layout: Layout) -> Vec<i64> {
     strides
 }
 
-/// The same tensors, but for one number in the second half of the first; none where that is no plain f32.
-pub fn with_one_changed(inputs: &[Operand], seed: u64) -> Option<Vec<Operand>> {
+/// The same inputs, but for one number of one of them, or one block of weights: none where there is no other to take.
+pub fn with_one_changed(inputs: &[Operand], number: usize, seed: u64) -> Option<Vec<Operand>> {
     let mut changed = inputs.to_vec();
-    let first = changed.first_mut()?;
-    let count = first.values.len();
-    if first.slot.dtype != DType::F32 || count < 2 {
+    let operand = changed.get_mut(number)?;
+    let (block, size) = operand.slot.dtype.block();
+    let count = operand.values.len() / block;
+    if operand.slot.dtype == DType::I32 || count < 2 {
         return None;
     }
-    let at = count / 2 + Dice::new(seed).below(count - count / 2);
-    // Another one of these numbers, so that the data stay of their kind.
-    let value = *first.values.iter().find(|other| **other != first.values[at])? as f32;
-    let place = *places(&first.slot.shape, &first.tensor.strides).get(at)? * 4;
-    let mut tensor = Tensor::clone(&first.tensor);
-    tensor.bytes.get_mut(place..place + 4)?.copy_from_slice(&value.to_le_bytes());
-    first.values[at] = f64::from(value);
-    first.tensor = Arc::new(tensor);
+    let of = |number: usize| &operand.values[number * block..][..block];
+    let finite = |number: &usize| of(*number).iter().all(|v| v.is_finite());
+    let begin = count / 2 + Dice::new(seed).below(count - count / 2);
+    let at = (0..count).map(|i| (begin + i) % count).find(finite)?;
+    // Another one of these, so that the data stay of their kind.
+    let other = (0..count).filter(finite).find(|other| of(*other) != of(at))?;
+    let places = places(&operand.slot.shape, &operand.tensor.strides);
+    let place = |number: usize| places[number * block] / block * size;
+    let mut tensor = Tensor::clone(&operand.tensor);
+    tensor.bytes.copy_within(place(other)..place(other) + size, place(at));
+    if !operand.sizes.is_empty() {
+        operand.sizes.copy_within(other * block..(other + 1) * block, at * block);
+    }
+    operand.values.copy_within(other * block..(other + 1) * block, at * block);
+    operand.tensor = Arc::new(tensor);
     Some(changed)
 }
 
@@ -454,6 +476,7 @@ fn attention(case: &Case, promise: &Promise, slots: Vec<Slot>, dice: &mut Dice) 
         }
         Data::NaN | Data::Infinity if !q.is_empty() && !k.is_empty() => {
             let special = if case.data == Data::NaN { f64::NAN } else { f64::INFINITY };
+            let special = if dice.below(2) == 0 { special } else { -special };
             let b = dice.below(batch);
             let j = *dice.pick(&edges(lengths[b])).unwrap_or(&0);
             let at = ((b * room + j) * groups + dice.below(groups)) * dim + dice.below(dim);
@@ -484,7 +507,7 @@ pub fn params(case: &Case) -> Vec<(String, super::run::ParamValue)> {
     let n = |name: &str| case.shape.get(name);
     let all: Vec<(&str, super::run::ParamValue)> = match case.op() {
         Op::Attention => vec![
-            ("scale", Float(scale(&case.shape))),
+            ("scale", Float(scale(case))),
             ("causal", Integer(n("causal"))),
             ("window", Integer(n("window"))),
             ("softcap", Float(n("softcap") as f64)),
@@ -507,8 +530,19 @@ pub fn params(case: &Case) -> Vec<(String, super::run::ParamValue)> {
 /// Numbers that f32 holds too, so that no kernel differs by how it takes a parameter.
 pub const EPS: f64 = 1.0 / 131072.0;
 
-pub fn scale(shape: &op::Shape) -> f64 {
-    f64::from((1.0 / (shape.size("D").max(1) as f64).sqrt()) as f32)
+/// What scores are multiplied by: one over the root of their terms, and by the seed in three of ten cases something else,
+/// as models have it that fold it into their weights or share it between layers.
+pub fn scale(case: &Case) -> f64 {
+    let usual = 1.0 / (case.shape.size("D").max(1) as f64).sqrt();
+    let factor = match case.seed >> 60 {
+        0xb => 0.5,
+        0xc => 0.8,
+        0xd => 1.25,
+        0xe => 1.5,
+        0xf => 2.0,
+        _ => 1.0,
+    };
+    f64::from((usual * factor) as f32)
 }
 
 pub fn temperature(shape: &op::Shape) -> f64 {

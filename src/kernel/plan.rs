@@ -57,7 +57,7 @@ impl Effort {
 /// What of a size is left beyond whole vectors and tiles: in full, random shapes try each remainder, of small and of great ones.
 const RESIDUES: usize = 32;
 
-const MANY_THREADS: [u32; 4] = [4, 5, 8, 16];
+const MANY_THREADS: std::ops::RangeInclusive<u32> = 4..=16;
 
 /// Sizes where code changes its way, primes, and one more than powers of two.
 const EDGES: &[i64] = &[
@@ -422,7 +422,11 @@ pub fn plan_unless(
     let threads = |dice: &mut Dice| {
         let few = [1, 2, 3, most_threads];
         // Also more than there are processors: what is wrong with the split of work shows with any number.
-        if dice.below(3) > 0 { few[dice.below(few.len())] } else { MANY_THREADS[dice.below(MANY_THREADS.len())] }
+        if dice.below(3) > 0 {
+            few[dice.below(few.len())]
+        } else {
+            MANY_THREADS.start() + dice.below(MANY_THREADS.count()) as u32
+        }
     };
     let mut cases: Vec<Case> = chosen
         .iter()

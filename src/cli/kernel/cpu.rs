@@ -38,8 +38,11 @@ pub(super) fn prepare<'k>(known: &'k Known, program: Option<&Path>) -> Result<Pr
         Some(named) => {
             let (path, at) = (known.folder.join(&named.value), place(known, named.span));
             if !path.is_file() {
-                let error = Error::invalid(format!("there is no library {}", path.display())).at(at);
-                return Err(error.hint("build it first; `library` is a path from the manifest's folder"));
+                let (what, hint) = match path.exists() {
+                    true => ("is no file", "`library` names a shared library, made by `cc -shared -fPIC` or the like"),
+                    false => ("isn't there", "build it first; `library` is a path from the manifest's folder"),
+                };
+                return Err(Error::invalid(format!("the library {} {what}", path.display())).at(at).hint(hint));
             }
             let path = path.canonicalize().map_err(|e| Error::reading(&path, &e))?;
             let Some(text) = path.to_str() else {

@@ -52,7 +52,7 @@ pub(super) fn truth(case: &Case, promise: &Promise, inputs: &[Operand]) -> Numbe
     let sight = Sight::of(shape, &lengths);
     let (k, v) = (cells(promise.cells, &inputs[1].values, dim), cells(promise.cells, &inputs[2].values, dim));
     let q = &inputs[0].values;
-    let (scale, cap) = (inputs::scale(shape), shape.get("softcap") as f64);
+    let (scale, cap) = (inputs::scale(case), shape.get("softcap") as f64);
     let unit = promise.unit();
     let of_p = promise.p_round.map_or(0.0, |p| 2f64.powi(-float::precision(p) - 1));
     // Below the smallest normal numbers an exponential is right within one and a half units there, or it is flushed, and
