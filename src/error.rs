@@ -197,6 +197,10 @@ impl Error {
             std::io::ErrorKind::IsADirectory => {
                 Error::invalid(format!("{} is a folder, and a file is needed here", path.display()))
             }
+            std::io::ErrorKind::OutOfMemory => {
+                Error::cannot(format!("{} can't be read: there is no memory for it", path.display()))
+                    .hint("allow the process more memory, or take a smaller file")
+            }
             _ => {
                 Error::cannot(format!("{} can't be read", path.display())).because(cause).hint("check its permissions")
             }
@@ -338,6 +342,7 @@ mod domains {
                 | InferError::ContextOption { .. }
                 | InferError::TokenId { .. }
                 | InferError::NothingToPick { .. } => Exit::Usage,
+                InferError::Kernel(bizra_kernels::Error::Memory { .. }) => Exit::Cannot,
                 _ => Exit::Invalid,
             };
             Error::new(exit, error.to_string())

@@ -166,6 +166,9 @@ fn what_is_no_such_model_is_refused() {
     check(refused(&Files { vocabulary: Some(b"a\nb\n"), ..plain }), "[PAD]");
     check(refused(&Files { vocabulary: Some(b"\xff"), ..plain }), "UTF-8");
     check(refused(&Files { tokenizer: Some(b"{}"), ..plain }), "tokenizer.json");
+    let described = String::from_utf8(text::described(WORDS.as_bytes())).expect("JSON");
+    let broken = format!("{{\"decoder\": {{\"type\":,}},{}", &described[1..]);
+    check(refused(&Files { tokenizer: Some(broken.as_bytes()), ..plain }), "tokenizer.json");
     check(
         refused(&Files { pooling: Some(br#"{"pooling_mode_max_tokens": true}"#), ..plain }),
         "pooling_mode_max_tokens",

@@ -93,7 +93,12 @@ impl PackedCache {
         if self.limit == 0 {
             return Ok(None);
         }
+        // Somebody may have lowered the limit.
+        self.make_room(0);
         let path = self.path(model);
+        if fs::metadata(&path).is_ok_and(|metadata| !metadata.is_file()) {
+            return Err(Error::invalid("packed weights are a file, and this is none").at(Place::file(&path)));
+        }
         let file = match File::open(&path) {
             Ok(file) => file,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -139,8 +144,13 @@ impl PackedCache {
     }
 
     /// Writes a model's packed matrices, each with its offset in the model's file, after making room. False where it
-    /// is kept already, or is larger than the cache may be.
-    pub fn keep<'p>(&self, model: &Hash, matrices: impl Iterator<Item = (u64, &'p Packed)>) -> Result<bool> {
+    /// is kept already, is larger than the cache may be, or `stop` said so before all was written.
+    pub fn keep<'p>(
+        &self,
+        model: &Hash,
+        matrices: impl Iterator<Item = (u64, &'p Packed)>,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<bool> {
         let path = self.path(model);
         if self.limit == 0 || path.exists() {
             return Ok(false);
@@ -153,11 +163,11 @@ impl PackedCache {
         files::private_folder(&self.folder)?;
         self.make_room(plan.total);
         let beside = self.folder.join(format!(".{}.new", std::process::id()));
-        let written = write(&beside, model, &matrices, &plan).and_then(|()| fs::rename(&beside, &path));
+        let written = write(&beside, model, &matrices, &plan, stop).and_then(|()| fs::rename(&beside, &path));
         if let Err(e) = written {
             // Best effort: the error that matters is the one being returned.
             let _ = fs::remove_file(&beside);
-            return Err(Error::writing(path.display(), &e));
+            return if stop() { Ok(false) } else { Err(Error::writing(path.display(), &e)) };
         }
         if let Ok(metadata) = fs::metadata(&path) {
             let mut list = List::read(&self.folder);
@@ -167,8 +177,12 @@ impl PackedCache {
         Ok(true)
     }
 
-    /// Removes what was not used for longest until `bytes` more fit. What can't be removed stays.
+    /// Removes what ended processes left half written, and what was not used for longest until `bytes` more fit. What
+    /// can't be removed stays.
     fn make_room(&self, bytes: u64) {
+        for half in self.halves().into_iter().filter(|half| is_abandoned(half)) {
+            let _ = fs::remove_file(half);
+        }
         let list = List::read(&self.folder);
         let mut files = self.files().unwrap_or_default();
         // Files that the list doesn't know were never used here.
@@ -203,6 +217,12 @@ impl PackedCache {
         Ok(files)
     }
 
+    /// Files that are being written, or were when their process ended.
+    fn halves(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).filter(|path| path.extension() == Some(OsStr::new("new"))).collect()
+    }
+
     /// What is kept, the latest used first.
     pub fn list(&self) -> Result<Vec<Entry>> {
         let list = List::read(&self.folder);
@@ -222,16 +242,24 @@ impl PackedCache {
             let path = self.folder.join(name_of(&entry.model, entry.layout));
             fs::remove_file(&path).map_err(|e| Error::writing(path.display(), &e))?;
         }
-        for left in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
-            let name = left.file_name();
-            let half = Path::new(&name).extension() == Some(OsStr::new("new"));
-            if half || name == OsStr::new(LIST) {
-                let path = left.path();
-                fs::remove_file(&path).map_err(|e| Error::writing(path.display(), &e))?;
-            }
+        let list = self.folder.join(LIST);
+        for path in self.halves().into_iter().chain(list.exists().then_some(list)) {
+            fs::remove_file(&path).map_err(|e| Error::writing(path.display(), &e))?;
         }
         Ok(entries)
     }
+}
+
+/// Whether nobody writes this half any more: the process that it is named after is gone. Where that can't be known, nobody
+/// takes an hour for it.
+fn is_abandoned(half: &Path) -> bool {
+    let name = half.file_name().unwrap_or_default().to_string_lossy();
+    let process = name.trim_start_matches('.').trim_end_matches(".new");
+    if Path::new("/proc/self").exists() {
+        return !Path::new("/proc").join(process).exists();
+    }
+    let age = fs::metadata(half).and_then(|metadata| metadata.modified()).ok().and_then(|time| time.elapsed().ok());
+    age.is_some_and(|age| age.as_secs() > 3600)
 }
 
 fn name_of(model: &Hash, layout: u32) -> String {
@@ -319,7 +347,7 @@ impl<W: Write> Hashed<W> {
     }
 }
 
-fn write(path: &Path, model: &Hash, matrices: &[(u64, &[u8])], plan: &Plan) -> io::Result<()> {
+fn write(path: &Path, model: &Hash, matrices: &[(u64, &[u8])], plan: &Plan, stop: &dyn Fn() -> bool) -> io::Result<()> {
     // A half that another process of this number left behind.
     let _ = fs::remove_file(path);
     let file = files::create(path, files::Access::Owner)?;
@@ -336,7 +364,12 @@ fn write(path: &Path, model: &Hash, matrices: &[(u64, &[u8])], plan: &Plan) -> i
     }
     for ((_, bytes), start) in matrices.iter().zip(&plan.starts) {
         out.pad_to(*start)?;
-        out.put(bytes)?;
+        for part in bytes.chunks(BLOCK) {
+            if stop() {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            out.put(part)?;
+        }
     }
     out.end()?.sync_all()
 }

@@ -181,8 +181,9 @@ fn warn(session: &mut Session, judged: &Judged) {
         run.measurements.iter().filter(|one| !one.settled).map(|one| one.setting.to_string()).collect();
     unsettled.dedup();
     if !unsettled.is_empty() {
-        let settings = unsettled.join("; ");
-        session.ui.warn(format!("{name}: the warm-up ended before the figures were stable ({settings})"));
+        unsettled.retain(|setting| !setting.is_empty());
+        let settings = if unsettled.is_empty() { String::new() } else { format!(" ({})", unsettled.join("; ")) };
+        session.ui.warn(format!("{name}: the warm-up ended before the figures were stable{settings}"));
     }
     if !decided.is_empty() && run.too_noisy().next().is_some() {
         session.ui.warn(format!("{name}: some figures are noisy; claims are decided on their intervals"));

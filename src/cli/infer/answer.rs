@@ -62,7 +62,7 @@ pub(super) fn answer(session: &mut Session, name: &str, args: &Args, mut asked: 
         }
     };
     let run = Run { opened: &opened, sampling, output: &args.output, limits, receipt, vault, keeper, sequence, digest };
-    run.finish(session, &mut loaded, &rendered)
+    run.finish(session, &mut loaded, &rendered).map_err(|error| model::doubted(error, kept.as_ref()))
 }
 
 pub(in crate::cli) fn vault(session: &Session) -> Option<Vault> {

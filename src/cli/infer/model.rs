@@ -132,12 +132,22 @@ pub(in crate::cli) fn keep(session: &mut Session, opened: &Opened, loaded: &Load
         return;
     }
     let model = digest.unwrap_or_else(|| opened.digest(memory.as_deref()));
+    let interrupt = session.env.interrupt.clone();
     if wants(&model)
         && opened.unchanged()
-        && let Err(e) = cache.keep(&model, loaded.engine.packed())
+        && let Err(e) = cache.keep(&model, loaded.engine.packed(), &|| interrupt.requested())
     {
-        session.ui.warn(format!("the packed weights can't be kept for the next run: {e}"));
+        let cause = e.causes.first().map_or_else(String::new, |cause| format!(" ({cause})"));
+        session.ui.warn(format!("the packed weights can't be kept for the next run: {e}{cause}"));
     }
+}
+
+/// An error of a run with kept weights, which may be what is wrong.
+pub(in crate::cli) fn doubted(error: Error, kept: Option<&Kept>) -> Error {
+    if kept.is_none() || error.exit != crate::error::Exit::Invalid {
+        return error;
+    }
+    error.hint("packed weights of an earlier run were used: `bizra model cache clear`, and try again")
 }
 
 /// Builds the engine, after a look at whether the machine has the memory for it. What was packed before is taken where

@@ -79,8 +79,8 @@ fn run(session: &mut Session, id: &str, stamp: &Stamp, claim: &Inference, again:
     doubts.extend(doubts_of(stamp));
     let wanted = Wanted { name: &claim.model.name, sha256: claim.model.sha256, bytes: claim.model.bytes };
     let opened = find_model(session, &wanted, again.model)?;
-    let kept = model::kept(session, &opened);
-    let mut loaded = load(&opened, setting, kept.as_ref())?;
+    // From the model's own bytes: what an earlier run left beside them may be what made the answer wrong.
+    let mut loaded = load(&opened, setting, None)?;
     let prompt = match &texts {
         Some(texts) if !again.says_something() => texts.prompt.clone(),
         _ => given_again(session, &loaded, claim, &secret, again)?,

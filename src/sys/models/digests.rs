@@ -47,6 +47,9 @@ impl Seen {
     }
 }
 
+/// Bytes of a model that are hashed at a time.
+const PART: usize = 4 << 20;
+
 /// Digests of large files, by path, with what the file looked like.
 #[derive(Default)]
 pub(super) struct Remembered(pub(super) Vec<(String, Seen, Hash)>);
@@ -93,7 +96,13 @@ impl Remembered {
         if let Some(hash) = self.known(file) {
             return hash;
         }
-        let hash: Hash = Sha256::digest(&*file.bytes).into();
+        let mut hash = Sha256::new();
+        for (number, part) in file.bytes.chunks(PART).enumerate() {
+            hash.update(part);
+            // It stays in the system's cache. Kept by this process too, it would count beside the packed weights.
+            file.bytes.release(number * PART..number * PART + part.len());
+        }
+        let hash: Hash = hash.finalize().into();
         if let Bytes::Mapped(_) = file.bytes {
             self.put(Self::name(&file.path), file.seen, hash);
         }

@@ -35,7 +35,7 @@ impl Scene {
 
     fn keep(&self, cache: &PackedCache, model: &Hash) -> bool {
         let matrices = [(1000u64, &self.first.1), (77, &self.second.1)];
-        cache.keep(model, matrices.into_iter()).expect("kept")
+        cache.keep(model, matrices.into_iter(), &|| false).expect("kept")
     }
 
     fn path(&self, model: &Hash) -> PathBuf {
@@ -182,7 +182,7 @@ fn where_nothing_can_be_written_the_error_says_so_and_nothing_is_left() {
     let folder = scene.folder.path().join("taken");
     fs::write(&folder, b"").expect("written");
     let cache = PackedCache::at(folder.join("packed"), 1 << 20);
-    let fault = cache.keep(&MODEL, [(0u64, &scene.first.1)].into_iter()).expect_err("no folder");
+    let fault = cache.keep(&MODEL, [(0u64, &scene.first.1)].into_iter(), &|| false).expect_err("no folder");
     assert_eq!(fault.exit, Exit::Cannot);
     let cache = scene.cache(1 << 20);
     scene.keep(&cache, &MODEL);
@@ -212,4 +212,47 @@ fn blocks_are_whole_and_lie_at_multiples_of_their_size() {
     let Sizes(sizes, written) = out.end().expect("written");
     assert_eq!(sizes, [BLOCK, BLOCK, 1000 + 32]);
     assert!(written[..bytes.len()] == bytes && written[bytes.len()..] == *Sha256::digest(&bytes));
+}
+
+#[test]
+fn halves_of_ended_processes_go_and_those_of_living_ones_stay() {
+    let scene = Scene::new();
+    let cache = scene.cache(1 << 20);
+    scene.keep(&cache, &MODEL);
+    // No process has this number, and this one has its own.
+    let (ended, living) = (".4999999.new".to_owned(), format!(".{}.new", std::process::id()));
+    for half in [&ended, &living] {
+        fs::write(cache.folder().join(half), b"half").expect("written");
+    }
+    assert!(cache.find(&MODEL).expect("no fault").is_some());
+    assert!(!cache.folder().join(ended).exists() && cache.folder().join(living).exists());
+}
+
+#[test]
+fn a_lower_limit_counts_at_the_next_start() {
+    let scene = Scene::new();
+    let size = scene.size();
+    scene.keep(&scene.cache(size), &MODEL);
+    assert!(scene.cache(size).find(&MODEL).expect("no fault").is_some());
+    assert!(scene.cache(size - 1).find(&MODEL).expect("no fault").is_none());
+    assert!(!scene.path(&MODEL).exists());
+}
+
+#[test]
+fn what_is_no_file_is_refused_before_it_is_opened() {
+    let scene = Scene::new();
+    let cache = scene.cache(1 << 20);
+    fs::create_dir_all(scene.path(&MODEL)).expect("a folder in its place");
+    let refused = cache.find(&MODEL).err().expect("it is none");
+    assert_eq!(refused.message, "packed weights are a file, and this is none");
+}
+
+#[test]
+fn who_stops_the_writing_leaves_nothing() {
+    let scene = Scene::new();
+    let cache = scene.cache(1 << 20);
+    let matrices = [(1000u64, &scene.first.1)];
+    assert!(!cache.keep(&MODEL, matrices.into_iter(), &|| true).expect("no fault"));
+    let left: Vec<_> = fs::read_dir(cache.folder()).expect("a folder").collect();
+    assert!(left.is_empty(), "{left:?}");
 }
