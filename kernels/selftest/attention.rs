@@ -131,11 +131,13 @@ impl Setting<'_> {
 }
 
 fn attend(call: &mut Invocation<'_>, way: Way) -> Result<(), Status> {
-    let setting = setting(call)?;
-    let out = call.output_f32(0)?;
+    attend_with(&setting(call)?, call.output_f32(0)?, way)
+}
+
+fn attend_with(setting: &Setting<'_>, out: &mut [f32], way: Way) -> Result<(), Status> {
     setting.each(way, out, |scores, rows, out| {
         let sum = (way.weigh)(scores);
-        gather(&setting, scores, rows, out);
+        gather(setting, scores, rows, out);
         out.iter_mut().for_each(|o| *o = if rows.is_empty() { 0.0 } else { *o / sum });
     })
 }
@@ -251,6 +253,11 @@ pub(super) const SPECIMENS: &[Specimen] = declare! {
     });
     wrong Attention "attention-long" "sees no more than 500 keys" =>
         |call| attend(call, Way { sees: |pair| sees(pair) && pair.key < 500, ..RIGHT });
+    wrong Attention "attention-own-scale" "takes one over the root of a head's size for its scale, whatever it is given" => |call| {
+        let given = setting(call)?;
+        let own = Setting { scale: 1.0 / (given.dim as f32).sqrt(), ..given };
+        attend_with(&own, call.output_f32(0)?, RIGHT)
+    };
     wrong Attention "attention-no-maximum" "doesn't subtract the greatest score" => |call| attend(call, Way {
         weigh: |scores| {
             scores.iter_mut().for_each(|score| *score = score.exp());
