@@ -335,14 +335,14 @@ mod domains {
 
     impl From<InferError> for Error {
         fn from(error: InferError) -> Self {
-            let exit = match error {
+            let exit = match &error {
                 InferError::Sampling { .. }
                 | InferError::EmptyPrompt
                 | InferError::EmptyStop
                 | InferError::ContextOption { .. }
                 | InferError::TokenId { .. }
                 | InferError::NothingToPick { .. } => Exit::Usage,
-                InferError::Kernel(bizra_kernels::Error::Memory { .. }) => Exit::Cannot,
+                other if other.is_for_want_of_memory() => Exit::Cannot,
                 _ => Exit::Invalid,
             };
             Error::new(exit, error.to_string())

@@ -185,6 +185,13 @@ impl From<HfError> for InferError {
     }
 }
 
+impl InferError {
+    /// Whether the machine is to blame, and not what it was given.
+    pub fn is_for_want_of_memory(&self) -> bool {
+        matches!(self, Self::Kernel(bizra_kernels::Error::Memory { .. }))
+    }
+}
+
 impl From<bizra_kernels::Error> for InferError {
     fn from(e: bizra_kernels::Error) -> Self {
         Self::Kernel(e)
