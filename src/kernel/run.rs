@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bizra_kernels::call::DType;
 pub use bizra_kernels::child::{Containment, ParamValue, Place, Target};
@@ -120,6 +121,8 @@ pub struct Batch {
     pub done: Vec<Done>,
     /// The whole batch by the parent's clock.
     pub nanoseconds: u64,
+    /// What all of the kernel's threads had of processors meanwhile; nothing where nobody can tell.
+    pub busy: Duration,
 }
 
 /// A kernel that could not be run to its end.

@@ -429,9 +429,11 @@ impl Runner for Worker<'_> {
         if calls.iter().any(|call| call.cold) {
             running.files.flush();
         }
-        let began = self.clock.monotonic();
+        let leader = running.child.id();
+        let (began, before) = (self.clock.monotonic(), os::processor_time(leader));
         let reply = self.ask(&Request::Run(wired))?;
         let took = self.clock.monotonic().saturating_sub(began);
+        let busy = before.zip(os::processor_time(leader)).map(|(before, now)| now.saturating_sub(before));
         let results = match reply {
             Reply::Ran(results) if results.len() == calls.len() => results,
             Reply::Refused(why) => return Err(Broken::Machine(why)),
@@ -467,7 +469,8 @@ impl Runner for Worker<'_> {
                 first.damage.get_or_insert("an input was changed".into());
             }
         }
-        Ok(Batch { done, nanoseconds: u64::try_from(took.as_nanos()).unwrap_or(u64::MAX) })
+        let nanoseconds = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        Ok(Batch { done, nanoseconds, busy: busy.unwrap_or_default() })
     }
 
     fn rests(&mut self) -> Result<(), Broken> {

@@ -46,7 +46,7 @@ impl<F: FnMut(&[f32], usize, &mut [f32])> Runner for Here<F> {
             let outputs = vec![out.iter().flat_map(|v| v.to_le_bytes()).collect()];
             done.push(Done { status: 0, nanoseconds: 1, outputs, damage: None });
         }
-        Ok(Batch { done, nanoseconds: 1 })
+        Ok(Batch { done, nanoseconds: 1, busy: Duration::ZERO })
     }
 
     fn containment(&self) -> Containment {

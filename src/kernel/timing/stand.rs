@@ -1,6 +1,8 @@
 //! The stand that sessions are measured on: a process of its own for every subject, inputs that no process has seen for
 //! every pair, and outputs that are kept until chance has chosen which are checked.
 
+use std::time::Duration;
+
 use rand_chacha::rand_core::Rng as _;
 
 use super::controls::{Roof, Work};
@@ -69,6 +71,22 @@ struct Side<'a> {
     loaded: Loaded,
     /// By number of the call, of the kernel.
     kept: Vec<(usize, Vec<Vec<f64>>)>,
+    /// How long its calls took, and what its threads had of processors meanwhile.
+    waited: Duration,
+    busy: Duration,
+}
+
+/// One thread has as much of a processor as time passes, and no more; the rest is for the errors of two clocks.
+const MOST_BUSY: f64 = 1.2;
+
+/// Refuses who works with more threads than were given.
+fn check_threads(busy: Duration, waited: Duration, given: u32) -> Result<(), Broken> {
+    let processors = busy.as_secs_f64() / waited.as_secs_f64().max(1e-9);
+    if processors <= f64::from(given) * MOST_BUSY {
+        return Ok(());
+    }
+    let threads = if given == 1 { "one thread".to_owned() } else { format!("{given} threads") };
+    Err(Broken::Forbidden(format!("it kept {processors:.1} processors busy while it was timed with {threads}")))
 }
 
 /// Garbage of the usual kind.
@@ -97,6 +115,7 @@ impl<'a> Processes<'a> {
         let Some(side) = self.sides.iter().find(|side| side.subject == Subject::Kernel && !side.kept.is_empty()) else {
             return Ok(());
         };
+        check_threads(side.busy, side.waited, self.about.threads).map_err(Fault::Kernel)?;
         let chance = (self.about.chance)().map_err(Fault::Cannot)?;
         for at in chance.checked(self.place.0, self.place.1, side.kept.len()) {
             let (number, answer) = &side.kept[at];
@@ -134,7 +153,8 @@ impl Stand for Processes<'_> {
             (_, broken) => Fault::Cannot(format!("{}: {broken}", party.name)),
         })?;
         let loaded = Loaded { kernel, promise: about.promise.clone(), workspace: party.workspace };
-        self.sides.push(Side { subject, runner, loaded, kept: Vec::new() });
+        let (waited, busy) = (Duration::ZERO, Duration::ZERO);
+        self.sides.push(Side { subject, runner, loaded, kept: Vec::new(), waited, busy });
         Ok(())
     }
 
@@ -165,6 +185,8 @@ impl Stand for Processes<'_> {
             let answer = verify::answers(&side.loaded, case, done, &POISON)
                 .map_err(|failure| Fault::Wrong { case: case.to_string(), failure })?;
             side.kept.push((number, answer));
+            side.waited += Duration::from_nanos(batch.nanoseconds);
+            side.busy += batch.busy;
         }
         Ok(Call { own: done.nanoseconds as f64 * 1e-9, asked: batch.nanoseconds as f64 * 1e-9 })
     }
@@ -209,4 +231,21 @@ pub fn least_work(timed: &Timed, promise: &Promise) -> Work {
     // Keys that nobody sees needn't be read.
     let all_seen = shape.op != Op::Attention || (shape.get("window") == 0 && shape.get("pad") == 0);
     Work { multiply_adds, bytes: if all_seen { bytes as f64 } else { 0.0 } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_processors_than_threads_are_noticed() {
+        let after = |busy: u64, given| check_threads(Duration::from_millis(busy), Duration::from_millis(100), given);
+        assert!(after(100, 1).is_ok() && after(199, 2).is_ok() && after(0, 1).is_ok());
+        let refused = after(180, 1).expect_err("two threads");
+        assert_eq!(
+            refused.to_string(),
+            "the kernel was ended: it kept 1.8 processors busy while it was timed with one thread"
+        );
+        assert!(after(350, 2).is_err());
+    }
 }
