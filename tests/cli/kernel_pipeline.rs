@@ -377,3 +377,26 @@ fn claims_about_products_are_timed_with_each_type_of_weights() {
     let refused = read(&format!("on: \"{}\"", many.join("; "))).expect_err("too many");
     assert_eq!(refused, "claim `c` is about 66 shapes and types, and at most 64 are timed");
 }
+
+#[test]
+fn each_input_is_changed_in_its_turn_and_not_every_scale_is_the_usual_one() {
+    use bizra::kernel::case::Case;
+    use bizra::kernel::inputs;
+    use bizra::kernel::promise::Promise;
+    let text = "bizra: kernel/v1\nid: mine\nop: matmul\ntargets: {cpu: {entry: mine}}\ncontract: {in: f32}\n\
+                domain: {M: 1..9, N: 1..9, K: 1..9}\n";
+    let known = kernels::read(text.as_bytes(), Path::new("k.yaml"), Path::new(".")).expect("a manifest");
+    let case = Case::parse("matmul/M=3,N=5,K=7/f32/normal/plain/t1/000000000000002a").expect("a case");
+    let given = inputs::build(&case, &Promise::of(&known.manifest));
+    for number in 0..given.len() {
+        let changed = inputs::with_one_changed(&given, number, 7).expect("another number is there");
+        for (at, (before, after)) in given.iter().zip(&changed).enumerate() {
+            assert_eq!(before.tensor.bytes != after.tensor.bytes, at == number, "{number}, {at}");
+        }
+    }
+    let scale = |seed: &str| {
+        let case = format!("attention/S=4,past=0,Hkv=1,D=64/f32/normal/plain/t1/{seed}");
+        inputs::scale(&Case::parse(&case).expect("a case"))
+    };
+    assert_eq!((scale("000000000000002a"), scale("b00000000000002a")), (0.125, 0.0625));
+}
