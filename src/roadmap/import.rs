@@ -3,6 +3,7 @@
 //! A roadmap with effort tables, gates and packages becomes fields. Everything else keeps its shape: sections with
 //! fields, lists, boxes and table cells as data, in their order. What a sentence means is left to people.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::markdown::{self, Block, Entry, Section};
@@ -31,7 +32,6 @@ pub fn slug(text: &str) -> String {
 /// The plan as YAML.
 pub fn draft(text: &str, origin: &Origin) -> String {
     let sections = markdown::parse(text);
-    let roadmap = sections.iter().any(|s| packages(s).is_some());
     let title = sections.iter().find(|s| s.level == 1).map_or(origin.path.as_str(), |s| s.title.as_str());
     let mut out = String::new();
     line(&mut out, 0, "bizra", "roadmap/v1");
@@ -40,10 +40,14 @@ pub fn draft(text: &str, origin: &Origin) -> String {
     line(&mut out, 0, "timezone", &quoted(&origin.zone));
     let repaired = if origin.repaired { ", repaired: mac_roman" } else { "" };
     let _ = writeln!(out, "source: {{path: {}, lines: {}{repaired}}}", quoted(&origin.path), text.lines().count());
-    if roadmap {
-        typed(&sections, &mut out);
-    } else {
+    let (fields, rest) = Fields::of(&sections);
+    if fields.packages().next().is_none() {
         outline(&sections, &mut out);
+        return out;
+    }
+    fields.write(&mut out);
+    if !rest.is_empty() {
+        outline(&rest, &mut out);
     }
     out
 }
@@ -63,35 +67,178 @@ fn quoted(text: &str) -> String {
     if bare {
         return text.to_owned();
     }
-    // As JSON, whose texts may hold control characters that those of YAML may not.
+    in_quotes(text)
+}
+
+/// As JSON, whose texts may hold control characters that those of YAML may not.
+fn in_quotes(text: &str) -> String {
     let json = serde_json::Value::from(text).to_string();
     let escaped = |c: char| if c.is_control() { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
     json.chars().map(escaped).collect()
 }
 
-fn packages(section: &Section) -> Option<&Vec<Vec<String>>> {
-    section.blocks.iter().find_map(|block| match block {
-        Block::Table(columns, rows) if columns[..] == ["ID", "Name", "Priority", "Hours", "Status"] => Some(rows),
-        _ => None,
-    })
+/// A number as it stands, anything else as a text for the plan's reader to refuse.
+fn amount(text: &str) -> String {
+    if is_number(text) { text.to_owned() } else { quoted(text) }
 }
 
-/// The statuses that the packages' icons stand for, in the order they are met.
-fn statuses(sections: &[Section]) -> Vec<(&'static str, &'static str, String)> {
-    let mut known: Vec<(&str, &str, String)> = Vec::new();
-    for row in sections.iter().filter_map(packages).flatten() {
-        let Some(icon) = row.get(4).filter(|icon| !known.iter().any(|(_, _, i)| i == *icon)) else { continue };
+fn is_number(text: &str) -> bool {
+    text.parse::<f64>().is_ok_and(f64::is_finite)
+}
+
+type Rows = [Vec<String>];
+
+fn cell(row: &[String], number: usize) -> &str {
+    row.get(number).map_or("", String::as_str)
+}
+
+/// What a roadmap says in its usual places. Each place holds one block: the next of its kind keeps its shape instead.
+#[derive(Default)]
+struct Fields<'m> {
+    generated: Option<&'m str>,
+    current_phase: Option<&'m str>,
+    total: Option<&'m str>,
+    by_phase: Option<&'m Rows>,
+    by_category: Option<&'m Rows>,
+    phases: Vec<Phase<'m>>,
+}
+
+#[derive(Default)]
+struct Phase<'m> {
+    name: &'m str,
+    criteria: Option<&'m [Entry]>,
+    packages: Option<&'m Rows>,
+}
+
+fn fill<T>(place: &mut Option<T>, value: T) -> bool {
+    let free = place.is_none();
+    if free {
+        *place = Some(value);
+    }
+    free
+}
+
+impl<'m> Fields<'m> {
+    /// The fields, and the sections that hold what has none.
+    fn of(sections: &'m [Section]) -> (Self, Vec<Section>) {
+        let mut fields = Fields::default();
+        let mut rest = Vec::new();
+        for section in sections {
+            if let Some(name) = section.title.strip_prefix("Phase: ") {
+                fields.phases.push(Phase { name, ..Phase::default() });
+            }
+            let left = section.blocks.iter().filter(|block| !fields.take(&section.title, block)).cloned();
+            let left = Section { blocks: left.collect(), ..section.clone() };
+            if !left.blocks.is_empty() {
+                rest.push(left);
+            }
+        }
+        (fields, rest)
+    }
+
+    fn take(&mut self, title: &str, block: &'m Block) -> bool {
+        let phase = self.phases.last_mut();
+        match (title, block) {
+            (_, Block::Rule) => true,
+            (_, Block::Field(key, value)) => match key.as_str() {
+                "Generated" => fill(&mut self.generated, value),
+                "Current Phase" => fill(&mut self.current_phase, value),
+                "Total Effort" => {
+                    let hours = value.strip_suffix(" hours").filter(|hours| is_number(hours));
+                    hours.is_some_and(|hours| fill(&mut self.total, hours))
+                }
+                _ => false,
+            },
+            ("By Phase", Block::Table(_, rows)) => are_amounts(rows) && fill(&mut self.by_phase, rows),
+            ("By Category", Block::Table(_, rows)) => are_amounts(rows) && fill(&mut self.by_category, rows),
+            ("Gate Criteria", Block::List(entries)) => phase.is_some_and(|phase| fill(&mut phase.criteria, entries)),
+            ("Work Packages", Block::Table(columns, rows)) if columns[..] == PACKAGE => {
+                phase.is_some_and(|phase| fill(&mut phase.packages, rows))
+            }
+            _ => false,
+        }
+    }
+
+    fn packages(&self) -> impl Iterator<Item = &'m Vec<String>> {
+        self.phases.iter().filter_map(|phase| phase.packages).flatten()
+    }
+
+    /// The statuses that the packages' icons stand for, in the order they are met.
+    fn statuses(&self) -> Vec<Status<'m>> {
+        let mut known: Vec<Status<'_>> = Vec::new();
+        for status in self.packages().map(|row| Status::of(cell(row, 4))) {
+            if !known.iter().any(|other| other.word == status.word) {
+                known.push(status);
+            }
+        }
+        known
+    }
+
+    fn write(&self, out: &mut String) {
+        if let Some(generated) = self.generated {
+            line(out, 0, "generated", &quoted(generated));
+        }
+        if let Some(phase) = self.current_phase {
+            line(out, 0, "current_phase", &quoted(&slug(phase)));
+        }
+        out.push_str("vocab:\n  status:\n");
+        for Status { word, class, icon } in self.statuses() {
+            let _ = writeln!(out, "    {word}: {{class: {class}, icon: {}}}", quoted(icon));
+        }
+        let mut categories: Vec<&str> = Vec::new();
+        for name in self.packages().filter_map(|row| category(cell(row, 0))) {
+            if !categories.contains(&name) {
+                categories.push(name);
+            }
+        }
+        if !categories.is_empty() {
+            line(out, 2, "category", &format!("[{}]", categories.join(", ")));
+        }
+        self.write_effort(out);
+        out.push_str("phases:\n");
+        self.phases.iter().for_each(|phase| phase.write(out));
+    }
+
+    fn write_effort(&self, out: &mut String) {
+        if self.total.is_none() && self.by_phase.is_none() && self.by_category.is_none() {
+            return;
+        }
+        out.push_str("effort:\n");
+        if let Some(hours) = self.total {
+            line(out, 2, "total", hours);
+        }
+        for (key, rows) in [("by_phase", self.by_phase), ("by_category", self.by_category)] {
+            let Some(rows) = rows else { continue };
+            let _ = writeln!(out, "  {key}:");
+            rows.iter().for_each(|row| line(out, 4, &quoted(cell(row, 0)), cell(row, 1)));
+        }
+    }
+}
+
+const PACKAGE: [&str; 5] = ["ID", "Name", "Priority", "Hours", "Status"];
+
+/// Whether each row has a name of its own and a number.
+fn are_amounts(rows: &Rows) -> bool {
+    let mut names = BTreeSet::new();
+    rows.iter().all(|row| is_number(cell(row, 1)) && names.insert(cell(row, 0)))
+}
+
+struct Status<'m> {
+    word: &'static str,
+    class: &'static str,
+    icon: &'m str,
+}
+
+impl<'m> Status<'m> {
+    fn of(icon: &'m str) -> Self {
         let (word, class) = match icon.trim_end_matches('\u{fe0f}') {
             "✅" | "☑" | "✔" => ("done", "done"),
             "🔄" | "🚧" => ("active", "doing"),
             "⛔" | "❌" | "🚫" => ("blocked", "blocked"),
             _ => ("pending", "todo"),
         };
-        if !known.iter().any(|(w, ..)| *w == word) {
-            known.push((word, class, icon.clone()));
-        }
+        Status { word, class, icon }
     }
-    known
 }
 
 /// The category that a package's id speaks of.
@@ -109,70 +256,16 @@ fn category(id: &str) -> Option<&'static str> {
     }
 }
 
-fn typed(sections: &[Section], out: &mut String) {
-    let mut rest: Vec<Section> = Vec::new();
-    let statuses = statuses(sections);
-    let mut effort = String::new();
-    let mut phases = String::new();
-    let mut head = String::new();
-    for section in sections {
-        let mut left = Section { blocks: Vec::new(), ..section.clone() };
-        if let Some(name) = section.title.strip_prefix("Phase: ") {
-            let _ = writeln!(phases, "  - id: {}\n    name: {}", quoted(&slug(name)), quoted(name));
+impl Phase<'_> {
+    fn write(&self, out: &mut String) {
+        let _ = writeln!(out, "  - id: {}\n    name: {}", quoted(&slug(self.name)), quoted(self.name));
+        if let Some(criteria) = self.criteria {
+            gate(criteria, out);
         }
-        for block in &section.blocks {
-            match (section.title.as_str(), block) {
-                (_, Block::Field(key, value)) if key == "Generated" => line(&mut head, 0, "generated", &quoted(value)),
-                (_, Block::Field(key, value)) if key == "Current Phase" => {
-                    line(&mut head, 0, "current_phase", &quoted(&slug(value)))
-                }
-                (_, Block::Field(key, value)) if key == "Total Effort" && value.ends_with(" hours") => {
-                    effort.insert_str(0, &format!("  total: {}\n", value.trim_end_matches(" hours")));
-                }
-                ("By Phase" | "By Category", Block::Table(_, rows)) => {
-                    let key = if section.title == "By Phase" { "by_phase" } else { "by_category" };
-                    let _ = writeln!(effort, "  {key}:");
-                    for row in rows {
-                        let _ = writeln!(effort, "    {}: {}", quoted(&row[0]), row.get(1).map_or("0", String::as_str));
-                    }
-                }
-                ("Gate Criteria", Block::List(entries)) => gate(entries, &mut phases),
-                ("Work Packages", Block::Table(..)) if packages(section).is_some() => {
-                    phases.push_str("    packages:\n");
-                    for row in packages(section).into_iter().flatten() {
-                        package(row, &statuses, &mut phases);
-                    }
-                }
-                (_, Block::Rule) => {}
-                (_, other) => left.blocks.push(other.clone()),
-            }
+        if let Some(packages) = self.packages {
+            out.push_str("    packages:\n");
+            packages.iter().for_each(|row| package(row, out));
         }
-        if !left.blocks.is_empty() {
-            rest.push(left);
-        }
-    }
-    out.push_str(&head);
-    out.push_str("vocab:\n  status:\n");
-    for (word, class, icon) in &statuses {
-        let _ = writeln!(out, "    {word}: {{class: {class}, icon: {}}}", quoted(icon));
-    }
-    let mut categories: Vec<&str> = Vec::new();
-    for name in sections.iter().filter_map(packages).flatten().filter_map(|row| category(row.first()?)) {
-        if !categories.contains(&name) {
-            categories.push(name);
-        }
-    }
-    if !categories.is_empty() {
-        line(out, 2, "category", &format!("[{}]", categories.join(", ")));
-    }
-    if !effort.is_empty() {
-        out.push_str("effort:\n");
-        out.push_str(&effort);
-    }
-    out.push_str("phases:\n");
-    out.push_str(&phases);
-    if !rest.is_empty() {
-        outline(&rest, out);
     }
 }
 
@@ -192,15 +285,14 @@ fn slug_id(text: &str) -> String {
     if !text.is_empty() && text.chars().all(fits) { text.to_owned() } else { slug(text) }
 }
 
-fn package(row: &[String], statuses: &[(&'static str, &'static str, String)], out: &mut String) {
-    let cell = |n: usize| row.get(n).map_or("", String::as_str);
-    let status = statuses.iter().find(|(_, _, icon)| icon == cell(4)).map_or("pending", |(word, ..)| word);
-    let _ = write!(out, "      - {{id: {}, name: {}, priority: {}", quoted(cell(0)), quoted(cell(1)), quoted(cell(2)));
-    let _ = write!(out, ", hours: {}", cell(3).trim_end_matches('h'));
-    if let Some(category) = category(cell(0)) {
+fn package(row: &[String], out: &mut String) {
+    let _ = write!(out, "      - {{id: {}, name: {}", quoted(cell(row, 0)), quoted(cell(row, 1)));
+    let _ = write!(out, ", priority: {}", quoted(cell(row, 2)));
+    let _ = write!(out, ", hours: {}", amount(cell(row, 3).trim_end_matches('h')));
+    if let Some(category) = category(cell(row, 0)) {
         let _ = write!(out, ", category: {category}");
     }
-    let _ = writeln!(out, ", status: {status}}}");
+    let _ = writeln!(out, ", status: {}}}", Status::of(cell(row, 4)).word);
 }
 
 fn outline(sections: &[Section], out: &mut String) {
@@ -224,8 +316,7 @@ fn outline(sections: &[Section], out: &mut String) {
                 Block::Code(language, text) => {
                     let language =
                         if language.is_empty() { String::new() } else { format!("language: {}, ", quoted(language)) };
-                    let _ =
-                        writeln!(out, "      - code: {{{language}text: {}}}", serde_json::Value::from(text.as_str()));
+                    let _ = writeln!(out, "      - code: {{{language}text: {}}}", in_quotes(text));
                 }
                 Block::Table(columns, rows) => {
                     let list = |cells: &[String]| cells.iter().map(|c| quoted(c)).collect::<Vec<_>>().join(", ");
