@@ -189,6 +189,7 @@ fn program() -> Vec<libc::sock_filter> {
     for call in [libc::SYS_clone3, libc::SYS_openat2, libc::SYS_io_uring_setup] {
         program.extend([op(EQUAL, call as u32, 0, 1), op(RETURN, NOT_THERE, 0, 0)]);
     }
+    program.extend([op(EQUAL, libc::SYS_setrlimit as u32, 0, 1), op(RETURN, NOT_PERMITTED, 0, 0)]);
     let mut by_argument = |call: libc::c_long, n: u32, bits: u32, with: u32, without: u32| {
         program.extend([
             op(EQUAL, call as u32, 0, 4),

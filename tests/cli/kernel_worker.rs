@@ -145,6 +145,73 @@ fn kernels_in_c_are_contained_and_their_ends_are_told() {
     assert_eq!(worker(60).load(&symbol), Err(Broken::Load("the library exports no `f`".into())));
 }
 
+/// Calls in C, and whether they are answered, with 0 where all is well; the others end the kernel.
+const SYSTEM_CALLS: [(&str, bool); 33] = [
+    ("syscall(SYS_execve, \"/bin/true\", 0, 0)", false),
+    ("syscall(SYS_execveat, -100, \"/bin/true\", 0, 0, 0)", false),
+    ("syscall(SYS_clone, 17, 0, 0, 0, 0)", false),
+    ("socket(AF_INET, SOCK_STREAM, 0)", false),
+    ("socket(AF_UNIX, SOCK_DGRAM, 0)", false),
+    ("kill(getppid(), 0)", false),
+    ("syscall(SYS_rt_sigqueueinfo, getppid(), 0, 0)", false),
+    ("syscall(SYS_pidfd_open, getppid(), 0)", false),
+    ("syscall(SYS_ptrace, 0, 0, 0, 0)", false),
+    ("setsid()", false),
+    ("setpgid(0, 0)", false),
+    ("open(\"/dev/null\", O_WRONLY)", false),
+    ("open(\"/dev/null\", O_RDONLY | O_TRUNC)", false),
+    ("syscall(SYS_openat, -100, \"/dev/null\", O_RDWR)", false),
+    ("unlink(\"/nothing\")", false),
+    ("rename(\"/nothing\", \"/none\")", false),
+    ("mkdir(\"/nothing/none\", 0)", false),
+    ("ftruncate(0, 0)", false),
+    ("fchmod(0, 0)", false),
+    ("fchown(0, 0, 0)", false),
+    ("utimensat(-100, \"/nothing\", 0, 0)", false),
+    ("syscall(SYS_fsetxattr, 0, 0, 0, 0, 0)", false),
+    ("syscall(SYS_shmget, 0, 4096, 0)", false),
+    ("syscall(SYS_mq_open, \"/nothing\", 0, 0, 0)", false),
+    ("syscall(SYS_bpf, 0, 0, 0)", false),
+    ("ioctl(0, 0x40086602, 0)", false), // FS_IOC_SETFLAGS
+    ("ioctl(0, TIOCSTI, \"x\")", false),
+    ("ioctl(0, FIOCLEX)", true),
+    ("isatty(0)", true),
+    ("open(\"/dev/null\", O_RDONLY) < 0", true),
+    ("syscall(SYS_clone3, 0, 0) != -1 || errno != ENOSYS", true),
+    ("syscall(SYS_setrlimit, RLIMIT_CPU, &limit) != -1 || errno != EPERM", true),
+    ("setrlimit(RLIMIT_CPU, &limit) != -1 || errno != EPERM", true),
+];
+
+#[test]
+fn system_calls_that_change_the_world_end_a_kernel() {
+    let case = |(number, (call, is_answered)): (usize, &(&str, bool))| match is_answered {
+        true => format!("case {number}: return {call};\n"),
+        false => format!("case {number}: {call}; break;\n"),
+    };
+    let cases: String = SYSTEM_CALLS.iter().enumerate().map(case).collect();
+    let code = format!(
+        "#include <errno.h>\n#include <fcntl.h>\n#include <signal.h>\n#include <sys/ioctl.h>\n#include <sys/resource.h>\n\
+         #include <sys/socket.h>\n#include <sys/stat.h>\n#include <sys/syscall.h>\n\
+         int32_t f(const bizra_call *c) {{ struct rlimit limit = {{1, 1}}; const float *x = c->inputs[0].data;\n\
+         switch ((int)x[0]) {{\n{cases}}}\nreturn 0; }}"
+    );
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some(path) = library(folder.path(), "calls", &code) else { return };
+    let target = Target::Library { path: path.to_str().expect("UTF-8").into(), symbol: "f".into() };
+    for (number, (call, is_answered)) in SYSTEM_CALLS.iter().enumerate() {
+        let mut worker = worker(60);
+        let kernel = worker.load(&target).expect("it loads");
+        let x = [number as f32];
+        match worker.run(&[softmax_call(kernel, &x, Edge::End)]) {
+            Ok(batch) => assert!(*is_answered && batch.done[0].status == 0, "{call}: {:?}", batch.done[0].status),
+            Err(broken) => {
+                let told = broken.to_string();
+                assert!(!is_answered && told.contains("system call"), "{call}: {told}");
+            }
+        }
+    }
+}
+
 /// What the self-test has for this: kernels of the program itself.
 fn misbehaving(worker: &mut Worker<'_>, name: &str) -> Result<u32, Broken> {
     worker.load(&Target::Builtin(name.into()))
