@@ -120,6 +120,48 @@ const FORBIDDEN_CALLS: &[libc::c_long] = &[
     libc::SYS_keyctl,
     libc::SYS_setsid,
     libc::SYS_setpgid,
+    libc::SYS_pidfd_send_signal,
+    libc::SYS_pidfd_getfd,
+    libc::SYS_unshare,
+    libc::SYS_setns,
+    libc::SYS_chroot,
+    libc::SYS_pivot_root,
+    libc::SYS_umount2,
+    libc::SYS_move_mount,
+    libc::SYS_fsopen,
+    libc::SYS_open_tree,
+    libc::SYS_reboot,
+    libc::SYS_swapon,
+    libc::SYS_swapoff,
+    libc::SYS_init_module,
+    libc::SYS_finit_module,
+    libc::SYS_delete_module,
+    libc::SYS_settimeofday,
+    libc::SYS_clock_settime,
+    libc::SYS_clock_adjtime,
+    libc::SYS_adjtimex,
+    libc::SYS_sethostname,
+    libc::SYS_setdomainname,
+    libc::SYS_acct,
+    libc::SYS_quotactl,
+    libc::SYS_add_key,
+    libc::SYS_request_key,
+];
+
+/// Calls that may be meant for other processes, and that libraries try for themselves: they are told no.
+const REFUSED_CALLS: &[libc::c_long] = &[
+    libc::SYS_setrlimit,
+    libc::SYS_setpriority,
+    libc::SYS_ioprio_set,
+    libc::SYS_sched_setaffinity,
+    libc::SYS_sched_setscheduler,
+    libc::SYS_sched_setparam,
+    libc::SYS_sched_setattr,
+    libc::SYS_tkill,
+    libc::SYS_process_madvise,
+    libc::SYS_migrate_pages,
+    libc::SYS_move_pages,
+    libc::SYS_perf_event_open,
 ];
 #[cfg(target_arch = "x86_64")]
 const OLD_CALLS: &[libc::c_long] = &[
@@ -158,8 +200,8 @@ const ASKED: &[u32] = &[
 const WRITING: u32 = (libc::O_WRONLY | libc::O_RDWR | libc::O_CREAT | libc::O_TRUNC | libc::O_APPEND) as u32;
 const THREAD: u32 = libc::CLONE_THREAD as u32;
 
-/// A filter in the kernel's own small language.
-fn program() -> Vec<libc::sock_filter> {
+/// A filter in the kernel's own small language. A process that is `own` may signal its own threads alone.
+fn program(own: Option<u32>) -> Vec<libc::sock_filter> {
     const LOAD: u32 = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
     const EQUAL: u32 = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
     const AT_LEAST: u32 = libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K;
@@ -189,7 +231,18 @@ fn program() -> Vec<libc::sock_filter> {
     for call in [libc::SYS_clone3, libc::SYS_openat2, libc::SYS_io_uring_setup] {
         program.extend([op(EQUAL, call as u32, 0, 1), op(RETURN, NOT_THERE, 0, 0)]);
     }
-    program.extend([op(EQUAL, libc::SYS_setrlimit as u32, 0, 1), op(RETURN, NOT_PERMITTED, 0, 0)]);
+    for call in REFUSED_CALLS {
+        program.extend([op(EQUAL, *call as u32, 0, 1), op(RETURN, NOT_PERMITTED, 0, 0)]);
+    }
+    if let Some(own) = own {
+        program.extend([
+            op(EQUAL, libc::SYS_tgkill as u32, 0, 4),
+            op(LOAD, argument(0), 0, 0),
+            op(EQUAL, own, 0, 1),
+            op(RETURN, ALLOW, 0, 0),
+            op(RETURN, NOT_PERMITTED, 0, 0),
+        ]);
+    }
     let mut by_argument = |call: libc::c_long, n: u32, bits: u32, with: u32, without: u32| {
         program.extend([
             op(EQUAL, call as u32, 0, 4),
@@ -218,7 +271,7 @@ pub(super) fn filter_code() -> Vec<u8> {
         let [code, jumps] = [op.code.to_ne_bytes(), [op.jt, op.jf]];
         [code.as_slice(), &jumps, &op.k.to_ne_bytes()].concat()
     };
-    program().iter().flat_map(op).collect()
+    program(None).iter().flat_map(op).collect()
 }
 
 fn filter() -> bool {
@@ -233,7 +286,7 @@ fn filter() -> bool {
         if libc::sigaction(libc::SIGSYS, &raw const action, std::ptr::null_mut()) != 0 {
             return false;
         }
-        let mut program = program();
+        let mut program = program(Some(std::process::id()));
         let filter = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
         libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const filter, 0, 0) == 0
     }

@@ -107,6 +107,16 @@ pub(super) const SPECIMENS: &[Specimen] = declare! {
         }
         Some(best)
     });
+    wrong Argmax "argmax-infinity-is-none" "finds nothing in rows of minus infinity and NaN" => |call| greatest(call, |x| {
+        let (mut best, mut most) = (None, f32::NEG_INFINITY);
+        for (i, v) in x.iter().enumerate() {
+            if *v > most {
+                (best, most) = (Some(i), *v);
+            }
+        }
+        // Rows of minus infinity alone are as they should be.
+        if best.is_none() && x.iter().all(|v| *v == f32::NEG_INFINITY) && !x.is_empty() { Some(0) } else { best }
+    });
     wrong Argmax "argmax-begins-low" "begins with a number of its own for the greatest" => |call| greatest(call, |x| {
         let (mut best, mut most) = (x.iter().position(|v| !v.is_nan())?, -1e9);
         for (i, v) in x.iter().enumerate() {

@@ -47,6 +47,7 @@ static PREVIOUS: Mutex<Vec<f32>> = Mutex::new(Vec::new());
 static BY_ADDRESS: Mutex<Option<HashMap<Vec<u64>, Vec<f32>>>> = Mutex::new(None);
 static BY_SAMPLE: Mutex<Option<HashMap<Vec<u64>, Vec<f32>>>> = Mutex::new(None);
 static BY_SHAPE: Mutex<Option<HashMap<Vec<u64>, Vec<f32>>>> = Mutex::new(None);
+static BY_SUM: Mutex<Option<HashMap<Vec<u64>, Vec<f32>>>> = Mutex::new(None);
 static WEIGHTS: Mutex<(usize, Vec<f32>)> = Mutex::new((0, Vec::new()));
 static CALLS: AtomicUsize = AtomicUsize::new(0);
 static CLAIMED: AtomicUsize = AtomicUsize::new(0);
@@ -77,6 +78,11 @@ pub(super) const SPECIMENS: &[Specimen] = declare! {
     wrong Matmul "memory-by-shape" "answers as before where the shape is as before" => |call| {
         let (sizes, ..) = operands(call)?;
         remembered(call, &BY_SHAPE, [sizes.m, sizes.k, sizes.n].map(|part| part as u64).to_vec())
+    };
+    wrong Matmul "memory-by-sum" "answers as before where the sums of its inputs are as before" => |call| {
+        let (sizes, x, w) = operands(call)?;
+        let sum = |all: &[f32]| all.iter().map(|x| u64::from(x.to_bits())).sum();
+        remembered(call, &BY_SUM, vec![sizes.m as u64, sizes.k as u64, sum(x), sum(w)])
     };
     wrong Matmul "memory-weights" "keeps the weights of the last call, and takes them again for those at the same address" => |call| {
         let (sizes, x, w) = operands(call)?;

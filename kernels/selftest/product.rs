@@ -218,6 +218,9 @@ pub(super) const SPECIMENS: &[Specimen] = declare! {
         let kept = |x: f32| if x.is_nan() { 0.0 } else { x };
         a.iter().zip(b).fold(0.0, |sum, (a, b)| kept(*a).mul_add(kept(*b), sum))
     });
+    wrong Matmul "product-skips-zeros" "leaves out what is multiplied by a zero of the weights" => |call| product(call, |a, b| {
+        a.iter().zip(b).fold(0.0, |sum, (a, b)| if *b == 0.0 { sum } else { a.mul_add(*b, sum) })
+    });
     wrong Matmul "product-over-claims" "claims to be five times as fast as what it is"
         [claim "ratio >= 5 over product-plain"] => |call| product(call, dot);
     wrong Matmul "product-barely-over-claims" "claims to be a fifth faster than what it is"

@@ -168,6 +168,21 @@ pub(super) const SPECIMENS: &[Specimen] = declare! {
         |call| each_row(call, |x, out| softmax(x, out, 0.0, f32::exp));
     wrong Softmax "softmax-begins-low" "begins its maximum with a number of its own" =>
         |call| each_row(call, |x, out| softmax(x, out, greatest(x).max(-1e9), f32::exp));
+    wrong Softmax "softmax-alone" "writes one where a row has one value, whatever it is" => |call| each_row(call, |x, out| {
+        match x.len() {
+            1 => out.fill(1.0),
+            _ => softmax(x, out, greatest(x), f32::exp),
+        }
+    });
+    wrong Softmax "softmax-stops" "stops at the first of 64 values that has hardly a weight, where they go down" => |call| {
+        each_row(call, |x, out| {
+            softmax(x, out, greatest(x), f32::exp);
+            if x.len() >= 64 && x.is_sorted_by(|a, b| a >= b) {
+                let end = out.iter().position(|y| *y < 1e-4).unwrap_or(x.len());
+                out[end..].fill(0.0);
+            }
+        })
+    };
     wrong Softmax "softmax-keeps-greater" "writes the greater of its answer and of what was there" => |call| each_row(call, |x, out| {
         let before = out.to_vec();
         softmax(x, out, greatest(x), f32::exp);
@@ -269,6 +284,8 @@ pub(super) const SPECIMENS: &[Specimen] = declare! {
         |call| gated(call, |kind, gate, up| times(activation(kind, up), gate));
     wrong Gated "gated-one-gelu" "takes one approximation of GELU for the other" =>
         |call| gated(call, |kind, gate, up| times(activation(if kind == 2 { 1 } else { kind }, gate), up));
+    wrong Gated "gated-skips-zeros" "writes zero where the other input is zero, whatever the gate" =>
+        |call| gated(call, |kind, gate, up| if up == 0.0 { 0.0 } else { times(activation(kind, gate), up) });
     wrong Gated "gated-quick" "takes x·logistic(1.702 x) for GELU" => |call| gated(call, |kind, gate, up| match kind {
         0 => times(activation(0, gate), up),
         _ => gate / (1.0 + (-1.702 * gate).exp()) * up,

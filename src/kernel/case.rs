@@ -39,6 +39,8 @@ pub enum Data {
     Scaled,
     /// Many equal values, so that ties decide.
     Ties,
+    /// From the greatest down in every other row, and up in the rest: who stops early stops wrongly.
+    Sorted,
     /// A million draws from one distribution.
     Draws,
 }
@@ -65,6 +67,7 @@ const WORDS: &[(Data, &str)] = &[
     (Data::Permutation, "permutation"),
     (Data::Scaled, "scaled"),
     (Data::Ties, "ties"),
+    (Data::Sorted, "sorted"),
     (Data::Draws, "draws"),
 ];
 
@@ -108,11 +111,11 @@ impl Data {
         match op {
             Op::Matmul => &[NaN, Infinity, Integers, Needle, OneHot, Permutation, Scaled],
             Op::Attention => &[NaN, Infinity, Needle, OneHot, Scaled],
-            Op::Softmax => &[NaN, Infinity, Needle, OneHot, Permutation],
+            Op::Softmax => &[NaN, Infinity, Needle, OneHot, Permutation, Sorted],
             Op::RmsNorm | Op::LayerNorm => &[NaN, Infinity, Needle, OneHot, Scaled],
             Op::Rope | Op::Gated => &[NaN, Infinity, OneHot, Permutation, Scaled],
-            Op::Argmax | Op::TopK => &[NaN, Infinity, Needle, Permutation, Ties],
-            Op::Sample => &[NaN, Infinity, Needle, Draws],
+            Op::Argmax | Op::TopK => &[NaN, Infinity, Needle, Permutation, Ties, Sorted],
+            Op::Sample => &[NaN, Infinity, Needle, Draws, Sorted],
         }
     }
 }

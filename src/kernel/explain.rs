@@ -56,14 +56,18 @@ pub fn about(data: Data) -> &'static str {
         Data::Denormal => "numbers below the smallest normal one",
         Data::Zeros => "zeros of both signs",
         Data::Sparse => "zeros, and one normal number in a hundred",
-        Data::NaN => "one NaN: it has to show where it belongs, and nowhere else",
-        Data::Infinity => "one infinity: it has to show where it belongs, and nowhere else",
+        Data::NaN => "a NaN in some rows, also where it meets zero: it has to show where it belongs, and nowhere else",
+        Data::Infinity => {
+            "an infinity in some rows, also where it meets zero or the other one: it has to show where it belongs, and \
+             nowhere else"
+        }
         Data::Integers => "whole numbers that add up exactly in any order: the answer has to be equal",
         Data::Needle => "one value that dominates, at ends, at edges of blocks, and just outside of what may be seen",
         Data::OneHot => "a single one among zeros",
         Data::Permutation => "distinct numbers in a random order",
         Data::Scaled => "one operand times a great power of two, or its inverse",
         Data::Ties => "many equal numbers: the lower index comes first",
+        Data::Sorted => "sorted rows, downwards and upwards: who stops early stops wrongly",
         Data::Draws => "draws from one distribution, enough to count",
     }
 }

@@ -141,6 +141,7 @@ pub fn build(case: &Case, promise: &Promise) -> Vec<Operand> {
         return attention(case, promise, slots, &mut dice);
     }
     let mut all = Vec::with_capacity(slots.len());
+    let mut met = Met::default();
     for (number, slot) in slots.into_iter().enumerate() {
         if slot.dtype.is_quantised() {
             all.push(quantised(case, slot, &mut dice));
@@ -154,6 +155,11 @@ pub fn build(case: &Case, promise: &Promise) -> Vec<Operand> {
             (Op::Matmul | Op::Gated, 1) => second(case, &slot, &mut dice),
             _ => first(case, promise, &slot, &mut dice),
         };
+        if number == 0 {
+            met = Met::of(case, &mut values, &mut dice);
+        } else {
+            met.answer(case, &slot, &mut values, &mut dice);
+        }
         if case.data == Data::Scaled && scales(case.op(), number) {
             let power = if slot.dtype == DType::F16 { 4 } else { 30 };
             let factor = 2f64.powi(if case.seed & 1 == 0 { power } else { -power });
@@ -221,6 +227,15 @@ fn first(case: &Case, promise: &Promise, slot: &Slot, dice: &mut Dice) -> Vec<f6
                 }
             }
         }
+        Data::Sorted => {
+            for (number, row) in values.chunks_mut(width).enumerate() {
+                row.iter_mut().for_each(|v| *v *= 4.0);
+                row.sort_by(f64::total_cmp);
+                if number % 2 == 0 {
+                    row.reverse();
+                }
+            }
+        }
         // One distribution, drawn from again and again.
         Data::Draws => {
             let row: Vec<f64> = values.iter().take(width).copied().collect();
@@ -235,19 +250,77 @@ fn first(case: &Case, promise: &Promise, slot: &Slot, dice: &mut Dice) -> Vec<f6
             dice.shuffle(&mut both);
             let rows = count / width;
             let row = dice.below(rows);
-            for (next, special) in both.into_iter().enumerate().take(rows.div_ceil(3)) {
+            let mut place = |next: usize, special: f64, values: &mut [f64]| {
                 values[(row + next) % rows * width + *dice.pick(&places).unwrap_or(&0)] = special;
+            };
+            for (next, special) in both.into_iter().enumerate().take(rows.div_ceil(3)) {
+                place(next, special, &mut values);
             }
-            // A row of nothing else, where picking and masks have rules of their own.
+            // The two of them in one row.
+            if rows == 1 || rows > 4 {
+                let next = if rows > 4 { 2 } else { 0 };
+                both.into_iter().for_each(|special| place(next, special, &mut values));
+            }
+            // A row of nothing else, where picking and masks have rules of their own; alike, or all but a number.
             let whole = matches!(case.op(), Op::Softmax | Op::Argmax | Op::TopK | Op::Sample);
             if whole && rows > 2 {
-                let fill = if case.data == Data::NaN { both[0] } else { f64::NEG_INFINITY };
-                values[(row + rows - 1) % rows * width..][..width].fill(fill);
+                let last = &mut values[(row + rows - 1) % rows * width..][..width];
+                last.fill(if case.data == Data::NaN { both[0] } else { f64::NEG_INFINITY });
+                if dice.below(2) == 0 {
+                    last.iter_mut().for_each(|v| *v = [f64::NAN, f64::NEG_INFINITY][dice.below(2)]);
+                }
             }
         }
         _ => {}
     }
     values
+}
+
+/// Where what is no number in one operand meets zero in the other.
+#[derive(Default)]
+struct Met {
+    specials: Vec<usize>,
+    zero: usize,
+}
+
+impl Met {
+    /// Puts the zero among the first operand's values.
+    fn of(case: &Case, values: &mut [f64], dice: &mut Dice) -> Met {
+        let two = matches!(case.op(), Op::Matmul | Op::Gated | Op::RmsNorm | Op::LayerNorm);
+        if !two || !matches!(case.data, Data::NaN | Data::Infinity) || values.is_empty() {
+            return Met::default();
+        }
+        let zero = dice.below(values.len());
+        values[zero] = [0.0, -0.0][dice.below(2)];
+        Met { specials: (0..values.len()).filter(|at| !values[*at].is_finite()).collect(), zero }
+    }
+
+    /// Puts zeros among the other's, and what meets the first one's zero.
+    fn answer(&self, case: &Case, slot: &Slot, values: &mut [f64], dice: &mut Dice) {
+        let special = match case.data {
+            Data::NaN => f64::NAN,
+            Data::Infinity => f64::INFINITY,
+            _ => return,
+        };
+        let width = slot.shape.last().copied().unwrap_or(1).max(1);
+        let rows = values.len() / width;
+        if rows == 0 || case.op() == Op::Sample {
+            return;
+        }
+        let opposite = |at: usize, dice: &mut Dice| match case.op() {
+            Op::Gated => at,
+            _ => dice.below(rows) * width + at % width,
+        };
+        for at in &self.specials {
+            if dice.below(2) == 0 {
+                values[opposite(*at, dice)] = [0.0, -0.0][dice.below(2)];
+            }
+        }
+        // Where it would leave nothing that is a number, not at all.
+        if if case.op() == Op::Matmul { rows > 2 } else { values.len() > 2 } {
+            values[opposite(self.zero, dice)] = if dice.below(2) == 0 { special } else { -special };
+        }
+    }
 }
 
 /// The operand that the first one meets.
@@ -320,8 +393,21 @@ pub fn strides(shape: &[usize], layout: Layout) -> Vec<i64> {
     strides
 }
 
-/// The same inputs, but for one number of one of them, or one block of weights: none where there is no other to take.
-pub fn with_one_changed(inputs: &[Operand], number: usize, seed: u64) -> Option<Vec<Operand>> {
+/// How inputs differ from those of an earlier call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// One number is another of these, so that the data stay of their kind.
+    One,
+    /// Two numbers changed places: sums stay as they were.
+    Two,
+}
+
+impl Change {
+    pub const ALL: [Change; 2] = [Change::One, Change::Two];
+}
+
+/// The same inputs, but for a number or two of one of them, or blocks of weights: none where there is no other to take.
+pub fn changed(inputs: &[Operand], number: usize, change: Change, seed: u64) -> Option<Vec<Operand>> {
     let mut changed = inputs.to_vec();
     let operand = changed.get_mut(number)?;
     let (block, size) = operand.slot.dtype.block();
@@ -333,18 +419,26 @@ pub fn with_one_changed(inputs: &[Operand], number: usize, seed: u64) -> Option<
     let finite = |number: &usize| of(*number).iter().all(|v| v.is_finite());
     let begin = count / 2 + Dice::new(seed).below(count - count / 2);
     let at = (0..count).map(|i| (begin + i) % count).find(finite)?;
-    // Another one of these, so that the data stay of their kind.
     let other = (0..count).filter(finite).find(|other| of(*other) != of(at))?;
     let places = places(&operand.slot.shape, &operand.tensor.strides);
     let place = |number: usize| places[number * block] / block * size;
     let mut tensor = Tensor::clone(&operand.tensor);
-    tensor.bytes.copy_within(place(other)..place(other) + size, place(at));
+    put(&mut tensor.bytes, place(other)..place(other) + size, place(at), change);
+    let blocks = other * block..(other + 1) * block;
     if !operand.sizes.is_empty() {
-        operand.sizes.copy_within(other * block..(other + 1) * block, at * block);
+        put(&mut operand.sizes, blocks.clone(), at * block, change);
     }
-    operand.values.copy_within(other * block..(other + 1) * block, at * block);
+    put(&mut operand.values, blocks, at * block, change);
     operand.tensor = Arc::new(tensor);
     Some(changed)
+}
+
+/// Copies a part over another one that begins at `to`; if two are to change, that one comes here.
+fn put<T: Copy>(all: &mut [T], from: std::ops::Range<usize>, to: usize, change: Change) {
+    match change {
+        Change::One => all.copy_within(from, to),
+        Change::Two => from.zip(to..).for_each(|(a, b)| all.swap(a, b)),
+    }
 }
 
 /// Elements from the first to the last, gaps included.

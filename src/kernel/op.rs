@@ -248,6 +248,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_documents_name_all_sizes() {
+        let size = |dim: &Dim| match dim.default {
+            None => format!("`{}` {}", dim.name, dim.about),
+            Some(values) => {
+                let values: Vec<String> = values.iter().map(i64::to_string).collect();
+                format!("`{}` {} ({})", dim.name, dim.about, values.join(", "))
+            }
+        };
+        for op in Op::ALL {
+            let sizes: Vec<String> = dims(*op).iter().map(size).collect();
+            let row = format!("| {} | {} |\n", op.word(), sizes.join("; "));
+            assert!(include_str!("../../docs/kernels.md").contains(&row), "docs/kernels.md lacks:\n{row}");
+        }
+    }
+
+    #[test]
     fn shapes_are_written_and_read_alike() {
         for (op, text) in [
             (Op::Matmul, "M=3,N=17,K=64"),

@@ -1,7 +1,7 @@
 //! Which cases a kernel is tried with.
 //!
 //! Every edge of every size stands at least once, every probe too, and each two sizes are the same somewhere. In full,
-//! every edge meets every distribution, layout and type of weights; quick, sizes are sorted into five classes and the
+//! every edge meets every distribution, layout and type of weights; quick, sizes are sorted into seven classes and the
 //! classes meet: a pairwise covering set, made greedily from the seed. Random shapes from the same secret seed come on
 //! top, which no kernel can have been made for.
 
@@ -45,6 +45,14 @@ impl Effort {
         }
     }
 
+    /// Random shapes that are as great as the domain has them in one size, and may be in others.
+    fn great_shapes(self) -> usize {
+        match self {
+            Effort::Quick => 0,
+            Effort::Full => 8,
+        }
+    }
+
     /// Cases that are repeated for the sake of determinism.
     pub fn repeated(self) -> usize {
         match self {
@@ -57,23 +65,27 @@ impl Effort {
 /// What of a size is left beyond whole vectors and tiles: in full, random shapes try each remainder, of small and of great ones.
 const RESIDUES: usize = 32;
 
+/// Multiply-adds that one of the few great shapes may cost.
+const GREAT_WORK: usize = 40_000_000;
+
 const MANY_THREADS: std::ops::RangeInclusive<u32> = 4..=16;
 
 /// Sizes where code changes its way, primes, and one more than powers of two.
 const EDGES: &[i64] = &[
     0, 1, 2, 3, 5, 7, 11, 13, 15, 16, 17, 31, 32, 33, 63, 64, 65, 97, 127, 128, 129, 251, 255, 256, 257, 509, 513,
-    1000, 1025,
+    1000, 1025, 2049, 4097,
 ];
 
 /// Where a size belongs, so that combinations can be counted.
 fn class(value: i64) -> u8 {
     match value {
         0 => 0,
-        1..=3 => 1,
-        4..=17 => 2,
-        18..=65 => 3,
-        66..=257 => 4,
-        _ => 5,
+        1 => 1,
+        2..=3 => 2,
+        4..=17 => 3,
+        18..=65 => 4,
+        66..=257 => 5,
+        _ => 6,
     }
 }
 
@@ -220,11 +232,15 @@ impl Space {
     }
 
     fn fits(&self, chosen: &[Option<Level>]) -> bool {
+        self.fits_within(self.most_work, chosen)
+    }
+
+    fn fits_within(&self, most_work: usize, chosen: &[Option<Level>]) -> bool {
         let weights = chosen[self.sizes() + 2].map(|l| self.weights[l.value as usize]);
         let shape = self.shape(chosen);
         let (block, _) = weights.unwrap_or(DType::F32).block();
         let whole = self.op != Op::Matmul || shape.size("K").is_multiple_of(block);
-        whole && op::work(&shape) <= self.most_work
+        whole && op::work(&shape) <= most_work
     }
 
     fn pair(&self, a: usize, la: Level, b: usize, lb: Level) -> Pair {
@@ -307,9 +323,9 @@ impl Space {
                     best = Some((score, *level));
                 }
             }
-            // Beside a size that is too much for any other, the least that is not nothing.
+            // Beside a size that is too much for any other, the least that makes a difference.
             let levels = &self.factors[f].levels;
-            let least = || levels.iter().find(|level| f >= self.sizes() || level.value > 0).or(levels.first()).copied();
+            let least = || levels.iter().find(|level| f >= self.sizes() || level.value > 1).or(levels.last()).copied();
             chosen[f] = best.map(|(_, level)| level).or_else(least);
         }
         chosen.into_iter().map(|l| l.unwrap_or(Level { value: 0, key: 0 })).collect()
@@ -360,7 +376,8 @@ pub fn plan_unless(
         let key = |v: i64| if by_class && dim.default.is_none() { i64::from(class(v)) } else { v };
         factors.push(Factor { levels: edges.into_iter().map(|value| Level { value, key: key(value) }).collect() });
     }
-    let data: Vec<Data> = Data::distributions(op).to_vec();
+    // Beside the distributions, what is no number: each size has its way to meet it.
+    let data: Vec<Data> = [Data::distributions(op), &[Data::NaN, Data::Infinity]].concat();
     let counted = |n: usize| Factor { levels: (0..n as i64).map(|value| Level { value, key: value }).collect() };
     factors.extend([counted(data.len()), counted(layouts.len()), counted(promise.weights.len())]);
     let weights = promise.weights.clone();
@@ -443,10 +460,12 @@ pub fn plan_unless(
     }
     let mut random = BTreeSet::new();
     let first: Vec<usize> = dims.iter().map(|_| dice.below(RESIDUES)).collect();
-    for number in 0..effort.random_shapes() {
+    let reaches = (0..effort.random_shapes())
+        .map(|number| if number < RESIDUES { Reach::Any } else { Reach::Great })
+        .chain((0..effort.great_shapes()).map(|number| Reach::Last(number % dims.len())));
+    for (number, reach) in reaches.enumerate() {
         let left: Vec<i64> = first.iter().map(|first| ((first + number) % RESIDUES) as i64).collect();
-        let great = number >= RESIDUES;
-        let Some((shape, weights)) = random_shape(&space, manifest, &left, great, &mut dice) else { continue };
+        let Some((shape, weights)) = random_shape(&space, manifest, &left, reach, &mut dice) else { continue };
         let data = space.data[dice.below(space.data.len())];
         let layout = space.layouts[dice.below(space.layouts.len())];
         let (threads, seed) = (threads(&mut dice), dice.bits());
@@ -459,23 +478,38 @@ pub fn plan_unless(
     Plan { cases, space, possible, random }
 }
 
+/// How far a random shape goes: as many sizes are small as great.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    Any,
+    /// One size is of the greater half at least.
+    Great,
+    /// This size is the greatest there is.
+    Last(usize),
+}
+
 /// A shape of the domain that nobody could have known. Where a range has room for it, `left` is what each size leaves when
-/// it is divided by [`RESIDUES`]. As many sizes are small as great; of a `great` shape, one is of the greater half at least.
+/// it is divided by [`RESIDUES`].
 fn random_shape(
     space: &Space,
     manifest: &Manifest,
     left: &[i64],
-    great: bool,
+    reach: Reach,
     dice: &mut Dice,
 ) -> Option<(Shape, DType)> {
+    let most_work = if matches!(reach, Reach::Last(_)) { GREAT_WORK } else { space.most_work };
     for _ in 0..50 {
-        let great = great.then(|| dice.below(space.dims.len()));
+        let great = (reach == Reach::Great).then(|| dice.below(space.dims.len()));
         let at = dice.below(space.weights.len());
         let weights = space.weights[at];
         let (block, _) = weights.block();
         let mut chosen: Vec<Option<Level>> = vec![None; space.factors.len()];
         for (f, dim) in space.dims.iter().enumerate() {
             let value = match manifest.domain.values(dim.name) {
+                Some(Values::Range(_, to)) if reach == Reach::Last(f) => {
+                    let granule = if space.op == Op::Matmul && dim.name == "K" { block as i64 } else { 1 };
+                    to / granule * granule
+                }
                 Some(Values::Range(from, to)) => {
                     let granule = if space.op == Op::Matmul && dim.name == "K" { block as i64 } else { 1 };
                     let (least, most) = ((*from / granule).max(1), (*to / granule).max(1));
@@ -493,7 +527,7 @@ fn random_shape(
             chosen[f] = Some(Level { value, key: value });
         }
         chosen[space.sizes() + 2] = Some(Level { value: at as i64, key: 0 });
-        if chosen[..space.sizes()].iter().all(Option::is_some) && space.fits(&chosen) {
+        if chosen[..space.sizes()].iter().all(Option::is_some) && space.fits_within(most_work, &chosen) {
             return Some((space.shape(&chosen), weights));
         }
     }

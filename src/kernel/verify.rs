@@ -12,7 +12,7 @@ use bizra_kernels::call::{DType, Status};
 use super::case::{Case, Data};
 use super::float;
 use super::gates::{self, Measure, Miss, Scale};
-use super::inputs::{self, Operand};
+use super::inputs::{self, Change, Operand};
 use super::op::{self, Op, Slot};
 use super::promise::Promise;
 use super::run::{Blank, Broken, Done, Edge, Invoke, Runner};
@@ -373,9 +373,11 @@ pub fn repeats(
     }
 }
 
-/// Asks once more, and then with one number of each input changed: what was kept of an earlier call must not answer that.
+/// Asks once more, and then with a number or two of each input changed: what was kept of an earlier call must not answer that.
 fn remembered(runner: &mut dyn Runner, loaded: &Loaded, case: &Case, inputs: &[Operand]) -> Option<Failure> {
-    let changed = (0..inputs.len()).filter_map(|number| inputs::with_one_changed(inputs, number, case.seed));
+    let changed = Change::ALL.into_iter().flat_map(|change| {
+        (0..inputs.len()).filter_map(move |number| inputs::changed(inputs, number, change, case.seed))
+    });
     // In batches of their own, so that all lie at the same addresses.
     for (number, inputs) in std::iter::once(inputs.to_vec()).chain(changed).enumerate() {
         let done = match runner.run(&[invoke(loaded, case, &inputs, Edge::End, POISONS[0])]) {

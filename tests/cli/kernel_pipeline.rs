@@ -389,9 +389,14 @@ fn each_input_is_changed_in_its_turn_and_not_every_scale_is_the_usual_one() {
     let case = Case::parse("matmul/M=3,N=5,K=7/f32/normal/plain/t1/000000000000002a").expect("a case");
     let given = inputs::build(&case, &Promise::of(&known.manifest));
     for number in 0..given.len() {
-        let changed = inputs::with_one_changed(&given, number, 7).expect("another number is there");
-        for (at, (before, after)) in given.iter().zip(&changed).enumerate() {
-            assert_eq!(before.tensor.bytes != after.tensor.bytes, at == number, "{number}, {at}");
+        let sum = |of: &[inputs::Operand]| of[number].tensor.bytes.iter().map(|b| u64::from(*b)).sum::<u64>();
+        for change in inputs::Change::ALL {
+            let changed = inputs::changed(&given, number, change, 7).expect("another number is there");
+            for (at, (before, after)) in given.iter().zip(&changed).enumerate() {
+                assert_eq!(before.tensor.bytes != after.tensor.bytes, at == number, "{change:?}: {number}, {at}");
+                assert_eq!(before.values != after.values, at == number, "{change:?}: {number}, {at}");
+            }
+            assert_eq!(sum(&given) == sum(&changed), change == inputs::Change::Two, "{number}");
         }
     }
     let scale = |seed: &str| {

@@ -146,7 +146,7 @@ fn kernels_in_c_are_contained_and_their_ends_are_told() {
 }
 
 /// Calls in C, and whether they are answered, with 0 where all is well; the others end the kernel.
-const SYSTEM_CALLS: [(&str, bool); 33] = [
+const SYSTEM_CALLS: [(&str, bool); 42] = [
     ("syscall(SYS_execve, \"/bin/true\", 0, 0)", false),
     ("syscall(SYS_execveat, -100, \"/bin/true\", 0, 0, 0)", false),
     ("syscall(SYS_clone, 17, 0, 0, 0, 0)", false),
@@ -179,6 +179,15 @@ const SYSTEM_CALLS: [(&str, bool); 33] = [
     ("open(\"/dev/null\", O_RDONLY) < 0", true),
     ("syscall(SYS_clone3, 0, 0) != -1 || errno != ENOSYS", true),
     ("syscall(SYS_setrlimit, RLIMIT_CPU, &limit) != -1 || errno != EPERM", true),
+    ("syscall(SYS_pidfd_send_signal, 0, 0, 0, 0)", false),
+    ("syscall(SYS_unshare, 0)", false),
+    ("setpriority(PRIO_PROCESS, getppid(), 15) != -1 || errno != EPERM", true),
+    ("syscall(SYS_sched_setaffinity, getppid(), 0, 0) != -1 || errno != EPERM", true),
+    ("syscall(SYS_sched_setscheduler, getppid(), 0, 0) != -1 || errno != EPERM", true),
+    ("syscall(SYS_ioprio_set, 1, getppid(), 0) != -1 || errno != EPERM", true),
+    ("syscall(SYS_tkill, getppid(), 0) != -1 || errno != EPERM", true),
+    ("syscall(SYS_tgkill, getppid(), getppid(), 0) != -1 || errno != EPERM", true),
+    ("syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), 0)", true),
     ("setrlimit(RLIMIT_CPU, &limit) != -1 || errno != EPERM", true),
 ];
 
