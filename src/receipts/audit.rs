@@ -20,6 +20,8 @@ use super::{Hash, hex};
 mod chain;
 pub mod formats;
 mod history;
+#[cfg(test)]
+mod lab;
 mod layout;
 mod log;
 mod receipt;

@@ -190,6 +190,15 @@ mod tests {
     }
 
     #[test]
+    fn severities_have_names_and_order() {
+        let all = [Severity::Info, Severity::Warning, Severity::Error];
+        assert_eq!(all.map(Severity::name), ["info", "warning", "error"]);
+        assert!(all.is_sorted());
+        let of = |severity| Code::ALL.iter().filter(|code| code.severity() == severity).count();
+        assert_eq!(all.map(of), [2, 2, 41]);
+    }
+
+    #[test]
     fn a_finding_reads_as_a_sentence() {
         let finding = Finding::new(Code::Gap, "no receipt 4 to 7").at_index(4).at_path("tile/entries/000");
         insta::assert_snapshot!(finding, @"gap at 4 in tile/entries/000: no receipt 4 to 7");

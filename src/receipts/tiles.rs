@@ -259,6 +259,24 @@ mod tests {
     }
 
     #[test]
+    fn a_tile_is_full_or_none() {
+        let hashes = [[7; 32]; 257];
+        assert_eq!(full_tile("t", &tile(&hashes[..256])), Ok(&hashes[..256]));
+        for bytes in [0, 255 * 32, 256 * 32 - 1, 256 * 32 + 1, 257 * 32] {
+            let refused = full_tile("tile/0/000", &hashes.as_flattened()[..bytes]).unwrap_err();
+            assert_eq!(refused.to_string(), format!("tile/0/000 has {bytes} bytes; a full tile has 8192"));
+        }
+        for (error, words) in [
+            (TileError::BundleCut { entry: 2, offset: 6 }, "bundle ends within entry 2, at byte 6"),
+            (TileError::BundleCount { found: 3 }, "bundle has 3 entries; a full one has 256"),
+            (TileError::EntryTooLong { bytes: 65_536 }, "entry of 65536 bytes; at most 65535 fit"),
+            (ProofError::Range.into(), "no proof exists for this index and these sizes"),
+        ] {
+            assert_eq!(error.to_string(), words);
+        }
+    }
+
+    #[test]
     fn full_tiles_per_level() {
         assert_eq!(full_tiles(255, 0), 0);
         assert_eq!(full_tiles(256, 0), 1);

@@ -40,6 +40,9 @@ pub(crate) struct Args {
     /// Try so many of them, chosen by their digests; the share of all that is noticed then has an interval
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "list")]
     sample: Option<u32>,
+    /// Another sample of the same size
+    #[arg(long, default_value_t = 0, requires = "sample")]
+    seed: u64,
     /// Only those whose description holds this text
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
@@ -75,16 +78,16 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let mut mutants: Vec<&Mutant> = planted.iter().flat_map(plant::File::mutants).collect();
     println!("{} faults can be compiled, {unviable} cannot", mutants.len());
     if let Some(count) = args.sample {
-        sample(&mut mutants, count as usize);
+        sample(&mut mutants, count as usize, args.seed);
         println!("{} of them are tried", mutants.len());
     }
     let fates = trial::run(&mutants, &tests, args.jobs.into(), Duration::from_secs(args.patience))?;
     report(&mutants, &fates, args.min, args.sample.is_some())
 }
 
-/// Keeps so many, the same each time, whichever files they are in.
-fn sample(mutants: &mut Vec<&Mutant>, count: usize) {
-    mutants.sort_by_cached_key(|mutant| <[u8; 32]>::from(Sha256::digest(mutant.to_string())));
+/// Keeps so many, the same each time for a seed, whichever files they are in.
+fn sample(mutants: &mut Vec<&Mutant>, count: usize, seed: u64) {
+    mutants.sort_by_cached_key(|mutant| <[u8; 32]>::from(Sha256::digest(format!("{seed} {mutant}"))));
     mutants.truncate(count);
     mutants.sort_by_key(|mutant| mutant.id);
 }
@@ -157,8 +160,8 @@ mod tests {
         assert_eq!(refused, "50.0 % of the faults are noticed, fewer than 80 %");
         assert!(report(&mutants, &[Fate::Missed, Fate::Noticed], Some(50), false).is_ok());
         let (mut one, mut again) = (mutants.clone(), mutants);
-        sample(&mut one, 1);
-        sample(&mut again, 1);
+        sample(&mut one, 1, 0);
+        sample(&mut again, 1, 0);
         assert_eq!((one.len(), one[0].id), (1, again[0].id));
     }
 

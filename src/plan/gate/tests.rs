@@ -6,6 +6,9 @@ use std::collections::HashMap;
 use super::*;
 use crate::receipts::statement::{Object, Subject, Value};
 
+mod approvals;
+mod told;
+
 pub(crate) const NOW: &str = "2026-03-01T12:00:00.000Z";
 
 #[derive(Default)]
@@ -13,12 +16,24 @@ pub(crate) struct World {
     /// Newest first.
     pub(crate) receipts: Vec<Receipt>,
     pub(crate) files: Vec<(&'static str, &'static str)>,
+    /// What they are in the last commit, where that is something else.
+    head: Option<Vec<(&'static str, &'static str)>>,
     /// What the files were at commits.
     commits: HashMap<String, Vec<(&'static str, &'static str)>>,
     pub(crate) ran: Option<Ran>,
     asked: RefCell<Vec<String>>,
     opened: RefCell<Vec<u32>>,
     pub(crate) no_policy: bool,
+    every_key: bool,
+}
+
+impl World {
+    fn seen(&self, committed: bool) -> &[(&'static str, &'static str)] {
+        match &self.head {
+            Some(files) if committed => files,
+            _ => &self.files,
+        }
+    }
 }
 
 fn sha(bytes: &str) -> String {
@@ -33,12 +48,12 @@ fn facts(files: &[(&'static str, &'static str)], globs: &[&str]) -> Vec<FileFact
 }
 
 impl Files for World {
-    fn matching(&self, globs: &[&str], _: bool) -> Result<Rc<Vec<FileFacts>>, Error> {
-        Ok(Rc::new(facts(&self.files, globs)))
+    fn matching(&self, globs: &[&str], committed: bool) -> Result<Rc<Vec<FileFacts>>, Error> {
+        Ok(Rc::new(facts(self.seen(committed), globs)))
     }
 
-    fn same_at(&self, commit: &str, globs: &[&str], _: bool) -> Result<Option<bool>, Error> {
-        Ok(self.commits.get(commit).map(|files| facts(files, globs) == facts(&self.files, globs)))
+    fn same_at(&self, commit: &str, globs: &[&str], committed: bool) -> Result<Option<bool>, Error> {
+        Ok(self.commits.get(commit).map(|files| facts(files, globs) == facts(self.seen(committed), globs)))
     }
 }
 
@@ -125,7 +140,7 @@ pub(crate) fn approve(by: &str, ago: i64, score: &str, subject: Subject) -> Rece
 
 fn plan(criteria: &str) -> (Plan, Source) {
     let text = format!(
-        "bizra: roadmap/v1\nid: p\ntitle: T\ntimezone: UTC\nphases:\n  - id: one\n    gate:\n      criteria:\n{criteria}    packages:\n      - {{id: W-1, name: Work, owners: [ada]}}\npeople: [{{id: ada}}]\n"
+        "bizra: roadmap/v1\nid: p\ntitle: T\ntimezone: UTC\nphases:\n  - id: one\n    gate:\n      criteria:\n{criteria}    packages:\n      - {{id: W-1, name: Work, owners: [ada]}}\npeople: [{{id: ada}}]\nmetrics: [{{id: cov, name: C, current: {{value: 99, unit: '%'}}}}, {{id: speed, name: S, current: {{value: 8.63, unit: tok/s}}}}]\n"
     );
     let loaded = crate::sys::plans::read("p.yaml".as_ref(), text.as_bytes());
     let loaded = loaded.unwrap_or_else(|e| panic!("{e:?} in\n{text}"));
@@ -140,7 +155,7 @@ fn decided(world: &World, criteria: &str) -> Result<Decision, Error> {
         commands: world,
         now: NOW.parse().unwrap(),
         has_policy: !world.no_policy,
-        every_key: false,
+        every_key: world.every_key,
     };
     decide(&plan, &source, &plan.phases[0], &inputs)
 }

@@ -213,6 +213,60 @@ mod tests {
     fn what_cannot_be_read_is_not_told_twice() {
         check(0, &[(1, 1, 0, 0), (0, 0, 0, 0), (3, 1, 2, 2), (4, 2, 0, 3)], &[]);
         check(0, &[(0, 0, 0, 0), (2, 2, 0, 1)], &[]);
+        // A session whose every earlier receipt may be what cannot be read.
+        check(0, &[(1, 1, 0, 0), (0, 0, 0, 0), (4, 2, 1, 3), (5, 2, 2, 4)], &[]);
+        check(7, &[(0, 0, 0, 0), (4, 2, 1, 3)], &[]);
+        // What follows a known receipt of its own hides behind no hole.
+        check(0, &[(0, 0, 0, 0), (1, 1, 0, 9), (3, 1, 2, 2)], &[(2, Code::SessionTruncated)]);
+        check(0, &[(0, 0, 0, 0), (1, 1, 0, 9), (2, 2, 1, 1)], &[]);
+        check(0, &[(1, 1, 0, 0), (0, 0, 0, 0), (3, 1, 1, 9)], &[]);
+        check(0, &[(1, 1, 0, 0), (0, 0, 0, 0), (3, 1, 2, 1)], &[(2, Code::SessionTruncated)]);
+    }
+
+    #[test]
+    fn a_break_is_told_in_words() {
+        let told = |receipts: &[(u8, u8, u64, u8)]| {
+            let mut chain = Chain::new(0);
+            let mut found = Vec::new();
+            for (index, (own, session, seq, prev)) in (0..).zip(receipts.iter().copied()) {
+                let position = Position { session: [session; 16], seq, prev: (prev > 0).then(|| id(prev)) };
+                let time = format!("2026-01-01T00:00:0{}.000Z", 9 - index).parse().unwrap();
+                let link = Link { id: id(own), place: Some((position, time)) };
+                chain.add(index, &link, &mut |finding| found.push(finding.to_string()));
+            }
+            found.retain(|finding| !finding.starts_with("time-regress"));
+            found.concat()
+        };
+        let two = "02".repeat(32);
+        for (last, words) in [
+            ((3, 1, 3, 2), "session-truncated at 2: receipts 2 to 2 of its session are missing"),
+            ((3, 1, 2, 9), "session-truncated at 2: the receipt before it in its session is not in the log"),
+            ((3, 1, 1, 2), "session-order at 2: number 1 of its session comes after number 1"),
+            ((3, 1, 2, 1), "session-order at 2: it does not follow receipt 1, its session's newest"),
+            ((3, 1, 0, 2), "session-order at 2: the session begins again; its newest receipt is at 1"),
+            ((3, 2, 1, 2), "session-order at 2: number 1 of its session follows receipt 1, which is another session's"),
+            ((3, 2, 2, 9), "session-truncated at 2: receipts 0 to 1 of its session are missing"),
+            ((3, 2, 0, 1), "session-order at 2: the session began behind receipt 0, and stands further on"),
+            ((3, 2, 0, 0), "session-order at 2: the receipt says that it is the log's first, and it is not"),
+            ((2, 1, 2, 2), &format!("duplicate-receipt at 2: receipt {two} is there twice: first=1")),
+            ((3, 1, 2, 2), ""),
+        ] {
+            assert_eq!(told(&[(1, 1, 0, 0), (2, 1, 1, 1), last]), words);
+        }
+    }
+
+    #[test]
+    fn time_that_runs_backwards_is_told_and_the_same_moment_is_not() {
+        let mut chain = Chain::new(0);
+        let mut found = Vec::new();
+        for (index, second) in (0..).zip([1, 2, 2, 1, 1]) {
+            let position = Position { session: [1; 16], seq: index, prev: (index > 0).then(|| id(index as u8)) };
+            let time = format!("2026-01-01T00:00:0{second}.000Z").parse().unwrap();
+            let link = Link { id: id(index as u8 + 1), place: Some((position, time)) };
+            chain.add(index, &link, &mut |finding| found.push(finding.to_string()));
+        }
+        let [made, before] = [1, 2].map(|second| format!("2026-01-01T00:00:0{second}.000Z"));
+        assert_eq!(found, [format!("time-regress at 3: made at {made}, after one made at {before}")]);
     }
 
     #[test]

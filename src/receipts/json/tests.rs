@@ -8,6 +8,12 @@ fn canonical(text: &str) -> String {
 
 /// The keys that RFC 8785, section 3.2.3 sorts, in its order: by UTF-16 code units, not by UTF-8 bytes.
 #[test]
+fn an_error_names_the_byte_and_the_reason() {
+    let error = JsonError { offset: 7, reason: "no such thing" };
+    assert_eq!(error.to_string(), "byte 7: no such thing");
+}
+
+#[test]
 fn keys_sort_by_utf16_code_units() {
     let sorted = ["\r", "1", "\u{80}", "\u{f6}", "\u{20ac}", "\u{1f600}", "\u{fb33}"];
     let mut object = Object::new();

@@ -48,6 +48,63 @@ fn known_roots() {
     }
 }
 
+/// The draft's recursion for the proof that `[start, end)` belongs to the tree, `known` where its root is.
+fn naive_subtree_proof(leaves: &[Hash], start: usize, end: usize, known: bool) -> Vec<Hash> {
+    if (start, end) == (0, leaves.len()) {
+        return if known { vec![] } else { vec![naive_root(leaves)] };
+    }
+    let (left, right) = leaves.split_at(leaves.len().next_power_of_two() / 2);
+    let middle = left.len();
+    let (mut proof, beside) = if end <= middle {
+        (naive_subtree_proof(left, start, end, known), right)
+    } else if start >= middle {
+        (naive_subtree_proof(right, start - middle, end - middle, known), left)
+    } else {
+        (naive_subtree_proof(right, 0, end - middle, false), left)
+    };
+    proof.push(naive_root(beside));
+    proof
+}
+
+#[test]
+fn every_subtree_of_every_tree_up_to_40_belongs_to_it() {
+    let all = leaves(40);
+    for size in 1..=all.len() {
+        let tree = &all[..size];
+        let whole = naive_root(tree);
+        let subtrees = (0..size).flat_map(|start| (start + 1..=size).map(move |end| (start, end)));
+        for (start, end) in subtrees {
+            let part = naive_root(&tree[start..end]);
+            let verify = |proof: &[Hash], part: &Hash| {
+                verify_subtree_consistency(proof, start as u64, end as u64, part, size as u64, &whole)
+            };
+            if start % (end - start).next_power_of_two() != 0 {
+                assert_eq!(verify(&[], &part), Err(ProofError::Range), "{start}..{end} of {size}");
+                continue;
+            }
+            let mut proof = naive_subtree_proof(tree, start, end, true);
+            assert_eq!(verify(&proof, &part), Ok(()), "{start}..{end} of {size}");
+            assert!(verify(&proof, &[0; 32]).is_err(), "{start}..{end} of {size}");
+            proof.push([0; 32]);
+            assert!(verify(&proof, &part).is_err(), "{start}..{end} of {size}");
+        }
+    }
+}
+
+#[test]
+fn what_a_proof_fails_by_is_told() {
+    let errors = [ProofError::Range, ProofError::TooShort, ProofError::TooLong, ProofError::Mismatch];
+    assert_eq!(
+        errors.map(|error| error.to_string()),
+        [
+            "no proof exists for this index and these sizes",
+            "the proof has too few hashes",
+            "the proof has too many hashes",
+            "the proof leads to another root"
+        ]
+    );
+}
+
 #[test]
 fn proofs_of_every_pair_up_to_70() {
     let leaves = leaves(70);

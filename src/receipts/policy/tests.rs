@@ -36,6 +36,23 @@ fn open(text: &str) -> Result<SignedPolicy, PolicyError> {
 }
 
 #[test]
+fn a_key_stands_once_for_each_log() {
+    let ada = |log: Option<&str>| Entry { log: log.map(str::to_owned), ..entry("Ada", 1) };
+    for (one, other, fits) in [
+        (Some("main"), Some("other"), true),
+        (Some("main"), Some("main"), false),
+        (Some("main"), None, false),
+        (None, Some("main"), false),
+        (None, None, false),
+    ] {
+        let both = Policy { entries: vec![ada(one), ada(other)], ..policy() };
+        let expected = "policy: keys[1].key: the key occurs twice for the same log";
+        let refused = both.sign(&secret(9)).err().map(|error| error.to_string());
+        assert_eq!(refused.as_deref(), (!fits).then_some(expected), "{one:?} and {other:?}");
+    }
+}
+
+#[test]
 fn a_policy_in_full() {
     insta::assert_snapshot!(file(), @r#"
     {

@@ -314,7 +314,8 @@ impl Predicate for Inference {
             self.engine.chunk,
             self.parameters.max_tokens.unwrap_or(0),
         ];
-        if counts.iter().any(|count| json::integer(*count).is_none()) {
+        let biased = self.parameters.bias.iter().map(|(token, _)| token);
+        if counts.iter().chain(biased).any(|count| json::integer(*count).is_none()) {
             return refuse("parameters", "a count is beyond 2^53 - 1");
         }
         Ok(())
@@ -374,7 +375,9 @@ impl Predicate for Inference {
         timings.finish()?;
         let finish = fields.string("finish")?;
         let Some((finish, _)) = FINISHES.iter().find(|(_, name)| *name == finish) else {
-            return Err(fields.error("finish", format!("{finish:?} is none of eos, stop, length and interrupted")));
+            return Err(
+                fields.error("finish", format!("{finish:?} is none of eos, stop, length, interrupted and repetition"))
+            );
         };
         let finish = *finish;
         let template = match fields.nullable_string("template")? {

@@ -93,6 +93,9 @@ pub(super) fn validate(claims: &[Claim]) -> Result<(), ShapeError> {
         if !(1..=1024).contains(&claim.threads) || claim.figures.len() > MAX_FIGURES {
             return refuse("expected 1 to 1024 threads, and at most 64 shapes");
         }
+        if claim.controls.as_ref().is_some_and(|controls| controls.processes > MAX_SAMPLES as u64) {
+            return refuse("at most 64 processes a control");
+        }
         let supported = |figure: &Figure| figure.verdict == "supported" && !figure.samples.is_empty();
         let all = !claim.figures.is_empty() && claim.figures.iter().all(supported);
         if claim.verdict == "supported" && !(all && claim.why.is_none()) {

@@ -129,6 +129,9 @@ impl Predicate for KernelVerification {
         if !self.self_test.passed() {
             return refuse("selfTest", "a verifier that missed one of its own kernels signs nothing");
         }
+        if self.self_test.wrong.max(self.self_test.honest) > MOST {
+            return refuse("selfTest", "a count is beyond 2^53 - 1");
+        }
         for (field, text) in [("cpu", &self.cpu), ("system", &self.system), ("isa", &self.isa)] {
             if !word(text, 256) {
                 return refuse(field, "expected 1 to 256 bytes without control characters");
@@ -151,7 +154,7 @@ impl Predicate for KernelVerification {
                 return refuse("kernels", "expected a short name of what it ran on");
             }
             let counts = [kernel.cases, kernel.counted, kernel.repeated, kernel.edges, kernel.probes, kernel.pairs];
-            if counts.iter().any(|n| *n > MOST) || kernel.counted > kernel.cases {
+            if counts.iter().chain([&kernel.random_shapes]).any(|n| *n > MOST) || kernel.counted > kernel.cases {
                 return refuse("kernels", "no more cases count than were run");
             }
             let beyond = |covered: u64, possible: Option<u64>| possible.is_some_and(|n| covered > n || n > MOST);

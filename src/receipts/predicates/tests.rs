@@ -7,6 +7,26 @@ use super::super::keys::{PublicKey, SecretKey};
 use super::super::statement::{Statement, StatementError, tests::seal_as};
 use super::*;
 
+mod bounds;
+mod kernels;
+
+/// Each change, made to what is valid, is refused with these words; with none it is accepted, and reads back.
+fn check<P: Predicate + PartialEq + std::fmt::Debug>(valid: fn() -> P, words: &str, changes: &[&dyn Fn(&mut P)]) {
+    for (at, change) in changes.iter().enumerate() {
+        let mut changed = valid();
+        change(&mut changed);
+        let refused = changed.validate().err().map(|error| error.to_string());
+        assert_eq!(refused, (!words.is_empty()).then(|| format!("predicate.{words}")), "change {at}");
+        if words.is_empty() {
+            assert!(read::<P>(&changed.body()) == Ok(changed), "change {at} reads back as something else");
+        }
+    }
+}
+
+fn long(bytes: usize) -> String {
+    "x".repeat(bytes)
+}
+
 fn key(seed: u8) -> PublicKey {
     *SecretKey::from_seed(&[seed; 32]).public()
 }
