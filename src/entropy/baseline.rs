@@ -3,8 +3,11 @@
 //! Without it anybody could lower H by dropping claims. A new baseline is a new epoch with a reason, and no change is
 //! told across epochs. The signature is a receipt whose subject is [`Baseline::text`]; checking it is the caller's.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
+use super::asks::Asks;
 use super::bits::Table;
 use super::claims::{Claim, mean_hours};
 
@@ -21,6 +24,10 @@ pub struct Baseline {
     pub table: Worth,
     /// In hours, with all the digits that the number needs.
     pub mean: String,
+    /// Whether `asks` is of all that the evidence says, and of which criteria cover work. Older baselines locked the
+    /// kind of a claim's own evidence and no more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub whole: bool,
     pub claims: Vec<Locked>,
 }
 
@@ -41,7 +48,7 @@ pub struct Locked {
     pub id: String,
     /// In units of the mean, with all the digits that the number needs.
     weight: String,
-    /// SHA-256 of the evidence it asks for, without white space.
+    /// SHA-256 of what it rests on: see [`Asks`] and [`Baseline::whole`].
     #[serde(default, skip_serializing_if = "Option::is_none", with = "hex_digest")]
     pub asks: Option<[u8; 32]>,
 }
@@ -61,13 +68,22 @@ impl Baseline {
         let lock = |claim: &Claim| Locked {
             id: claim.id.clone(),
             weight: super::claims::weight(claim, mean).to_string(),
-            asks: claim.asks,
+            asks: claim.asks.whole,
         };
         let Table { owner, independent, machine, reproduced } = table;
         let mut claims: Vec<Locked> = claims.iter().map(lock).collect();
         claims.sort_by(|a, b| a.id.cmp(&b.id));
         let table = Worth { owner, independent, machine, reproduced };
-        Baseline { epoch, reason: reason.to_owned(), time, commit, table, mean: mean.to_string(), claims }
+        Baseline { epoch, reason: reason.to_owned(), time, commit, table, mean: mean.to_string(), whole: true, claims }
+    }
+
+    /// Fills in what an older baseline left open: what the claims rested on in the commit that it names. It stays as it
+    /// is where that commit holds other claims. Not to be signed: [`Baseline::text`] is another one's after it.
+    pub fn complete(&mut self, then: &HashMap<String, Asks>) {
+        if !self.whole && self.claims.iter().all(|lock| then.contains_key(&lock.id)) {
+            self.claims.iter_mut().for_each(|lock| lock.asks = then.get(&lock.id).and_then(|asks| asks.whole));
+            self.whole = true;
+        }
     }
 
     pub fn table(&self) -> Table {

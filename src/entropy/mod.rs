@@ -5,6 +5,7 @@
 //! weighed, stands in a signed baseline ([`baseline`]). `docs/entropy.md` says why it is made like this, and what it
 //! can't see. This module knows no git, clock or ledger: it is given trees, units and judged evidence.
 
+pub mod asks;
 pub mod attributes;
 pub mod baseline;
 pub mod bits;

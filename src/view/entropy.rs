@@ -73,6 +73,8 @@ pub(crate) struct Measured {
     pub(crate) classic: Option<Option<(f64, f64)>>,
     /// Epoch, digest and receipt.
     pub(crate) baseline: Option<(u32, [u8; 32], String)>,
+    /// The baseline is an older one, and what it did not lock can't be found out.
+    pub(crate) kinds_only: bool,
     pub(crate) left_out: Vec<(String, LeftOut)>,
     pub(crate) uncommitted: bool,
 }
@@ -162,6 +164,10 @@ impl View for Measured {
                     .hanging(4),
             );
         }
+        if self.kinds_only {
+            let text = "  the baseline locks only the kinds of evidence, and its commit is not here to say more";
+            page.line(Line::new().toned(Tone::Warn, text).text(": bizra entropy baseline --reason …").hanging(4));
+        }
         match &self.scatter {
             Some(scatter) => {
                 let top: Vec<String> = scatter
@@ -227,7 +233,7 @@ impl View for Measured {
             json!({ "bits": scatter.bits, "modules": modules })
         });
         let baseline = self.baseline.as_ref().map(
-            |(epoch, digest, receipt)| json!({ "epoch": epoch, "sha256": hex::encode(digest), "receipt": receipt }),
+            |(epoch, digest, receipt)| json!({ "epoch": epoch, "sha256": hex::encode(digest), "receipt": receipt, "kinds_only": self.kinds_only }),
         );
         json!({
             "commit": self.commit,

@@ -60,7 +60,7 @@ impl Ground {
         let cache = UnitCache::open(&root, folders::cache(&session.env.vars));
         let baseline = lock::read(session, &root)?;
         let threads = bizra_kernels::default_threads();
-        Ok(Ground {
+        let mut ground = Ground {
             history,
             baseline,
             cache,
@@ -68,7 +68,28 @@ impl Ground {
             policy: session.policy()?,
             threads,
             root,
-        })
+        };
+        ground.complete(session)?;
+        Ok(ground)
+    }
+
+    /// Holds an older baseline to what was asked for in the commit that it was made from, where that can be read.
+    fn complete(&mut self, session: &Session) -> Result<()> {
+        let Some(Held { baseline, .. }) = self.baseline.as_ref().filter(|held| !held.baseline.whole) else {
+            return Ok(());
+        };
+        let Some(tip) = self.history.rev(&baseline.commit).filter(|tip| tip.commit == baseline.commit) else {
+            return Ok(());
+        };
+        let (files, _) = self.files_at(session, &tip)?;
+        // What can't be read any more is no fault of the plans of today.
+        let Ok(plans) = self.plans(&files) else { return Ok(()) };
+        let asked =
+            plans.iter().flat_map(|loaded| claims::listed(&loaded.plan)).map(|(id, _, asks)| (id, asks)).collect();
+        if let Some(held) = &mut self.baseline {
+            held.baseline.complete(&asked);
+        }
+        Ok(())
     }
 
     pub(super) fn table(&self) -> Table {
@@ -135,14 +156,14 @@ impl Ground {
             judged.extend(gate::criteria(plan, source, &inputs)?.into_iter().map(|(id, j)| (id.to_owned(), j)));
             let owners: HashMap<&str, Vec<&str>> =
                 Matter::all(plan).map(|matter| (matter.id.0.as_str(), matter.owners(plan))).collect();
-            for (id, hours, asked) in claims::listed(plan) {
+            for (id, hours, asks) in claims::listed(plan) {
                 let local = id.split_once('/').map_or(id.as_str(), |(_, local)| local);
                 let Some(judged) = judged.get(local) else { continue };
                 let owners = owners.get(local).map(Vec::as_slice).unwrap_or_default();
                 let standing = claims::standing(judged, &|receipts| standing_of(evidence, receipts, owners));
                 all.push(Claim {
                     hours,
-                    asks: asked.map(|span| claims::asks(source, span)),
+                    asks,
                     standing,
                     reason: reason(judged, standing),
                     receipts: judged.receipts.clone(),

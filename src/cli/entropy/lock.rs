@@ -25,6 +25,7 @@ const SUBJECT: &str = "bizra-entropy.json#baseline";
 /// A baseline whose signature holds.
 #[derive(Clone)]
 pub(super) struct Held {
+    /// Completed, where it is an older one.
     pub(super) baseline: Baseline,
     pub(super) digest: Hash,
     pub(super) receipt: String,

@@ -214,6 +214,7 @@ fn measured_on(
         classic: if classic { Some(scatter::classic(&days)) } else { None },
         baseline: ground.baseline.as_ref().map(|held| (held.baseline.epoch, held.digest, held.receipt.clone())),
         left_out: seen.left_out.clone(),
+        kinds_only: ground.baseline.as_ref().is_some_and(|held| !held.baseline.whole),
         uncommitted: !ground.history.is_clean()?,
     };
     Ok((measured, reasons))

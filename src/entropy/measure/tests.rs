@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::super::asks::Asks;
 use super::super::baseline::Baseline;
 use super::super::bits::Standing;
 use super::super::claims::{self, Claim, ScopeChange};
@@ -12,7 +13,7 @@ use super::*;
 const TABLE: Table = Table { owner: 850, independent: 950, machine: 980, reproduced: 990 };
 
 fn claim(id: &str, hours: Option<f64>, standing: Standing) -> Claim {
-    Claim { id: id.into(), hours, asks: None, standing, reason: String::new(), receipts: Vec::new() }
+    Claim { id: id.into(), hours, asks: Asks::default(), standing, reason: String::new(), receipts: Vec::new() }
 }
 
 fn unit(n: u8, tokens: u32, test: bool) -> Unit {
@@ -186,20 +187,19 @@ fn deleting_or_weakening_a_named_test_raises_h() {
 
 #[test]
 fn claims_can_not_leave_or_soften_unsigned() {
-    let locked = [
-        Claim { asks: Some([1; 32]), ..claim("p/A", Some(4.0), Standing::Machine) },
-        claim("p/B", None, Standing::Machine),
-    ];
+    let whole = |n| Asks { whole: Some([n; 32]), ..Asks::default() };
+    let locked =
+        [Claim { asks: whole(1), ..claim("p/A", Some(4.0), Standing::Machine) }, claim("p/B", None, Standing::Machine)];
     let baseline = Baseline::lock(1, "first", "2026-01-31T12:00:00Z".into(), String::new(), TABLE, &locked);
     let weighed = |claims: &[Claim], changes: &[ScopeChange]| claims::weighed(claims, Some(&baseline), changes, &TABLE);
-    let softer = [Claim { asks: Some([2; 32]), ..locked[0].clone() }, locked[1].clone()];
+    let softer = [Claim { asks: whole(2), ..locked[0].clone() }, locked[1].clone()];
     assert_eq!(weighed(&softer, &[])[0].p, 0.5);
     let signed = ScopeChange { claim: "p/A".into(), into: vec![], receipt: "r".into() };
     assert_eq!(weighed(&softer, std::slice::from_ref(&signed))[0].p, 0.98);
     let gone = weighed(&locked[1..], &[]);
     assert!(gone[0].orphan && gone[0].bits() == 1.0, "its weight is what was locked: {gone:?}");
     assert_eq!(weighed(&locked[1..], &[signed]).len(), 1);
-    let lighter = [claim("p/A", Some(0.1), Standing::Nothing), locked[1].clone()];
+    let lighter = [Claim { hours: Some(0.1), standing: Standing::Nothing, ..locked[0].clone() }, locked[1].clone()];
     assert_eq!(weighed(&lighter, &[])[0].weight, 1.0, "hours that were talked down afterwards");
 }
 
