@@ -6,6 +6,7 @@ use super::{Outcome, Session};
 use crate::error::{Error, Place, Result};
 use crate::plan::gate::Matter;
 use crate::receipts::fields::ShapeError;
+use crate::receipts::keys::PublicKey;
 use crate::receipts::predicates::{Attestation, Score};
 use crate::receipts::statement::{Draft, Subject};
 use crate::sys::{files, plans};
@@ -64,6 +65,7 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
     }
     let draft = Draft::new(subjects, &word).map_err(|e| on_flag(&e))?;
     let writer = session.writer()?;
+    has_role(session, writer.signer.public_key(), &word.role)?;
     let recorded = session.record_as(&writer, &draft)?;
     let id = recorded.id.to_string();
     let answer = Attested {
@@ -75,6 +77,19 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
         id: id.clone(),
     };
     Ok(Outcome { receipt: Some(id), ..Outcome::yes(answer) })
+}
+
+/// Refuses a role that the policy gives to others and not to this key: the receipt would be in the ledger's way for ever.
+fn has_role(session: &Session, key: &PublicKey, role: &str) -> Result<()> {
+    let Ok(Some(signed)) = session.policy() else { return Ok(()) };
+    let mut entries = signed.policy.entries.iter().filter(|entry| entry.key == *key).peekable();
+    let Some(name) = entries.peek().map(|entry| entry.name.clone()) else { return Ok(()) };
+    if entries.any(|entry| entry.roles.iter().any(|known| known == role)) {
+        return Ok(());
+    }
+    Err(Error::usage(format!("--role {role}: the trust policy does not give it to the key of {name}")).hint(format!(
+        "`bizra trust add \"$(bizra keys show --openssh)\" --name {name} --role {role}` does, by a policy key"
+    )))
 }
 
 /// The statement's field under the name of the flag that filled it.

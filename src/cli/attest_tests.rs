@@ -110,6 +110,10 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
             .hint("run bizra in the repository that the tests ran in"));
     }
     units.retain(|_, share| *share > 0);
+    if report.passed.is_empty() && report.failed.is_empty() && report.mutants.is_none() && units.is_empty() {
+        return Err(Error::new(Exit::Undecided, format!("no test ran: {} were skipped", report.skipped.len()))
+            .hint("a receipt takes a test that passed or failed, or a line that was reached"));
+    }
     let mut run = Sha256::new();
     digests.iter().for_each(|(_, digest)| run.update(digest));
     let whole = TestRun {

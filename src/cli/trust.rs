@@ -44,7 +44,7 @@ Examples:
         #[arg(long = "role", value_name = "ROLE")]
         roles: Vec<String>,
     },
-    /// Let a key sign
+    /// Let a key sign, or give one that may more roles
     #[command(after_help = "\
 Examples:
   bizra trust add ci.pub --name ci --predicate attestation/v0.1
@@ -211,7 +211,18 @@ fn add(session: &mut Session, entry: Entry, policy_key: bool) -> Result<Outcome>
         if policy_key && !policy.policy_keys.contains(&entry.key) {
             policy.policy_keys.push(entry.key);
         }
-        policy.entries.push(entry);
+        let alike = |known: &&mut Entry| Entry { roles: entry.roles.clone(), ..Entry::clone(known) } == entry;
+        match policy.entries.iter_mut().find(alike) {
+            Some(known) => {
+                let new: Vec<String> = entry.roles.into_iter().filter(|role| !known.roles.contains(role)).collect();
+                if new.is_empty() && !policy_key {
+                    return Err(Error::usage(format!("{}'s key has these roles already", known.name))
+                        .hint("`--role` gives it more, `bizra trust check` shows what it has"));
+                }
+                known.roles.extend(new);
+            }
+            None => policy.entries.push(entry),
+        }
         Ok(())
     })
 }

@@ -6,6 +6,7 @@ use crate::plan::Linted;
 use crate::plan::decimal::Decimal;
 use crate::plan::evidence::Node;
 use crate::plan::finding::Report;
+use crate::plan::gate;
 use crate::plan::schema::{Comparison, Criterion, Quantity};
 use crate::plan::source::{At, Span};
 
@@ -81,6 +82,14 @@ pub(super) fn weak_average(linted: &Linted<'_>, report: &mut Report) {
             .against(approvals.members[0].span, "the minimums begin here")
             .numbers(average.value.value, format!("{implied} follows from the minimums"))
             .fix("drop the average: the minimums decide, and an average would hide one that is missed");
+    }
+}
+
+pub(super) fn undecidable(linted: &Linted<'_>, report: &mut Report) {
+    let policies = linted.phases().flat_map(|phase| &phase.gate).filter_map(gate::flaw_of_policy);
+    let evidence = linted.criteria().flat_map(|criterion| &criterion.evidence).filter_map(gate::flaw_of_evidence);
+    for flaw in policies.chain(evidence) {
+        report.find(flaw.span, flaw.message).fix(flaw.fix);
     }
 }
 

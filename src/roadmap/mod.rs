@@ -58,4 +58,5 @@ pub const RULES: &[Rule] = &[
     rule(703, Severity::Warning, "a criterion without evidence", coverage::no_evidence),
     rule(704, Severity::Error, "an average weaker than its minimums", coverage::weak_average),
     rule(705, Severity::Error, "evidence weaker than the target", coverage::weak_evidence),
+    rule(706, Severity::Error, "evidence that no gate can decide", coverage::undecidable),
 ];

@@ -206,7 +206,7 @@ impl TestEnv {
             .args(args)
             .current_dir(self.work())
             .env_clear()
-            .env("PATH", path_of_the_machine())
+            .envs(of_the_machine())
             .envs(self.vars.iter().map(|(k, v)| (k, v)))
             .stdin(Stdio::null());
         command
@@ -232,7 +232,7 @@ impl TestEnv {
     pub fn shell(&self, args: &str, script: &str) -> Ran {
         let line = format!("'{}' {args} {script}", env!("CARGO_BIN_EXE_bizra"));
         let mut command = Command::new("sh");
-        command.args(["-c", &line]).current_dir(self.work()).env_clear().env("PATH", path_of_the_machine());
+        command.args(["-c", &line]).current_dir(self.work()).env_clear().envs(of_the_machine());
         command.envs(self.vars.iter().map(|(k, v)| (k, v)));
         let output = command.stdin(Stdio::null()).output().expect("a shell");
         let code = code_of(output.status);
@@ -262,9 +262,14 @@ fn code_of(status: std::process::ExitStatus) -> i32 {
     status.code().unwrap_or(-1)
 }
 
-#[expect(clippy::disallowed_methods, reason = "git and sh are looked up where the machine keeps them")]
 fn path_of_the_machine() -> String {
-    std::env::var("PATH").unwrap_or_default()
+    of_the_machine().find_map(|(name, value)| (name == "PATH").then_some(value)).unwrap_or_default()
+}
+
+/// Where programs are, and where one that is measured leaves what it covered: beside the work it would look like a result.
+#[expect(clippy::disallowed_methods, reason = "git and sh are looked up where the machine keeps them")]
+fn of_the_machine() -> impl Iterator<Item = (&'static str, String)> {
+    ["PATH", "LLVM_PROFILE_FILE"].into_iter().filter_map(|name| Some((name, std::env::var(name).ok()?)))
 }
 
 #[derive(Clone, Default)]

@@ -57,7 +57,7 @@ fn the_verifier_tries_itself_and_signs_nothing_before() {
     assert_eq!(ran.code, 0, "{ran}");
     let document = json(&ran.stdout);
     let score = &document["result"]["score"];
-    assert_eq!(*score, serde_json::json!({ "wrong": 4, "refused": 4, "honest": 1, "accepted": 1 }), "{document:#}");
+    assert_eq!(*score, serde_json::json!({ "wrong": 5, "refused": 5, "honest": 1, "accepted": 1 }), "{document:#}");
     assert!(document["receipt"].is_null(), "a part of the trial proves nothing");
     let ran = env.run(&["kernel", "verify", "argmax", "--quick", "--json"]);
     assert!(ran.code == 0 && json(&ran.stdout)["receipt"].is_null(), "{ran}");

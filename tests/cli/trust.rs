@@ -75,6 +75,27 @@ fn a_policy_is_made_changed_and_checked() {
 }
 
 #[test]
+fn a_key_that_is_there_gets_more_roles_under_its_name() {
+    let env = repository();
+    others_key(&env, 1, "ci.pub");
+    env.run(&["trust", "init", "--role", "lead"]);
+    let add = |rest: &[&'static str]| env.run(&[&["trust", "add", "ci.pub", "--name", "ci"], rest].concat()).code;
+    let roles = || json(&env.run(&["trust", "check", "--json"]))["result"]["keys"][1]["roles"].clone();
+    assert_eq!((add(&["--role", "lead"]), add(&["--role", "security", "--role", "lead"])), (0, 0));
+    assert_eq!(roles(), serde_json::json!(["lead", "security"]));
+    let before = policy(&env);
+    assert_eq!((add(&["--role", "security"]), add(&["--role", "other", "--from", "3"])), (2, 2));
+    assert_eq!(env.run(&["trust", "add", "ci.pub", "--name", "other", "--role", "other"]).code, 2);
+    assert_eq!(policy(&env), before);
+    assert_eq!(env.run(&["trust", "check"]).code, 0);
+    // Whoever attests in a role that only others have is told before it is in the ledger.
+    let refused = env.run(&["attest", "--role", "security", "--statement", "seen"]);
+    assert!(refused.code == 2 && refused.stderr.contains("bizra trust add"), "{refused}");
+    assert_eq!(env.run(&["attest", "--role", "lead", "--statement", "seen"]).code, 0);
+    assert_eq!(env.run(&["receipts", "audit"]).code, 0);
+}
+
+#[test]
 fn what_makes_no_sense_is_refused_and_the_file_stays() {
     let env = repository();
     others_key(&env, 1, "ci.pub");

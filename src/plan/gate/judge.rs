@@ -107,7 +107,7 @@ impl<'a> Court<'a> {
                 .next("remove one of the `after` that lead in a circle"));
         }
         match matter.evidence {
-            Some(evidence) => self.evidence(evidence, matter, waiting),
+            Some(evidence) => self.evidence(evidence, matter, waiting, false),
             None => {
                 let found = if matter.ticked { "a tick, which is no evidence" } else { "nothing" };
                 Ok(Judged::missing("evidence", found)
@@ -116,9 +116,10 @@ impl<'a> Court<'a> {
         }
     }
 
-    fn evidence(&self, evidence: &'a Evidence, of: &Matter<'a>, waiting: u32) -> Result<Judged, Error> {
+    /// `negated` is what stands below a `not`: there a file that isn't there is all that is asked for.
+    fn evidence(&self, evidence: &'a Evidence, of: &Matter<'a>, waiting: u32, negated: bool) -> Result<Judged, Error> {
         let several = |parts: &'a [Evidence]| -> Result<Vec<Judged>, Error> {
-            parts.iter().map(|part| self.evidence(part, of, waiting)).collect()
+            parts.iter().map(|part| self.evidence(part, of, waiting, negated)).collect()
         };
         match &evidence.node {
             Node::All(parts) => Ok(combined("all", Rule::All, several(parts)?)),
@@ -128,17 +129,17 @@ impl<'a> Court<'a> {
                 let name = format!("at least {n} of {}", some.of.len());
                 Ok(combined(&name, Rule::AtLeast(n), several(&some.of)?))
             }
-            Node::Not(inner) => Ok(combined("not", Rule::Not, vec![self.evidence(inner, of, waiting)?])),
+            Node::Not(inner) => Ok(combined("not", Rule::Not, vec![self.evidence(inner, of, waiting, !negated)?])),
             Node::Receipt(demand) => self.receipt(demand),
             Node::Metric(demand) => self.metric(demand),
             Node::Approval(demand) => self.approval(demand, of, waiting),
             Node::Attest(demand) => self.attest(demand),
-            Node::File(demand) => self.file(demand),
+            Node::File(demand) => self.file(demand, negated),
             Node::Command(demand) => self.command(demand),
         }
     }
 
-    fn file(&self, demand: &File) -> Result<Judged, Error> {
+    fn file(&self, demand: &File, negated: bool) -> Result<Judged, Error> {
         let path = demand.path.value.as_str();
         let mut wanted = format!("file {path}");
         if let Some(least) = &demand.min_bytes {
@@ -149,7 +150,11 @@ impl<'a> Court<'a> {
         }
         let files = self.inputs.files.matching(&[path], false)?;
         let Some(first) = files.first() else {
-            return Ok(Judged::missing(wanted, "there is no such file").next(format!("write {path}")));
+            let none = "there is no such file";
+            return Ok(match negated {
+                true => Judged::new(Outcome::Failed, wanted, none),
+                false => Judged::missing(wanted, none).next(format!("write {path}")),
+            });
         };
         let least = demand.min_bytes.as_ref().map_or(1, |b| u64::from(b.value));
         if let Some(small) = files.iter().find(|f| f.bytes < least) {

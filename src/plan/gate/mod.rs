@@ -26,8 +26,7 @@ use jiff::Timestamp;
 use crate::error::Error;
 use crate::plan::evidence::{Evidence, Node};
 use crate::plan::schema::{self, Gate, Phase, Plan, Policy};
-use crate::plan::source::Source;
-use crate::plan::source::Span;
+use crate::plan::source::{At, Source, Span};
 use crate::receipts::statement::Statement;
 pub use judge::{Judged, Rule};
 pub use matter::{GO_NO_GO, Matter};
@@ -166,7 +165,7 @@ pub fn decide(plan: &Plan, source: &Source, phase: &Phase, inputs: &Inputs<'_>) 
             .at(source_place(source, phase.id.span))
             .hint("add `gate: {criteria: […]}` to it, or name another phase"));
     };
-    check_policy(gate, source)?;
+    refuse(flaw_of_policy(gate), source)?;
     let (criteria, outcomes) = judge_all(plan, source, &gate.criteria, gate.span, inputs)?;
     let (policy, outcome) = match &gate.policy {
         None | Some(Policy::All) => ("all".to_owned(), Outcome::all(&outcomes)),
@@ -216,7 +215,7 @@ fn judge_all(
             .hint("list what has to be shown"));
     }
     for evidence in listed.iter().filter_map(|c| c.evidence.as_ref()) {
-        check_evidence(evidence, source)?;
+        refuse(flaw_of_evidence(evidence), source)?;
     }
     let court = judge::Court { plan, source, beside: listed, inputs };
     let mut criteria = Vec::with_capacity(listed.len());
@@ -238,85 +237,83 @@ fn source_place(source: &Source, span: Span) -> crate::error::Place {
 }
 
 /// What a schema lets through and a gate can't decide.
-fn check_policy(gate: &Gate, source: &Source) -> Result<(), Error> {
-    if let Some(Policy::AtLeast(n)) = &gate.policy
-        && !gate.criteria.is_empty()
-        && (n.value == 0 || n.value as usize > gate.criteria.len())
-    {
-        let message = format!("{} of {} criteria can't be asked for", n.value, gate.criteria.len());
-        return Err(Error::invalid(message)
-            .at(source_place(source, n.span))
-            .hint("write a number from 1 to the number of criteria"));
-    }
-    Ok(())
+pub struct Flaw {
+    pub span: Span,
+    pub message: String,
+    pub fix: &'static str,
 }
 
-fn check_evidence(evidence: &Evidence, source: &Source) -> Result<(), Error> {
-    let mut fault = Ok(());
+fn flaw(span: Span, message: impl Into<String>, fix: &'static str) -> Option<Flaw> {
+    Some(Flaw { span, message: message.into(), fix })
+}
+
+fn refuse(flaw: Option<Flaw>, source: &Source) -> Result<(), Error> {
+    match flaw {
+        Some(flaw) => Err(Error::invalid(flaw.message).at(source_place(source, flaw.span)).hint(flaw.fix)),
+        None => Ok(()),
+    }
+}
+
+pub fn flaw_of_policy(gate: &Gate) -> Option<Flaw> {
+    match &gate.policy {
+        Some(Policy::AtLeast(n))
+            if !gate.criteria.is_empty() && (n.value == 0 || n.value as usize > gate.criteria.len()) =>
+        {
+            let message = format!("{} of {} criteria can't be asked for", n.value, gate.criteria.len());
+            flaw(n.span, message, "write a number from 1 to the number of criteria")
+        }
+        _ => None,
+    }
+}
+
+/// The first one.
+pub fn flaw_of_evidence(evidence: &Evidence) -> Option<Flaw> {
+    let mut found = None;
     evidence.walk(&mut |node| {
-        if fault.is_ok() {
-            fault = check_node(node, source);
+        if found.is_none() {
+            found = flaw_of_node(node);
         }
     });
-    fault
+    found
 }
 
-fn check_node(evidence: &Evidence, source: &Source) -> Result<(), Error> {
-    let refuse =
-        |span, message: String, hint: &str| Err(Error::invalid(message).at(source_place(source, span)).hint(hint));
+fn flaw_of_node(evidence: &Evidence) -> Option<Flaw> {
+    let nobody = |threshold: Option<&At<u32>>, who: &str| {
+        let none = threshold.filter(|threshold| threshold.value == 0)?;
+        flaw(none.span, format!("no {who} at all would do"), "ask for one or more")
+    };
     let paths: Vec<_> = match &evidence.node {
         Node::All(parts) | Node::Any(parts) if parts.is_empty() => {
-            return refuse(
-                evidence.span,
-                "an empty list would hold without any evidence".into(),
-                "list what has to hold",
-            );
+            return flaw(evidence.span, "an empty list would hold without any evidence", "list what has to hold");
         }
         Node::AtLeast(some) if some.n.value == 0 || some.n.value as usize > some.of.len() => {
             let message = format!("{} of {} can't be asked for", some.n.value, some.of.len());
-            return refuse(some.n.span, message, "write a number from 1 to the length of `of`");
+            return flaw(some.n.span, message, "write a number from 1 to the length of `of`");
         }
         Node::Receipt(receipt) => {
             if let Some(subject) = &receipt.subject {
                 if subject.paths.is_empty() {
-                    return refuse(
-                        subject.span,
-                        "a subject without paths binds to nothing".into(),
-                        "add `paths: [\"…\"]`",
-                    );
+                    return flaw(subject.span, "a subject without paths binds to nothing", "add `paths: [\"…\"]`");
                 }
                 if let Some(at) = &subject.at
                     && !matches!(at.value.as_str(), "head" | "worktree")
                 {
-                    return refuse(
-                        at.span,
-                        format!("`{}` is no place to take files from", at.value),
-                        "write head or worktree",
-                    );
+                    let message = format!("`{}` is no place to take files from", at.value);
+                    return flaw(at.span, message, "write head or worktree");
                 }
             }
-            if let Some(threshold) = receipt.signed_by.as_ref().and_then(|s| s.threshold.as_ref())
-                && threshold.value == 0
-            {
-                return refuse(threshold.span, "no signature at all would do".into(), "ask for one or more");
+            let threshold = receipt.signed_by.as_ref().and_then(|signers| signers.threshold.as_ref());
+            if let Some(flaw) = nobody(threshold, "signature") {
+                return Some(flaw);
             }
             receipt.subject.iter().flat_map(|s| &s.paths).collect()
         }
-        Node::Approval(approval) => {
-            if let Some(threshold) = &approval.threshold
-                && threshold.value == 0
-            {
-                return refuse(threshold.span, "no approval at all would do".into(), "ask for one or more");
-            }
-            Vec::new()
-        }
+        Node::Approval(approval) => return nobody(approval.threshold.as_ref(), "approval"),
         Node::File(file) => vec![&file.path],
         _ => Vec::new(),
     };
-    for path in paths {
-        if let Some(reason) = glob::fault(&path.value) {
-            return refuse(path.span, format!("`{}` {reason}", path.value), "name it from the repository's root");
-        }
-    }
-    Ok(())
+    paths.into_iter().find_map(|path| {
+        let reason = glob::fault(&path.value)?;
+        flaw(path.span, format!("`{}` {reason}", path.value), "name it from the repository's root")
+    })
 }

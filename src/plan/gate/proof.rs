@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::judge::{Court, combined};
-use super::{Inputs, Judged, Matter, Rule, check_evidence};
+use super::{Inputs, Judged, Matter, Rule, flaw_of_evidence, refuse};
 use crate::error::Error;
 use crate::plan::names;
 use crate::plan::schema::{Criterion, Item, Plan};
@@ -76,7 +76,7 @@ impl<'a> Bench<'a> {
     fn of_matter(&mut self, work: &Matter<'a>) -> Result<Judged, Error> {
         match work.evidence {
             Some(evidence) => {
-                check_evidence(evidence, self.source)?;
+                refuse(flaw_of_evidence(evidence), self.source)?;
                 self.court(&[]).judge(work, 0)
             }
             None => Ok(self.by_criteria(&work.id.0)?.unwrap_or_else(|| unshown(&work.id.0))),
@@ -116,7 +116,7 @@ impl<'a> Bench<'a> {
                 Some(known) => known.clone(),
                 None => {
                     if let Some(evidence) = &criterion.evidence {
-                        check_evidence(evidence, self.source)?;
+                        refuse(flaw_of_evidence(evidence), self.source)?;
                     }
                     let judged = self.court(list).judge(&Matter::from(criterion), 0)?;
                     self.judged.insert(criterion, judged.clone());

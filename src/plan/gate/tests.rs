@@ -301,7 +301,11 @@ fn trees_combine() {
     ends(&world, &format!("{{all: [{met}, {missing}]}}"), "pending: missing");
     ends(&world, &format!("{{any: [{failed}, {missing}, {met}]}}"), "met");
     ends(&world, &format!("{{at_least: {{n: 2, of: [{met}, {failed}, {missing}]}}}}"), "pending: missing");
-    ends(&world, &format!("{{not: {missing}}}"), "pending: missing");
+    let absent = ends(&world, &format!("{{not: {missing}}}"), "met");
+    assert_eq!((absent.parts[0].found.as_str(), &absent.next), ("there is no such file", &None));
+    ends(&world, &format!("{{not: {{not: {missing}}}}}"), "pending: missing");
+    ends(&world, &format!("{{not: {{any: [{missing}, {failed}]}}}}"), "met");
+    ends(&world, "{not: {receipt: {predicate: unheard-of}}}", "pending: missing");
     ends(&world, &format!("{{all: [{{not: {failed}}}, {met}]}}"), "met");
     let judged = ends(&world, &format!("{{not: {{any: [{TRIAL}]}}}}"), "failed").deciding().len();
     assert_eq!(judged, 1);
