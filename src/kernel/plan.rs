@@ -498,8 +498,10 @@ fn random_shape(
     dice: &mut Dice,
 ) -> Option<(Shape, DType)> {
     let most_work = if matches!(reach, Reach::Last(_)) { GREAT_WORK } else { space.most_work };
-    for _ in 0..50 {
+    for attempt in 0..50 {
         let great = (reach == Reach::Great).then(|| dice.below(space.dims.len()));
+        // Beside the greatest, great ones as long as that is not too much.
+        let all_great = matches!(reach, Reach::Last(_)) && attempt < 25;
         let at = dice.below(space.weights.len());
         let weights = space.weights[at];
         let (block, _) = weights.block();
@@ -513,7 +515,7 @@ fn random_shape(
                 Some(Values::Range(from, to)) => {
                     let granule = if space.op == Op::Matmul && dim.name == "K" { block as i64 } else { 1 };
                     let (least, most) = ((*from / granule).max(1), (*to / granule).max(1));
-                    let place = if great == Some(f) { 0.5 + dice.unit() / 2.0 } else { dice.unit() };
+                    let place = if all_great || great == Some(f) { 0.5 + dice.unit() / 2.0 } else { dice.unit() };
                     let value = (least as f64 * (most as f64 / least as f64).powf(place)).round() as i64;
                     let residues = RESIDUES as i64;
                     let whole = value / residues * residues;

@@ -405,3 +405,75 @@ fn each_input_is_changed_in_its_turn_and_not_every_scale_is_the_usual_one() {
     };
     assert_eq!((scale("000000000000002a"), scale("b00000000000002a")), (0.125, 0.0625));
 }
+
+fn manifest_of(op: &str, domain: &str) -> bizra::kernel::manifest::Manifest {
+    let text = format!(
+        "bizra: kernel/v1\nid: mine\nop: {op}\ntargets: {{cpu: {{entry: mine}}}}\ncontract: {{in: f32}}\ndomain: {{{domain}}}\n"
+    );
+    kernels::read(text.as_bytes(), Path::new("k.yaml"), Path::new(".")).expect("a manifest").manifest
+}
+
+#[test]
+fn what_is_no_number_meets_zero_from_both_sides_and_leaves_rows_alone() {
+    use bizra::kernel::case::Case;
+    use bizra::kernel::inputs;
+    use bizra::kernel::promise::Promise;
+    let promise = Promise::of(&manifest_of("matmul", "M: 1..9, N: 1..9, K: 1..64"));
+    for data in ["nan", "infinity"] {
+        let (mut by_first, mut by_second, mut opposed) = (0, 0, 0);
+        for seed in 0..40u64 {
+            let case = Case::parse(&format!("matmul/M=6,N=5,K=32/f32/{data}/plain/t1/{seed:016x}")).expect("a case");
+            let [x, w] = &inputs::build(&case, &promise)[..] else { panic!("two operands") };
+            let meets = |a: &[f64], b: &[f64]| {
+                let at = |all: &[f64], column: usize, wanted: fn(f64) -> bool| {
+                    all.iter().skip(column).step_by(32).any(|v| wanted(*v))
+                };
+                (0..32).any(|column| at(a, column, |v| !v.is_finite()) && at(b, column, |v| v == 0.0))
+            };
+            by_first += u32::from(meets(&x.values, &w.values));
+            by_second += u32::from(meets(&w.values, &x.values));
+            let row = |row: &[f64]| row.contains(&f64::INFINITY) && row.contains(&f64::NEG_INFINITY);
+            opposed += u32::from(x.values.chunks(32).any(row));
+            let clean = |all: &[f64]| all.chunks(32).any(|row| row.iter().all(|v| v.is_finite()));
+            assert!(clean(&x.values) && clean(&w.values), "{case}: no answer would be a number");
+        }
+        assert!(by_first >= 20 && by_second >= 35, "{data}: {by_first}, {by_second} of 40");
+        assert!(opposed >= 30 || data == "nan", "{opposed} of 40");
+    }
+}
+
+#[test]
+fn sorted_rows_go_down_and_up_in_turns() {
+    use bizra::kernel::case::Case;
+    use bizra::kernel::inputs;
+    use bizra::kernel::promise::Promise;
+    let case = Case::parse("softmax/R=4,N=65/f32/sorted/plain/t1/000000000000002a").expect("a case");
+    let given = inputs::build(&case, &Promise::of(&manifest_of("softmax", "R: 1..9, N: 1..99")));
+    for (number, row) in given[0].values.chunks(65).enumerate() {
+        assert_eq!(row.is_sorted(), number % 2 == 1, "row {number}");
+        assert_eq!(row.is_sorted_by(|a, b| a >= b), number % 2 == 0, "row {number}");
+    }
+}
+
+#[test]
+fn small_and_great_sizes_meet_what_shows_their_mistakes() {
+    use bizra::kernel::case::Data;
+    use bizra::kernel::plan::{Effort, plan};
+    use bizra::kernel::promise::Promise;
+    let manifest = manifest_of("softmax", "R: 1..100000, N: 1..8192");
+    for seed in 0..6 {
+        for effort in [Effort::Quick, Effort::Full] {
+            let cases = plan(&manifest, &Promise::of(&manifest), effort, seed, 2).cases;
+            for data in [Data::NaN, Data::Infinity] {
+                let alone = cases.iter().any(|case| case.data == data && case.shape.get("N") == 1);
+                assert!(alone, "{data:?} with one value a row: {seed}, {effort:?}");
+            }
+            let many = cases.iter().any(|case| case.shape.get("R") == 100_000 && case.shape.get("N") > 1);
+            assert!(many, "many rows of more than one value: {seed}, {effort:?}");
+        }
+        let cases = plan(&manifest, &Promise::of(&manifest), Effort::Full, seed, 2).cases;
+        // Shapes of ordinary cost have no room for both.
+        let great = |case: &&bizra::kernel::case::Case| case.shape.get("N") == 8192 && case.shape.get("R") > 32;
+        assert!(cases.iter().find(great).is_some(), "a great shape: {seed}");
+    }
+}
