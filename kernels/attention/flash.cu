@@ -62,11 +62,12 @@ extern "C" __global__ void flash(const float *q, const float *k, const float *v,
         highest = fmaxf(highest, most);
         float shrink = highest == most ? 1.0f : expf(most - highest), add = 0;
         most = highest;
+        float level = most == minus_infinity ? 0.0f : most; // infinity less itself is no number
         for (unsigned i = 0; i < KEYS / LANES; i++) {
             unsigned j = lane + i * LANES;
             int key = base + (int)j;
             bool in = key >= see.from && key < see.end;
-            float weight = in ? expf(scores[i] - most) : 0.0f;
+            float weight = in ? expf(scores[i] - level) : 0.0f;
             weights[row][j] = weight;
             add += weight;
         }

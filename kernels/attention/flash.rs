@@ -430,15 +430,17 @@ fn weigh<S: Lanes>(
     }
     let most = s.greatest(most);
     let most = if row.most > most { row.most } else { most };
+    // Scores of minus infinity have no weight, also where there are no others yet: infinity less itself is no number.
+    let level = if most == f32::NEG_INFINITY { 0.0 } else { most };
     let mut sum = s.splat(0.0);
     for v in vectors.iter_mut() {
-        let e = s.exp(s.sub(s.load(v), s.splat(most)));
+        let e = s.exp(s.sub(s.load(v), s.splat(level)));
         sum = s.add(sum, e);
         s.store(e, v);
     }
     let sum = s.sum(sum);
     if row.most == f32::NEG_INFINITY {
-        row.sum = sum;
+        row.sum += sum;
     } else {
         let shrink = if row.most == most { 1.0 } else { s.to_array(s.exp(s.splat(row.most - most)))[0] };
         row.sum = row.sum * shrink + sum;

@@ -296,3 +296,36 @@ fn what_was_filled_can_be_put_into_a_cache_of_another_capacity() {
         }
     }
 }
+
+#[test]
+fn keys_without_weight_take_nothing_away_also_where_they_fill_a_chunk() {
+    for (window, hidden) in [(None, 129), (None, 256), (None, 298), (Some(175), 127), (Some(3), 297)] {
+        for cell in [Cell::F32, Cell::F16] {
+            let mut case = Case { cell, ..Case::new(2, 1, 16, 300, 298) };
+            case.shape.window = window;
+            let (mut keys, values) = (noise(300 * 16, 1), noise(300 * 16, 2));
+            let mut q = noise(2 * 2 * 16, 3);
+            q.chunks_mut(16).for_each(|q| q[5] = 0.5);
+            let plain = keys.clone();
+            keys[..(hidden + 1) * 16].chunks_mut(16).for_each(|key| key[5] = f32::NEG_INFINITY);
+            let found = case.run(&case.cache(&keys, &values), &q);
+            // As if a window began behind them.
+            for (i, found) in found.chunks(32).enumerate() {
+                let position = 298 + i;
+                let mut rest = Case { first: position, total: position + 1, ..Case::new(2, 1, 16, 300, 298) };
+                (rest.cell, rest.shape.window) = (cell, Some(position - hidden));
+                let known = rest.run(
+                    &rest.cache(&plain[..(position + 1) * 16], &values[..(position + 1) * 16]),
+                    &q[i * 32..][..32],
+                );
+                if position == hidden {
+                    assert!(found.iter().all(|x| x.is_nan()), "nothing has a weight");
+                    continue;
+                }
+                for (x, y) in found.iter().zip(&known) {
+                    assert!((x - y).abs() <= 1e-6, "{window:?}, {hidden}: {x} for {y}");
+                }
+            }
+        }
+    }
+}

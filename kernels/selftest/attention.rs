@@ -39,10 +39,22 @@ fn sees(pair: &Pair) -> bool {
 }
 
 fn weigh(scores: &mut [f32]) -> f32 {
-    let most =
-        scores.iter().fold(f32::NEG_INFINITY, |most, score| if score.is_nan() { *score } else { most.max(*score) });
-    scores.iter_mut().for_each(|score| *score = (*score - most).exp());
+    weigh_from(scores, level)
+}
+
+fn weigh_from(scores: &mut [f32], level: fn(f32) -> f32) -> f32 {
+    let level = level(greatest(scores));
+    scores.iter_mut().for_each(|score| *score = (*score - level).exp());
     scores.iter().sum()
+}
+
+fn greatest(scores: &[f32]) -> f32 {
+    scores.iter().fold(f32::NEG_INFINITY, |most, score| if score.is_nan() { *score } else { most.max(*score) })
+}
+
+/// What scores are weighed from: where all are minus infinity, that less itself is no number.
+fn level(most: f32) -> f32 {
+    if most == f32::NEG_INFINITY { 0.0 } else { most }
 }
 
 fn capped(score: f32, cap: f32) -> f32 {
@@ -159,34 +171,34 @@ struct Part {
 }
 
 impl Part {
-    fn of(setting: &Setting<'_>, scores: &[f32], rows: &[usize]) -> Part {
+    fn of(setting: &Setting<'_>, scores: &[f32], rows: &[usize], level: fn(f32) -> f32) -> Part {
         let mut weights = scores.to_vec();
-        let most = scores.iter().fold(f32::NEG_INFINITY, |most, s| if s.is_nan() { *s } else { most.max(*s) });
-        let sum = weigh(&mut weights);
+        let most = greatest(scores);
+        let sum = weigh_from(&mut weights, level);
         let mut out = vec![0.0; setting.dim];
         gather(setting, &weights, rows, &mut out);
         Part { most, sum, out }
     }
 
-    fn with(self, other: Part) -> Part {
+    fn with(self, other: Part, level: fn(f32) -> f32) -> Part {
         let most = if self.most.is_nan() || self.most > other.most { self.most } else { other.most };
-        let (mine, its) = ((self.most - most).exp(), (other.most - most).exp());
+        let (mine, its) = ((self.most - level(most)).exp(), (other.most - level(most)).exp());
         let out = self.out.iter().zip(&other.out).map(|(a, b)| a * mine + b * its).collect();
         Part { most, sum: self.sum * mine + other.sum * its, out }
     }
 }
 
 /// In parts of so many keys, each with its own greatest score, brought together in order or from the end.
-fn in_parts(call: &mut Invocation<'_>, keys: usize, from_the_end: bool) -> Result<(), Status> {
+fn in_parts(call: &mut Invocation<'_>, keys: usize, from_the_end: bool, level: fn(f32) -> f32) -> Result<(), Status> {
     let setting = setting(call)?;
     let out = call.output_f32(0)?;
     setting.each(RIGHT, out, |scores, rows, out| {
         let mut parts: Vec<Part> =
-            scores.chunks(keys).zip(rows.chunks(keys)).map(|(s, r)| Part::of(&setting, s, r)).collect();
+            scores.chunks(keys).zip(rows.chunks(keys)).map(|(s, r)| Part::of(&setting, s, r, level)).collect();
         if from_the_end {
             parts.reverse();
         }
-        match parts.into_iter().reduce(Part::with) {
+        match parts.into_iter().reduce(|all, part| all.with(part, level)) {
             Some(all) => out.iter_mut().zip(&all.out).for_each(|(o, sum)| *o = sum / all.sum),
             None => out.fill(0.0),
         }
@@ -197,7 +209,7 @@ fn in_double(call: &mut Invocation<'_>) -> Result<(), Status> {
     let setting = setting(call)?;
     let out = call.output_f32(0)?;
     setting.each(RIGHT, out, |scores, rows, out| {
-        let most = scores.iter().fold(f32::NEG_INFINITY, |most, s| if s.is_nan() { *s } else { most.max(*s) });
+        let most = greatest(scores);
         let weights: Vec<f64> = scores.iter().map(|s| f64::from(s - most).exp()).collect();
         let sum: f64 = weights.iter().sum();
         for (d, o) in out.iter_mut().enumerate() {
@@ -209,9 +221,9 @@ fn in_double(call: &mut Invocation<'_>) -> Result<(), Status> {
 
 pub(super) const SPECIMENS: &[Specimen] = declare! {
     honest Attention "attention-two-passes" "knows all scores before it weighs them" => |call| attend(call, RIGHT);
-    honest Attention "attention-online" "meets the keys 48 at a time with a running maximum" => |call| in_parts(call, 48, false);
+    honest Attention "attention-online" "meets the keys 48 at a time with a running maximum" => |call| in_parts(call, 48, false, level);
     honest Attention "attention-split" "weighs parts of 100 keys apart and brings them together from the end" =>
-        |call| in_parts(call, 100, true);
+        |call| in_parts(call, 100, true, level);
     honest Attention "attention-double" "weighs and sums in f64" => in_double;
     wrong Attention "attention-last-key" "drops the last key of many" => |call| attend(call, Way {
         sees: |pair| sees(pair) && (pair.len < 3 || pair.key + 1 < pair.len || pair.key as isize == pair.position),
@@ -273,6 +285,8 @@ pub(super) const SPECIMENS: &[Specimen] = declare! {
         },
         ..RIGHT
     });
+    wrong Attention "attention-all-infinite" "takes minus infinity from itself where all keys of a block have it" =>
+        |call| in_parts(call, 48, false, |most| most);
     wrong Attention "attention-small-weights" "drops weights below a hundredth of the greatest" => |call| attend(call, Way {
         weigh: |scores| {
             let sum = weigh(scores);

@@ -41,6 +41,8 @@ pub enum Data {
     Ties,
     /// From the greatest down in every other row, and up in the rest: who stops early stops wrongly.
     Sorted,
+    /// Scores of minus infinity for all keys before the queries, so that whole blocks of keys have no weight.
+    Weightless,
     /// A million draws from one distribution.
     Draws,
 }
@@ -68,6 +70,7 @@ const WORDS: &[(Data, &str)] = &[
     (Data::Scaled, "scaled"),
     (Data::Ties, "ties"),
     (Data::Sorted, "sorted"),
+    (Data::Weightless, "weightless"),
     (Data::Draws, "draws"),
 ];
 
@@ -110,7 +113,7 @@ impl Data {
         use Data::*;
         match op {
             Op::Matmul => &[NaN, Infinity, Integers, Needle, OneHot, Permutation, Scaled],
-            Op::Attention => &[NaN, Infinity, Needle, OneHot, Scaled],
+            Op::Attention => &[NaN, Infinity, Needle, OneHot, Scaled, Weightless],
             Op::Softmax => &[NaN, Infinity, Needle, OneHot, Permutation, Sorted],
             Op::RmsNorm | Op::LayerNorm => &[NaN, Infinity, Needle, OneHot, Scaled],
             Op::Rope | Op::Gated => &[NaN, Infinity, OneHot, Permutation, Scaled],

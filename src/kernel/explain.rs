@@ -68,6 +68,9 @@ pub fn about(data: Data) -> &'static str {
         Data::Scaled => "one operand times a great power of two, or its inverse",
         Data::Ties => "many equal numbers: the lower index comes first",
         Data::Sorted => "sorted rows, downwards and upwards: who stops early stops wrongly",
+        Data::Weightless => {
+            "keys whose scores are minus infinity, whole blocks of them: infinity less itself is no number"
+        }
         Data::Draws => "draws from one distribution, enough to count",
     }
 }

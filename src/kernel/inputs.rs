@@ -568,6 +568,16 @@ fn attention(case: &Case, promise: &Promise, slots: Vec<Slot>, dice: &mut Dice) 
                 v.iter_mut().for_each(|x| *x *= if factor > 1.0 { 16.0 } else { 1.0 / 16.0 });
             }
         }
+        Data::Weightless if dim > 0 => {
+            let d = dice.below(dim);
+            q.iter_mut().skip(d).step_by(dim).for_each(|x| *x = -x.abs().max(0.5));
+            for (b, length) in lengths.iter().enumerate() {
+                let before = length.saturating_sub(queries);
+                let end = if before > 0 { before } else { length / 2 };
+                let keys = &mut k[b * room * groups * dim..][..end * groups * dim];
+                keys.iter_mut().skip(d).step_by(dim).for_each(|x| *x = f64::INFINITY);
+            }
+        }
         Data::NaN | Data::Infinity if !q.is_empty() && !k.is_empty() => {
             let special = if case.data == Data::NaN { f64::NAN } else { f64::INFINITY };
             let special = if dice.below(2) == 0 { special } else { -special };

@@ -577,13 +577,20 @@ fn probes(
                 let wanted: Vec<(&str, i64)> = match (space.op, data) {
                     (Op::Matmul, Data::Integers) => vec![("M", 3 + 2 * n), ("N", 20 + n), ("K", 4096)],
                     (Op::Matmul, _) => vec![("M", 3 + n), ("N", 17 + 16 * n), ("K", 512)],
-                    (Op::Attention, _) => vec![
-                        ("B", [1, 3][n as usize % 2]),
-                        ("S", [9, 33, 65, 1][n as usize]),
-                        ("past", [200, 250, 70, 513][n as usize]),
-                        ("D", [64, 32, 128, 64][n as usize]),
-                        ("pad", 5),
-                    ],
+                    (Op::Attention, _) => {
+                        let mut wanted = vec![
+                            ("B", [1, 3][n as usize % 2]),
+                            ("S", [9, 33, 65, 1][n as usize]),
+                            ("past", [200, 250, 70, 513][n as usize]),
+                            ("D", [64, 32, 128, 64][n as usize]),
+                            ("pad", 5),
+                        ];
+                        if *data == Data::Weightless {
+                            // A cap or a window leaves nothing of it.
+                            wanted.extend([("softcap", 0), ("window", 0)]);
+                        }
+                        wanted
+                    }
                     (Op::Sample, Data::Draws) => {
                         let rows = if effort == Effort::Quick { 100_000 } else { 1_000_000 };
                         vec![("R", rows), ("N", 7)]

@@ -93,7 +93,9 @@ pub(super) fn truth(case: &Case, promise: &Promise, inputs: &[Operand]) -> Numbe
                         squares += dot * dot + product * product;
                         plain += *a as f32 * *b as f32;
                     }
-                    let of_product = scale * scale * (squares + dot * dot);
+                    // An infinite score is off by nothing, whatever was rounded on the way.
+                    let certain = dot.is_infinite();
+                    let of_product = if certain { 0.0 } else { scale * scale * (squares + dot * dot) };
                     let score = rounded(promise, scale * rounded(promise, f64::from(plain)));
                     if cap > 0.0 {
                         // By an exponential, as is usual: then its error is one of what is near one, however small
@@ -104,14 +106,16 @@ pub(super) fn truth(case: &Case, promise: &Promise, inputs: &[Operand]) -> Numbe
                         // Where a score is near its cap, little of what it is off by is left, and the function's own
                         // error is added, as the exponential's is below.
                         let (kept, capped) = (1.0 - tanh * tanh, cap * tanh);
-                        let (quotient, slip) = (scale * dot, 9.0 * cap * cap);
+                        let (quotient, slip) = (if certain { 0.0 } else { scale * dot }, 9.0 * cap * cap);
                         roundings.push(kept * kept * (of_product + quotient * quotient) + slip + capped * capped);
                     } else {
                         rough.push(score);
                         scores.push(scale * dot);
                         roundings.push(of_product);
                     }
-                    most_size = most_size.max(size);
+                    if !certain {
+                        most_size = most_size.max(size);
+                    }
                 }
                 let (greatest, p, total) = weights(&scores);
                 let most = rough.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -148,7 +152,7 @@ pub(super) fn truth(case: &Case, promise: &Promise, inputs: &[Operand]) -> Numbe
                 numbers.bound.extend(size.iter().zip(&all).map(|(s, all)| (factor * s + underflow * all) / total));
                 // A weight that is off by a share moves the mean by as much of its distance from it.
                 let mut scatter: Vec<f64> = sum.iter().map(|s| (s / total * unit).powi(2) * aside(alike)).collect();
-                for (at, j) in keys.enumerate() {
+                for (at, j) in keys.enumerate().filter(|(at, _)| scores[*at] > f64::NEG_INFINITY) {
                     let share = p[at] / total;
                     let below = scores[at] - greatest;
                     let of_weight = unit * unit * ((roundings[at] + below * below) / 3.0 + 3.0);
