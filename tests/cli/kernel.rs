@@ -432,3 +432,14 @@ fn an_interrupt_ends_the_self_test_and_its_processes() {
         assert!(state.is_empty() || state.contains(") Z"), "left behind: {state}");
     }
 }
+
+/// Weights with an offset see little more of two rows than their sums: where those cancel, rounding itself leads far.
+#[test]
+fn rounding_is_not_held_against_a_kernel_where_the_contract_leads_further() {
+    let env = TestEnv::new();
+    for weights in ["q2_K/normal/offset/t8/60cea131b0bb74e4", "q4_1/normal/plain/t1/0000000000000003"] {
+        let case = format!("matmul/M=2,N=33,K=16384/{weights}");
+        let ran = env.run(&["kernel", "verify", "matmul-packed", "--case", &case, "--no-receipt"]);
+        assert_eq!(ran.code, 0, "{ran}");
+    }
+}

@@ -124,16 +124,23 @@ fn quantised(x: &[f64], k: usize) -> Vec<f64> {
     all
 }
 
-/// How far from the unrounded activations the contract itself leads: mean squared error over mean square.
-pub fn nmse(x: &Operand, w: &Operand, got: &[f64], m: usize, n: usize, k: usize) -> f64 {
-    let (mut error, mut size) = (0.0, 0.0);
+/// How far from the unrounded activations answers lie: mean squared error over mean square.
+pub fn nmse<const ANSWERS: usize>(
+    x: &Operand,
+    w: &Operand,
+    answers: [&[f64]; ANSWERS],
+    m: usize,
+    n: usize,
+    k: usize,
+) -> [f64; ANSWERS] {
+    let (mut errors, mut size) = ([0.0; ANSWERS], 0.0);
     for i in 0..m {
         for r in 0..n {
             let (x, w) = (&x.values[i * k..][..k], &w.values[r * k..][..k]);
             let truth: f64 = x.iter().zip(w).map(|(a, b)| a * b).sum();
-            error += (got[i * n + r] - truth).powi(2);
+            errors.iter_mut().zip(answers).for_each(|(error, got)| *error += (got[i * n + r] - truth).powi(2));
             size += truth * truth;
         }
     }
-    error / size
+    errors.map(|error| error / size)
 }
