@@ -1,9 +1,10 @@
 //! When the rest of a plan could be finished: its open hours, drawn again and again, over people and calendar.
 //!
 //! Hours are drawn from a triangle over the three points of an estimate, or over a spread around a single number. People
-//! take what is ready and theirs, in the order of phases, priorities, windows and longest chains. What is done counts as done;
-//! where nothing shows it, the forecast is also made as if it had to be done again. The generator is ChaCha20 under a key
-//! that begins with the seed, one stream per run. Judging what is proven is the gate's business, and comes in as names.
+//! take what is ready and theirs, in the order of phases, priorities, windows and longest chains. What is proven counts as
+//! done, and so does what is said to be; where nothing shows it, the forecast is also made as if it had to be done again.
+//! The generator is ChaCha20 under a key that begins with the seed, one stream per run. Judging what is proven is the gate's
+//! business, and comes in as names.
 
 mod run;
 #[cfg(test)]
@@ -85,7 +86,7 @@ pub struct Forecast {
     pub assumed: Vec<String>,
 }
 
-/// The forecast; none when `on_run` stopped it. `proven` names the done work that evidence shows to be done.
+/// The forecast; none when `on_run` stopped it. `proven` names the work that evidence shows to be done.
 pub fn forecast(
     linted: &Linted<'_>,
     ask: &Ask,

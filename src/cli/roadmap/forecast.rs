@@ -1,6 +1,5 @@
 //! `bizra roadmap forecast`: when could the rest be done?
 
-use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
@@ -12,7 +11,6 @@ use crate::error::{Error, Exit, Result};
 use crate::plan::decimal::Decimal;
 use crate::plan::gate::{Outcome as Verdict, proof};
 use crate::plan::lint::Linted;
-use crate::plan::schema::Class;
 use crate::roadmap::forecast::{self, Ask};
 use crate::ui::Unit;
 use crate::view::roadmap::forecast::Forecasted;
@@ -21,8 +19,9 @@ use crate::view::roadmap::forecast::Forecasted;
 ///
 /// Three-point estimates are drawn from a triangle, single numbers of hours from a spread around them. People take what
 /// is ready and theirs, over the plan's working days. Prints the dates by which half, 80 % and 95 % of the runs had
-/// ended. Work that is only claimed to be done is listed, and forecast as if it had to be done again. The answer is 4
-/// when the plan leaves open what would have to be guessed. The same inputs give the same bytes.
+/// ended. What evidence shows to be done is done, whatever its status; what is only claimed to be is listed, and forecast
+/// as if it had to be done again. The answer is 4 when the plan leaves open what would have to be guessed. The same inputs
+/// give the same bytes.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -94,16 +93,11 @@ pub(super) fn run(args: &Args, session: &mut Session) -> Result<Outcome> {
         people,
         overlap: args.overlap,
     };
-    let is_done = |id: &str| linted.class_of(id) == Some(Class::Done);
-    let packages = linted.packages().map(|p| &p.id);
-    let proven = match packages.chain(loaded.plan.items.iter().map(|i| &i.id)).any(|id| is_done(&id.value.0)) {
-        true => judge(session, |inputs| proof::of_work(linted.plan, linted.source, inputs))?
-            .into_iter()
-            .filter(|(_, judged)| judged.outcome == Verdict::Met)
-            .map(|(id, _)| id.to_owned())
-            .collect(),
-        false => HashSet::new(),
-    };
+    let proven = judge(session, |inputs| proof::of_work(linted.plan, linted.source, inputs))?
+        .into_iter()
+        .filter(|(_, judged)| judged.outcome == Verdict::Met)
+        .map(|(id, _)| id.to_owned())
+        .collect();
     let clock = &session.env.clock;
     let interrupt = session.env.interrupt.clone();
     let _held = interrupt.defer();

@@ -183,21 +183,19 @@ fn ends_beyond_all_calendars_are_refused() {
 
 #[test]
 fn what_is_only_claimed_is_told_apart_and_done_again() {
-    let plan = "phases: [{id: a, packages: [{id: P-1, name: A, hours: 8, status: done}, {id: P-2, name: B, hours: 8, status: done}, {id: P-3, name: C, hours: 8}]}]\n";
-    let told = proven(plan, &ask(), &["P-2", "P-3"]).expect("a forecast");
-    assert_eq!(
-        (told.proven, told.claimed),
-        (vec!["P-2".to_owned()], vec!["P-1".to_owned()]),
-        "open work is never proven"
-    );
+    let plan = "phases: [{id: a, packages: [{id: P-1, name: A, hours: 8, status: done}, {id: P-2, name: B, hours: 8, status: done}, {id: P-4, name: D}, {id: P-3, name: C, hours: 8}]}]\n";
+    let told = proven(plan, &ask(), &["P-2", "P-4"]).expect("what is proven needs no hours, whatever its status");
+    assert_eq!((told.proven, told.claimed), (vec!["P-2".to_owned(), "P-4".to_owned()], vec!["P-1".to_owned()]));
+    assert_eq!((told.overall.open, told.overall.done), (1, 3));
     assert_eq!(told.overall.finish.expect("open").p50, FROM);
     assert_eq!(told.again.expect("claimed").expect("known").p95, date(2026, 1, 6));
     let whole = plan.replace("hours: 8}]", "hours: 8, status: done}]");
-    let told = proven(&whole, &ask(), &["P-1", "P-2"]).expect("a forecast");
-    assert_eq!((told.overall.finish, told.overall.done, told.histogram.len()), (None, 3, 0));
+    let told = proven(&whole, &ask(), &["P-1", "P-2", "P-4"]).expect("a forecast");
+    assert_eq!((told.overall.finish, told.overall.done, told.histogram.len()), (None, 4, 0));
     assert_eq!(told.again.expect("claimed").expect("known").p50, FROM);
     let unknown = plan.replacen("hours: 8, ", "", 1);
-    assert_eq!(with(&unknown, &ask()).expect("a forecast").again, Some(Err("P-1 has no hours".to_owned())));
+    let told = proven(&unknown, &ask(), &["P-4"]).expect("a forecast");
+    assert_eq!(told.again, Some(Err("P-1 has no hours".to_owned())));
 }
 
 #[test]

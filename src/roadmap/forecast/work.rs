@@ -32,6 +32,7 @@ pub(super) enum State {
     Open,
     /// Said to be done, and nothing shows it.
     Claimed,
+    /// Shown to be done, whatever is said.
     Proven,
 }
 
@@ -169,12 +170,12 @@ impl<'a> Reader<'a> {
     }
 
     fn state(&self, id: &At<Id>) -> State {
-        if self.linted.class_of(&id.value.0) != Some(Class::Done) {
-            State::Open
-        } else if self.proven.contains(&id.value.0) {
+        if self.proven.contains(&id.value.0) {
             State::Proven
-        } else {
+        } else if self.linted.class_of(&id.value.0) == Some(Class::Done) {
             State::Claimed
+        } else {
+            State::Open
         }
     }
 
