@@ -281,11 +281,19 @@ impl Session {
         Ok(recorded)
     }
 
-    /// The key's log, made by whichever process comes first.
+    /// The key's log, made by whichever process comes first. One that has only lost its ref is brought back, and goes on.
     fn begin_log(&mut self, ledger: &Ledger, writer: &Writer) -> Result<LogId> {
-        ledger.alone(|| match log_of(ledger, &writer.id)? {
-            Some(log) => Ok(log),
-            None => self.make_log(ledger, writer),
+        ledger.alone(|| {
+            for lost in ledger.lost_logs()? {
+                match ledger.repair(&lost) {
+                    Ok(_) => self.ui.warn(format!("the ref of log {lost} was gone, and was made again")),
+                    Err(error) => self.ui.warn(format!("log {lost} was written here, and its ref is gone: {error}")),
+                }
+            }
+            match log_of(ledger, &writer.id)? {
+                Some(log) => Ok(log),
+                None => self.make_log(ledger, writer),
+            }
         })
     }
 

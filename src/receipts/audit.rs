@@ -196,6 +196,8 @@ pub type Opened<'a> = Result<Box<dyn Source + 'a>, Fault>;
 /// What of a ledger an audit is about, as its store found it.
 pub struct Contents<'a> {
     pub logs: Vec<(LogId, Opened<'a>)>,
+    /// Written here, as their write-ahead logs show, and no ref leads to them any more.
+    pub lost: Vec<LogId>,
     /// Names below `refs/replace/`.
     pub replace_refs: Vec<String>,
     /// Names below the logs' that are no log's.
@@ -217,7 +219,11 @@ pub fn audit(
         report.findings.push(Finding::new(Code::UnexpectedPath, "a ledger has no such ref").at_path(name));
     }
     let pins = request.pins.and_then(Result::ok);
-    if contents.logs.is_empty() {
+    for id in &contents.lost {
+        let detail = format!("{id} was written here, and its ref is gone: `bizra receipts repair` brings it back");
+        report.findings.push(Finding::new(Code::Rollback, detail).at_path(format!("bizra/{id}/{}", log::WAL)));
+    }
+    if contents.logs.is_empty() && contents.lost.is_empty() {
         report.findings.push(Finding::new(Code::LedgerMissing, "the ledger holds no log"));
     }
     for pinned in pins.into_iter().flat_map(Pins::logs) {

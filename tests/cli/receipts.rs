@@ -502,3 +502,24 @@ fn stats_count_and_repair_mends() {
     assert_eq!(mended.code, 0, "{mended}");
     assert_eq!(ids(&env, &[]).len(), 2);
 }
+
+#[test]
+fn a_log_whose_ref_was_deleted_is_told_and_comes_back() {
+    let env = repository();
+    let first = say(&env, "one");
+    let log = log_of(&env, &first);
+    let reference = ledger(&env).join(format!("refs/bizra/log/{log}"));
+    let delete = || std::fs::remove_file(&reference).expect("a ref");
+    delete();
+    let audit = env.run(&["receipts", "audit"]);
+    assert_eq!(audit.code, 5, "{audit}");
+    assert!(audit.stdout.contains("rollback") && audit.stdout.contains("bizra receipts repair"), "{audit}");
+    assert_eq!(env.run(&["receipts", "repair"]).code, 0);
+    assert_eq!((ids(&env, &[]).len(), env.run(&["receipts", "audit"]).code), (2, 0));
+    // The next receipt does not begin another log either.
+    delete();
+    let ran = env.run(&["attest", "--role", "lead", "--statement", "two"]);
+    assert!(ran.code == 0 && ran.stderr.contains("the ref of log"), "{ran}");
+    assert_eq!((log_of(&env, &receipt_of(&ran)), ids(&env, &[]).len()), (log, 3));
+    assert_eq!(env.run(&["receipts", "audit"]).code, 0);
+}

@@ -13,7 +13,7 @@ pub(super) fn repair(session: &mut Session) -> Result<Outcome> {
     let ledger = session.ledger()?;
     let mut mended = Vec::new();
     let mut reasons = Vec::new();
-    for id in ledger.logs()? {
+    for id in [ledger.logs()?, ledger.lost_logs()?].concat() {
         let done = ledger.repair(&id)?;
         if let Some(lost) = &done.lost {
             reasons.push(

@@ -20,7 +20,7 @@ use super::source::{Fault, ObjectName, Record, Source, Wal};
 use super::stream::{Read, Reader};
 use super::{Findings, Fork, LogReport, Progress, Request, Stopped};
 
-const WAL: &str = "wal";
+pub(super) const WAL: &str = "wal";
 
 pub(super) fn audit_log(
     source: &dyn Source,

@@ -44,7 +44,8 @@ impl Ledger {
             };
             (id, log)
         };
-        Ok(Contents { logs: self.logs()?.into_iter().map(source).collect(), replace_refs, stray_refs })
+        let logs = self.logs()?.into_iter().map(source).collect();
+        Ok(Contents { logs, lost: self.lost_logs()?, replace_refs, stray_refs })
     }
 }
 

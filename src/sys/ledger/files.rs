@@ -48,6 +48,18 @@ impl LogFiles {
         root.join("bizra").join(id.to_string())
     }
 
+    /// The logs that have a write-ahead log of their own below `root`.
+    pub(super) fn with_wal(root: &Path) -> Result<Vec<LogId>, LedgerError> {
+        let folder = root.join("bizra");
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(LedgerError::io("read", &folder)(error)),
+        };
+        let names = entries.flatten().filter_map(|entry| LogId::parse(entry.file_name().to_str()?));
+        Ok(names.filter(|id| Self::folder(root, id).join(WAL).exists()).collect())
+    }
+
     pub(super) fn open(root: &Path, id: &LogId) -> Result<Self, LedgerError> {
         let folder = Self::folder(root, id);
         fs::create_dir_all(&folder).map_err(LedgerError::io("create", &folder))?;

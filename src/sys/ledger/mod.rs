@@ -111,6 +111,16 @@ impl Ledger {
         Ok(names)
     }
 
+    /// Logs that were written here and whose ref is gone: their write-ahead logs remain. [`Ledger::repair`] brings them back.
+    pub fn lost_logs(&self) -> Result<Vec<LogId>, LedgerError> {
+        // A new log's ref comes before its write-ahead log, so that read in this order none counts as lost.
+        let mut lost = LogFiles::with_wal(self.path())?;
+        let there = self.logs()?;
+        lost.retain(|id| !there.contains(id));
+        lost.sort_unstable();
+        Ok(lost)
+    }
+
     /// For reading; writes nothing and takes no lock.
     pub fn log(&self, id: &LogId) -> Result<Log<'_>, LedgerError> {
         Log::open(self, id)
