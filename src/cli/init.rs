@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::evidence::Moment;
 use super::{Outcome, Session, trust};
-use crate::error::{Error, Result};
+use crate::error::{Error, Place, Result};
 use crate::receipts::policy;
 use crate::starter::{self, Beginning};
 use crate::sys::files::{self, Access};
@@ -27,6 +27,7 @@ pub(super) struct Args {}
 /// begins the ledger.
 pub(super) fn run(_: &Args, session: &mut Session) -> Result<Outcome> {
     refuse_bare(session)?;
+    refuse_what_is_no_file(&session.root())?;
     if session.policy()?.is_none() {
         session.writer()?;
     }
@@ -46,6 +47,19 @@ fn refuse_bare(session: &Session) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// A folder, or a link that leads nowhere, where a file belongs: it is neither the file nor ours to replace.
+fn refuse_what_is_no_file(root: &Path) -> Result<()> {
+    for name in starter::PATHS.into_iter().chain([policy::FILE_NAME]) {
+        let path = root.join(name);
+        if path.symlink_metadata().is_ok() && !path.is_file() {
+            return Err(Error::invalid("it is in the way of a file, and is none")
+                .at(Place::file(name))
+                .hint("move it away, and run `bizra init` again"));
+        }
+    }
+    Ok(())
 }
 
 fn repository(session: &mut Session) -> Result<Thing> {

@@ -12,7 +12,8 @@ use crate::view::tokens::{Piece, Pieces};
 #[command(after_help = "\
 Examples:
   bizra tokens -m model.gguf 'Once upon a time'
-  wc -c notes.md; bizra tokens -m model.gguf --count - < notes.md")]
+  bizra tokens -m model.gguf --count - < notes.md          How many, for scripts
+  bizra tokens -m model.gguf --ids --no-special 'a b'      Ids, without those that the model puts around them")]
 pub(super) struct Args {
     /// The text; - reads it from standard input [default: standard input, where that is no terminal]
     text: Option<String>,

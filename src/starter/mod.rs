@@ -18,6 +18,9 @@ pub struct StarterFile {
     pub text: String,
 }
 
+/// From the root of the repository.
+pub const PATHS: [&str; 3] = ["roadmap/first.yaml", "sprints/sprint-1.yaml", "ci/bizra.sh"];
+
 pub fn files(beginning: &Beginning<'_>) -> [StarterFile; 3] {
     let last_day = beginning.first_day.saturating_add(jiff::Span::new().days(6));
     let filled = |text: &str| {
@@ -26,13 +29,10 @@ pub fn files(beginning: &Beginning<'_>) -> [StarterFile; 3] {
             .replace("@TARGET@", &last_day.to_string())
     };
     let file = |path, purpose, text| StarterFile { path, purpose, text: filled(text) };
+    let [roadmap, sprint, ci] = PATHS;
     [
-        file(
-            "roadmap/first.yaml",
-            "a roadmap of one phase, whose gate opens on evidence",
-            include_str!("roadmap.yaml"),
-        ),
-        file("sprints/sprint-1.yaml", "a sprint of one week, from today", include_str!("sprint.yaml")),
-        file("ci/bizra.sh", "what a CI job runs", include_str!("ci.sh")),
+        file(roadmap, "a roadmap of one phase, whose gate opens on evidence", include_str!("roadmap.yaml")),
+        file(sprint, "a sprint of one week, from today", include_str!("sprint.yaml")),
+        file(ci, "what a CI job runs", include_str!("ci.sh")),
     ]
 }

@@ -38,6 +38,25 @@ fn the_gate_of_the_first_plan_opens_on_what_it_asks_for() {
 }
 
 #[test]
+fn what_stands_where_a_file_belongs_and_is_none_is_refused_before_anything_is_made() {
+    for path in ["ci/bizra.sh", "bizra-trust.json", "sprints/sprint-1.yaml"] {
+        let env = TestEnv::new();
+        std::fs::create_dir_all(env.work().join(path)).expect("a folder");
+        let ran = env.run(&["init"]);
+        assert_eq!((ran.code, ran.stderr.contains(path)), (3, true), "{ran}");
+        assert!(!env.work().join(".git").exists() && !env.work().join("roadmap").exists(), "{path}");
+    }
+    #[cfg(unix)]
+    {
+        let env = TestEnv::new();
+        let link = env.work().join("bizra-trust.json");
+        std::os::unix::fs::symlink("nowhere", &link).expect("a link");
+        assert_eq!(env.run(&["init"]).code, 3);
+        assert!(link.symlink_metadata().expect("it stays").is_symlink());
+    }
+}
+
+#[test]
 fn what_is_there_is_kept_byte_for_byte() {
     let env = TestEnv::new();
     env.git(&["init", "-q"]);

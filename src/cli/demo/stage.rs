@@ -90,7 +90,10 @@ impl Stage {
                     [said.stdout, said.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
                 Ok(Done { exit: code, said })
             }
-            Finished::CannotStart(why) => Err(Error::cannot(format!("`{program}` can't be started")).because(why)),
+            Finished::CannotStart(why) => {
+                let error = Error::cannot(format!("`{program}` can't be started")).because(why);
+                Err(if program == "git" { error.hint("the demo commits its plan with git: install it") } else { error })
+            }
             Finished::TimedOut(_) => {
                 Err(Error::cannot(format!("`{}` took longer than {} s", argv.join(" "), PATIENCE.as_secs())))
             }
