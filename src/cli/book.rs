@@ -238,10 +238,7 @@ impl Session {
         }
         let writer = self.writer().map_err(or_without)?;
         let ledger = Ledger::open(&self.ledger_path()?, true)?;
-        let log = match log_of(&ledger, &writer.id)? {
-            Some(log) => log,
-            None => self.begin_log(&ledger, &writer)?,
-        };
+        let log = self.log_to_grow(&ledger, &writer)?;
         let name = crate::receipts::hex::encode(&self.random::<8>()?);
         let room = ledger.reserve(&log, &name)?;
         Ok(Some(Prepared { writer, room }))
@@ -270,15 +267,29 @@ impl Session {
 
     fn leave(&mut self, writer: &Writer, draft: &Draft) -> Result<Recorded> {
         let ledger = Ledger::open(&self.ledger_path()?, true)?;
-        let log = match log_of(&ledger, &writer.id)? {
-            Some(log) => log,
-            None => self.begin_log(&ledger, writer)?,
-        };
+        let log = self.log_to_grow(&ledger, writer)?;
         let notes = writer.note_signer(&log)?;
         let mut open = ledger.writer(&log, &notes)?;
         let recorded = self.append(&mut open, writer, draft)?;
         self.settle(&mut open);
         Ok(recorded)
+    }
+
+    /// The key's log, begun where there is none. One that was cut short would be forked by what is added to it.
+    fn log_to_grow(&mut self, ledger: &Ledger, writer: &Writer) -> Result<LogId> {
+        let Some(log) = log_of(ledger, &writer.id)? else { return self.begin_log(ledger, writer) };
+        // Pins that can't be read say nothing here: gates and audits refuse them.
+        let pins = self.pins().unwrap_or_default();
+        let Some(pin) = pins.log(&log.origin()).and_then(|pinned| pinned.newest()) else { return Ok(log) };
+        let there = ledger.log(&log)?;
+        let got = there.size()? + there.wal()?.pending.len() as u64;
+        if pin.size > got {
+            let message = format!("log {log} is shorter than it was: pin={} got={got}", pin.size);
+            return Err(Error::new(Exit::Integrity, message)
+                .at(Place::file(pin::FILE_NAME))
+                .hint("`bizra receipts fetch REMOTE` brings back what is missing; nothing is added until then"));
+        }
+        Ok(log)
     }
 
     /// The key's log, made by whichever process comes first. One that has only lost its ref is brought back, and goes on.
@@ -331,7 +342,10 @@ impl Session {
         let clock = &*self.env.clock;
         let mut sealed_id = None;
         let appended = open.append(time.timestamp().as_second(), &mut |position: &Position<'_>| {
-            let last = position.last.map(|bytes| Envelope::parse(bytes).map(|e| e.id())).transpose()?;
+            let last = position.last.map(|bytes| Envelope::parse(bytes).map(|e| e.id())).transpose().map_err(|e| {
+                Error::new(Exit::Integrity, format!("the log's last receipt can't be read: {e}"))
+                    .hint("`bizra receipts audit` says what is wrong with it")
+            })?;
             let stamp = Stamp {
                 ledger: *position.genesis,
                 nonce,

@@ -10,17 +10,18 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::Session;
-use crate::error::Result;
+use crate::error::{Error, Exit, Result};
 use crate::plan::gate::{About, Commands, Fault, Inputs, Ran, Receipt, Receipts, Signer};
 use crate::receipts::finding::Code;
 use crate::receipts::keys::PublicKey;
 use crate::receipts::log::LogId;
+use crate::receipts::pin::{PinnedLog, Pins};
 use crate::receipts::policy::{Roles, SignedPolicy, Trust};
 use crate::receipts::verify;
 use crate::sys::folders;
 use crate::sys::git_files::RepositoryFiles;
-use crate::sys::index::Index;
-use crate::sys::ledger::{Bundle, Ledger, Log};
+use crate::sys::index::{Index, Leaf};
+use crate::sys::ledger::{Bundle, Ledger, LedgerError, Log, Snapshot};
 
 /// Judges by this ledger and the files of the work tree, as of now. No commands are run.
 pub(super) fn judge<T>(session: &mut Session, by: impl FnOnce(&Inputs<'_>) -> Result<T>) -> Result<T> {
@@ -104,6 +105,8 @@ impl Moment {
 
 pub(super) struct Evidence<'a> {
     index: Index,
+    /// Logs that are pinned and not here.
+    absent: usize,
     logs: HashMap<LogId, OpenLog<'a>>,
     horizon: Timestamp,
     opened: RefCell<HashMap<u32, Option<Rc<Receipt>>>>,
@@ -149,22 +152,26 @@ impl<'a> Evidence<'a> {
         moment: Moment,
     ) -> Result<Self> {
         let (mut index, mut logs) = (Index::default(), HashMap::new());
+        let pins = session.pins()?;
         if let Some(ledger) = ledger {
+            let snapshots: Vec<Snapshot<'_>> =
+                ledger.logs()?.iter().map(|id| ledger.snapshot(id)).collect::<std::result::Result<_, _>>()?;
+            refuse_what_pins_contradict(&snapshots, &pins)?;
+            index = Index::of(ledger, &snapshots, folders::cache(&session.env.vars).as_deref())?;
             let own = session.own_keys()?;
-            for id in ledger.logs()? {
-                let log = ledger.log(&id)?;
-                let header = log.header()?;
-                let pending = log.wal()?.pending.into_iter().map(|r| (r.index, r.envelope)).collect();
+            for Snapshot { log, header, pending, .. } in snapshots {
+                let pending = pending.into_iter().map(|r| (r.index, r.envelope)).collect();
                 let trust = match policy {
                     Some(policy) => Trust::Policy(policy.clone()),
-                    None => own_trust(&id, &header.writer, &own),
+                    None => own_trust(log.id(), &header.writer, &own),
                 };
                 let (genesis, at_hand) = (header.genesis(), RefCell::default());
-                logs.insert(id, OpenLog { log, genesis, trust, pending, at_hand });
+                logs.insert(log.id().clone(), OpenLog { log, genesis, trust, pending, at_hand });
             }
-            index = Index::of(ledger, folders::cache(&session.env.vars).as_deref())?;
         }
-        Ok(Evidence { index, logs, horizon: moment.horizon(), opened: RefCell::default() })
+        let is_here = |pinned: &&PinnedLog| logs.keys().any(|id| id.origin() == pinned.verifier().name());
+        let absent = pins.logs().len() - pins.logs().iter().filter(is_here).count();
+        Ok(Evidence { index, absent, logs, horizon: moment.horizon(), opened: RefCell::default() })
     }
 
     /// Says what of the ledger could not be looked at.
@@ -172,6 +179,13 @@ impl<'a> Evidence<'a> {
         if self.index.unreadable() > 0 {
             let entries = self.index.unreadable();
             session.ui.warn(format!("{entries} entries of the ledger can't be read: `bizra receipts audit`"));
+        }
+        if self.absent > 0 {
+            let (logs, are) = if self.absent == 1 { ("log", "is") } else { ("logs", "are") };
+            let absent = self.absent;
+            session
+                .ui
+                .warn(format!("{absent} pinned {logs} {are} not here: `bizra receipts fetch REMOTE` brings them"));
         }
     }
 
@@ -193,6 +207,10 @@ impl<'a> Evidence<'a> {
             Some(bytes) => bytes.clone(),
             None => open.entry(place.index)?,
         };
+        if Leaf::of(&bytes) != place.leaf {
+            let reason = format!("receipt {} is not the one that its checkpoint was signed over", place.index);
+            return Err(LedgerError::Broken { id: place.log.clone(), reason }.into());
+        }
         let name = place.log.to_string();
         let at = verify::Place { log: &name, ledger: open.genesis, index: place.index };
         let judged = verify::at_place(&bytes, &open.trust, at);
@@ -208,6 +226,18 @@ impl<'a> Evidence<'a> {
         };
         Ok(Some(Receipt { id: id.to_string(), key: key.to_string(), signer, time, statement, fault }))
     }
+}
+
+/// A log that is shorter than a pin, or does not continue it, is no evidence. One that is not here is missing evidence.
+fn refuse_what_pins_contradict(logs: &[Snapshot<'_>], pins: &Pins) -> Result<()> {
+    for snapshot in logs {
+        let Some(pinned) = pins.log(&snapshot.log.id().origin()) else { continue };
+        if let Some(finding) = snapshot.against(pinned).first() {
+            return Err(Error::new(Exit::Integrity, finding.to_string())
+                .hint("`bizra receipts fetch REMOTE` brings back what is missing; `bizra receipts audit` says more"));
+        }
+    }
+    Ok(())
 }
 
 /// Without a policy this machine's keys count, in their own logs only.

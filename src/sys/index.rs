@@ -3,7 +3,8 @@
 //! It is only a way to places: what decides is read from the log and verified. But who could change it could hide a
 //! receipt, so it is not kept with the ledger, which others may write, but in the user's own cache: one file per log,
 //! grown by what is new. Its beginning must be the log's: the Merkle root of what was indexed has to be the root that
-//! the log's own tiles have at that size. What does not fit (another root, damage) is made again.
+//! the log's own tiles have at that size. What does not fit (another root, damage) is made again. All of it has to be
+//! what the log's checkpoint was signed over, and each place knows the hash of what has to be found there.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -12,23 +13,39 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 
 use super::files::{self, Access};
-use super::ledger::{Ledger, Log};
+use super::ledger::{Ledger, Snapshot};
 use crate::error::Result;
 use crate::plan::gate::About;
-use crate::receipts::hex;
 use crate::receipts::json::Value;
 use crate::receipts::log::LogId;
-use crate::receipts::merkle::Frontier;
+use crate::receipts::merkle::{Frontier, leaf_hash};
 use crate::receipts::predicates;
 use crate::receipts::receipt::Content;
 use crate::receipts::tiles::TreeNodes;
+use crate::receipts::{Hash, hex};
 
-const HEADER: &str = "bizra-index/v3";
+const HEADER: &str = "bizra-index/v4";
+
+/// Half of a receipt's hash as a leaf of the log, which is more than anyone can find another receipt for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Leaf(u128);
+
+impl Leaf {
+    pub fn of(envelope: &[u8]) -> Self {
+        Self::of_hash(&leaf_hash(envelope))
+    }
+
+    fn of_hash(hash: &Hash) -> Self {
+        let (half, _) = hash.split_at(16);
+        Self(half.try_into().map_or(0, u128::from_be_bytes))
+    }
+}
 
 /// One receipt: where it lies and what it can be found by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Entry {
     index: u64,
+    leaf: Leaf,
     /// Milliseconds since 1970, never less than those of an earlier entry: a log's own order outranks clocks.
     time: i64,
     /// `benchmark/v0.1`; empty for what can't be read.
@@ -37,11 +54,12 @@ struct Entry {
     commits: Vec<String>,
 }
 
-/// Where a receipt lies: which log, which entry.
+/// Where a receipt lies: which log, which entry, and what has to be there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     pub log: LogId,
     pub index: u64,
+    pub leaf: Leaf,
 }
 
 /// All logs of a ledger, newest receipt first.
@@ -73,13 +91,13 @@ impl Kind {
 impl Index {
     /// Reads what is cached, adds what is new, and writes the cache back where it grew and can be written. Without a
     /// folder for it, everything is read.
-    pub fn of(ledger: &Ledger, cache: Option<&Path>) -> Result<Index> {
+    pub fn of(ledger: &Ledger, logs: &[Snapshot<'_>], cache: Option<&Path>) -> Result<Index> {
         let mut all = Vec::new();
-        for (number, id) in ledger.logs()?.into_iter().enumerate() {
-            let log = ledger.log(&id)?;
-            let path = cache.map(|cache| path(cache, ledger, &id));
+        for (number, snapshot) in logs.iter().enumerate() {
+            let id = snapshot.log.id();
+            let path = cache.map(|cache| path(cache, ledger, id));
             all.extend(
-                entries(&log, path.as_deref())?.into_iter().map(|entry| (entry.time, number, id.clone(), entry)),
+                entries(snapshot, path.as_deref())?.into_iter().map(|entry| (entry.time, number, id.clone(), entry)),
             );
         }
         all.sort_by_key(|row| std::cmp::Reverse((row.0, row.1, row.3.index)));
@@ -100,7 +118,7 @@ impl Index {
             self.kinds.push(Kind { name: entry.kind, places: Vec::new(), commits: BTreeSet::new() });
             self.kinds.len() - 1
         });
-        self.places.push(Place { log, index: entry.index });
+        self.places.push(Place { log, index: entry.index, leaf: entry.leaf });
         self.kind_of.push(kind);
         self.kinds[kind].places.push(place);
         self.kinds[kind].commits.extend(entry.commits);
@@ -111,10 +129,9 @@ impl Index {
     pub fn verify(ledger: &Ledger, cache: &Path) -> Result<Vec<PathBuf>> {
         let mut wrong = Vec::new();
         for id in ledger.logs()? {
-            let log = ledger.log(&id)?;
             let path = path(cache, ledger, &id);
             let Some(bytes) = files::read_if_there(&path)? else { continue };
-            let true_entries = entries(&log, None)?;
+            let true_entries = entries(&ledger.snapshot(&id)?, None)?;
             let agrees = |cached: &Cached| true_entries.starts_with(&cached.entries);
             if !Cached::read(&bytes).is_some_and(|cached| agrees(&cached)) {
                 std::fs::remove_file(&path).map_err(|e| crate::error::Error::writing(path.display(), &e))?;
@@ -179,8 +196,9 @@ fn key(about: About<'_>) -> Option<u64> {
     Some(u64::from_le_bytes([digest[0], digest[1], digest[2], digest[3], digest[4], digest[5], digest[6], digest[7]]))
 }
 
-fn entry(index: u64, envelope: &[u8], before: i64) -> Entry {
-    let mut made = Entry { index, time: before, kind: String::new(), keys: Vec::new(), commits: Vec::new() };
+fn entry(index: u64, envelope: &[u8], hash: &Hash, before: i64) -> Entry {
+    let leaf = Leaf::of_hash(hash);
+    let mut made = Entry { index, leaf, time: before, kind: String::new(), keys: Vec::new(), commits: Vec::new() };
     let Ok(content) = Content::read(envelope) else { return made };
     let statement = &content.statement;
     made.time = statement.stamp.time.timestamp().as_millisecond().max(before);
@@ -214,35 +232,36 @@ fn path(cache: &Path, ledger: &Ledger, log: &LogId) -> PathBuf {
     cache.join("index").join(format!("{log}-{}", &hex::encode(&digest)[..16]))
 }
 
-fn entries(log: &Log<'_>, path: Option<&Path>) -> Result<Vec<Entry>> {
-    let frontier = Frontier::decode(&log.frontier()?).map_err(crate::sys::ledger::LedgerError::from)?;
-    let (size, root) = (frontier.size(), hex::encode(&frontier.root()));
+fn entries(snapshot: &Snapshot<'_>, path: Option<&Path>) -> Result<Vec<Entry>> {
+    let log = &snapshot.log;
     let stored = path.and_then(|path| files::read_if_there(path).ok().flatten());
     let cached = stored.and_then(|bytes| Cached::read(&bytes));
-    let mut entries = match cached {
-        Some(cached) if cached.fits(log, size, &root) => cached.entries,
-        _ => Vec::new(),
-    };
-    let known = entries.len() as u64;
+    let begun = cached.and_then(|cached| Some((cached.frontier(snapshot)?, cached.entries)));
+    let (mut frontier, mut entries) = begun.unwrap_or_default();
+    let known = frontier.size();
     let mut time = entries.last().map_or(i64::MIN, |e| e.time);
-    for bundle in log.bundles(known..size)? {
+    for bundle in log.bundles(known..snapshot.checkpoint.size)? {
         for (index, bytes) in bundle?.entries() {
             let bytes = bytes?;
             if index < known {
                 continue;
             }
-            let made = entry(index, bytes, time);
+            let hash = leaf_hash(bytes);
+            frontier.push(hash);
+            let made = entry(index, bytes, &hash, time);
             time = made.time;
             entries.push(made);
         }
     }
-    if let Some(path) = path.filter(|_| size > known) {
+    snapshot.signed_over(&frontier)?;
+    if let Some(path) = path.filter(|_| frontier.size() > known) {
         // Where the cache can't be written the ledger is still read; the next run reads it again.
         let made = path.parent().map(std::fs::create_dir_all);
-        let _ = made.map(|_| files::replace(path, write(log.id(), size, &root, &entries).as_bytes(), Access::Owner));
+        let text = write(log.id(), &frontier, &entries);
+        let _ = made.map(|_| files::replace(path, text.as_bytes(), Access::Owner));
     }
-    for record in log.wal()?.pending {
-        let made = entry(record.index, &record.envelope, time);
+    for record in &snapshot.pending {
+        let made = entry(record.index, &record.envelope, &leaf_hash(&record.envelope), time);
         time = made.time;
         entries.push(made);
     }
@@ -271,36 +290,42 @@ impl Cached {
         let mut entries = Vec::new();
         for (index, line) in (0..).zip(body.lines()) {
             let mut parts = line.split('\t');
+            let leaf = Leaf(u128::from_str_radix(parts.next()?, 16).ok()?);
             let (time, kind) = (parts.next()?.parse().ok()?, parts.next()?.to_owned());
             let keys =
                 parts.next()?.split_whitespace().map(|k| u64::from_str_radix(k, 16).ok()).collect::<Option<_>>()?;
             let commits = parts.next()?.split_whitespace().map(str::to_owned).collect();
-            entries.push(Entry { index, time, kind, keys, commits });
+            entries.push(Entry { index, leaf, time, kind, keys, commits });
         }
         (entries.len() as u64 == size).then(|| Cached { log: log.into(), size, root: root.into(), entries })
     }
 
-    /// Whether this was made from the beginning of `log` as it is. What can't be read there does not fit.
-    fn fits(&self, log: &Log<'_>, size: u64, root: &str) -> bool {
+    /// What grows from here, if this was made from the beginning of the log as it is. What can't be read there does not
+    /// fit.
+    fn frontier(&self, snapshot: &Snapshot<'_>) -> Option<Frontier> {
+        let (log, size) = (&snapshot.log, snapshot.checkpoint.size);
         if self.log != log.id().to_string() || self.size > size || self.size == 0 {
-            return false;
+            return None;
         }
-        if self.size == size {
-            return self.root == root;
-        }
-        let files = log.files();
-        let then = Frontier::of(&TreeNodes { files: &files, size }, self.size);
-        then.is_ok_and(|then| hex::encode(&then.root()) == self.root)
+        let then = if self.size == size {
+            Frontier::decode(&log.frontier().ok()?).ok()?
+        } else {
+            let files = log.files();
+            Frontier::of(&TreeNodes { files: &files, size }, self.size).ok()?
+        };
+        (hex::encode(&then.root()) == self.root).then_some(then)
     }
 }
 
-fn write(log: &LogId, size: u64, root: &str, entries: &[Entry]) -> String {
+fn write(log: &LogId, frontier: &Frontier, entries: &[Entry]) -> String {
     let mut body = String::new();
     for entry in entries {
         let keys: Vec<String> = entry.keys.iter().map(|k| format!("{k:x}")).collect();
-        let _ = writeln!(body, "{}\t{}\t{}\t{}", entry.time, entry.kind, keys.join(" "), entry.commits.join(" "));
+        let (leaf, time, kind) = (entry.leaf.0, entry.time, &entry.kind);
+        let _ = writeln!(body, "{leaf:x}\t{time}\t{kind}\t{}\t{}", keys.join(" "), entry.commits.join(" "));
     }
     let digest = hex::encode(&Sha256::digest(body.as_bytes()));
+    let (size, root) = (frontier.size(), hex::encode(&frontier.root()));
     format!("{HEADER} {log} {size} {root} {digest}\n{body}")
 }
 
@@ -312,6 +337,7 @@ mod tests {
     fn receipts_are_found_by_kind_and_key_newest_first() {
         let of = |kind: &str, about: &[About<'_>], commits: &[&str]| Entry {
             index: 0,
+            leaf: Leaf::default(),
             time: 0,
             kind: kind.into(),
             keys: about.iter().filter_map(|about| key(*about)).collect(),
@@ -351,12 +377,23 @@ mod tests {
         let log = LogId::of_prefix([7; 16]);
         let keys = [About::Named("a"), About::Exactly("a", "00"), About::Role("lead")].map(|a| key(a).unwrap_or(0));
         assert!(keys[0] != keys[1] && keys[1] != keys[2]);
-        let made =
-            Entry { index: 0, time: 5, kind: "trial/v0.1".into(), keys: keys.to_vec(), commits: vec!["c".into()] };
-        let unreadable = Entry { index: 1, time: 5, kind: String::new(), keys: vec![], commits: vec![] };
-        let text = write(&log, 2, "root", &[made.clone(), unreadable.clone()]);
+        let leaf = Leaf::of(b"a");
+        let made = Entry {
+            index: 0,
+            leaf,
+            time: 5,
+            kind: "trial/v0.1".into(),
+            keys: keys.to_vec(),
+            commits: vec!["c".into()],
+        };
+        let unreadable =
+            Entry { index: 1, leaf: Leaf::of(b"b"), time: 5, kind: String::new(), keys: vec![], commits: vec![] };
+        let mut frontier = Frontier::default();
+        [b"a", b"b"].into_iter().for_each(|envelope| frontier.push(leaf_hash(envelope)));
+        let root = hex::encode(&frontier.root());
+        let text = write(&log, &frontier, &[made.clone(), unreadable.clone()]);
         let read = Cached::read(text.as_bytes()).expect("it is whole");
-        assert_eq!((read.entries, read.size, read.root.as_str()), (vec![made, unreadable], 2, "root"));
+        assert_eq!((read.entries, read.size, read.root.as_str()), (vec![made, unreadable], 2, root.as_str()));
         assert!(Cached::read(text.replace("trial", "trail").as_bytes()).is_none());
         assert!(Cached::read(text.replacen(" 2 ", " 3 ", 1).as_bytes()).is_none());
         assert!(Cached::read(b"").is_none());

@@ -26,6 +26,7 @@ mod kernel_triton;
 #[cfg(target_os = "linux")]
 mod kernel_worker;
 mod keys;
+mod ledger_forged;
 mod model;
 mod model_cache;
 mod model_pull;

@@ -79,6 +79,11 @@ pub enum LedgerError {
         offset: u64,
         reason: String,
     },
+    /// What is there is not what the log's key signed.
+    Broken {
+        id: LogId,
+        reason: String,
+    },
     Header(LogError),
     Frontier(FrontierError),
     Tile(TileError),
@@ -106,6 +111,7 @@ impl LedgerError {
             | Self::Ref { .. }
             | Self::Commit { .. }
             | Self::Wal { .. }
+            | Self::Broken { .. }
             | Self::Header(_)
             | Self::Frontier(_)
             | Self::Tile(_)
@@ -139,6 +145,7 @@ impl fmt::Display for LedgerError {
             Self::Ref { name, reason } => write!(f, "{name}: {reason}"),
             Self::Commit { oid, reason } => write!(f, "commit {oid}: {reason}"),
             Self::Wal { path, offset, reason } => write!(f, "{} at byte {offset}: {reason}", path.display()),
+            Self::Broken { id, reason } => write!(f, "log {id}: {reason}"),
             Self::Header(error) => error.fmt(f),
             Self::Frontier(error) => error.fmt(f),
             Self::Tile(error) => error.fmt(f),

@@ -22,6 +22,7 @@ mod pack;
 mod read;
 mod recover;
 mod reserve;
+mod snapshot;
 mod store;
 mod wal;
 
@@ -44,6 +45,7 @@ pub use error::{Kind, LedgerError};
 pub use read::{Bundle, Log, PathEntry, WalState};
 pub use recover::Mended;
 pub use reserve::Room;
+pub use snapshot::Snapshot;
 pub use store::{CommitObject, TreeEntry};
 pub use wal::{Damage, Record, Scan, scan};
 
