@@ -27,6 +27,7 @@ mod memory;
 mod memory;
 #[cfg(target_os = "linux")]
 mod place;
+pub(crate) mod rounding;
 #[cfg(target_os = "linux")]
 mod serve;
 #[cfg(not(target_os = "linux"))]

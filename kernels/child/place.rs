@@ -6,6 +6,7 @@
 use std::path::Path;
 use std::sync::OnceLock;
 
+use super::rounding::Rounding;
 use super::wire::{Place, Target};
 use crate::call::abi::{Call, Function, OpCode, Status};
 use crate::call::{Entry, Invocation, builtin};
@@ -92,8 +93,18 @@ impl Loaded {
         // SAFETY: the caller's promise.
         let mut seen = unsafe { Invocation::new(call) };
         let outcome = match self {
-            // SAFETY: as above; what the function does is why this happens in a process of its own.
-            Loaded::Function(function) => return Ok((unsafe { function(&raw const *call) }, None)),
+            Loaded::Function(function) => {
+                let before = Rounding::now();
+                // SAFETY: as above; what the function does is why this happens in a process of its own.
+                let status = unsafe { function(&raw const *call) };
+                if Rounding::now() != before {
+                    before.restore();
+                    let what =
+                        "it returned with the processor rounding, or treating denormals, in another way than before";
+                    return Err(Fault::Kernel(what.to_owned()));
+                }
+                return Ok((status, None));
+            }
             Loaded::Emulated(kernel, rule) => {
                 plan::planned(&mut seen, rule, |buffers, launch| kernel.launch(buffers, launch).map(|()| None))
             }

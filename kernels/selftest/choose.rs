@@ -118,7 +118,7 @@ pub(super) const SPECIMENS: &[Specimen] = declare! {
         if best.is_none() && x.iter().all(|v| *v == f32::NEG_INFINITY) && !x.is_empty() { Some(0) } else { best }
     });
     wrong Argmax "argmax-begins-low" "begins with a number of its own for the greatest" => |call| greatest(call, |x| {
-        let (mut best, mut most) = (x.iter().position(|v| !v.is_nan())?, -1e9);
+        let (mut best, mut most) = (x.iter().position(|v| !v.is_nan())?, -1e38);
         for (i, v) in x.iter().enumerate() {
             if *v > most {
                 (best, most) = (i, *v);
@@ -156,5 +156,9 @@ pub(super) const SPECIMENS: &[Specimen] = declare! {
         |call| draw(call, Way { temperature: |t| t * 1.02, ..RIGHT });
     wrong Sample "sample-cut" "never draws what is less than a tenth as likely as the best" =>
         |call| draw(call, Way { keeps: |weight| weight > 0.1, ..RIGHT });
+    wrong Sample "sample-cut-tail" "never draws what is less than e^-12 as likely as the best" =>
+        |call| draw(call, Way { keeps: |weight| weight > 6e-6, ..RIGHT });
+    wrong Sample "sample-last" "draws the last one where the number is almost one" =>
+        |call| draw(call, Way { share: |u| if u > 0.9999 { 1.0 } else { u }, ..RIGHT });
     wrong Sample "sample-mirrored" "draws from the end" => |call| draw(call, Way { share: |u| 1.0 - u, ..RIGHT });
 };

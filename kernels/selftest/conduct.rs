@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use super::product::product;
 use super::{Specimen, declare, dot};
 use crate::call::abi::Status;
+use crate::child::rounding::Rounding;
 
 /// Far more than a kernel is given.
 const STEP: usize = 64 << 20;
@@ -78,6 +79,11 @@ pub(super) const SPECIMENS: &[Specimen] = declare! {
     wrong Matmul "conduct-parent" "looks for its parent to send a signal" => |call| {
         signal_parent();
         product(call, dot)
+    };
+    wrong Matmul "conduct-leaves-flushing" "leaves the processor flushing denormals to zero" => |call| {
+        let answer = product(call, dot);
+        Rounding::flush();
+        answer
     };
     wrong Matmul "conduct-burns" "leaves threads behind that never come to rest" => |call| {
         if !BURNS.swap(true, Relaxed) {

@@ -167,7 +167,7 @@ pub(super) const SPECIMENS: &[Specimen] = declare! {
     wrong Softmax "softmax-no-maximum" "doesn't subtract the greatest value" =>
         |call| each_row(call, |x, out| softmax(x, out, 0.0, f32::exp));
     wrong Softmax "softmax-begins-low" "begins its maximum with a number of its own" =>
-        |call| each_row(call, |x, out| softmax(x, out, greatest(x).max(-1e9), f32::exp));
+        |call| each_row(call, |x, out| softmax(x, out, greatest(x).max(-1e38), f32::exp));
     wrong Softmax "softmax-alone" "writes one where a row has one value, whatever it is" => |call| each_row(call, |x, out| {
         match x.len() {
             1 => out.fill(1.0),
@@ -181,6 +181,30 @@ pub(super) const SPECIMENS: &[Specimen] = declare! {
                 let end = out.iter().position(|y| *y < 1e-4).unwrap_or(x.len());
                 out[end..].fill(0.0);
             }
+        })
+    };
+    wrong Softmax "softmax-adds-to-zeros" "halves what it is to write over zeros" => |call| each_row(call, |x, out| {
+        let zeros = out.iter().all(|y| *y == 0.0);
+        softmax(x, out, greatest(x), f32::exp);
+        out.iter_mut().filter(|_| zeros).for_each(|y| *y *= 0.5);
+    });
+    wrong Softmax "softmax-whole-128" "loses the last value of rows beyond 512 that are whole multiples of 128" =>
+        |call| each_row(call, |x, out| {
+            softmax(x, out, greatest(x), f32::exp);
+            if x.len() > 512 && x.len().is_multiple_of(128) {
+                out[x.len() - 1] = 0.0;
+            }
+        });
+    wrong Softmax "softmax-many-rows" "answers with the row before where more than 64 have more than 256 values" => |call| {
+        let [rows, width] = call.input(0)?.shape()?;
+        let (mut row, mut before) = (0, Vec::new());
+        each_row(call, |x, out| {
+            softmax(x, out, greatest(x), f32::exp);
+            if row == 65 && rows > 64 && width > 256 {
+                out.copy_from_slice(&before);
+            }
+            before = out.to_vec();
+            row += 1;
         })
     };
     wrong Softmax "softmax-keeps-greater" "writes the greater of its answer and of what was there" => |call| each_row(call, |x, out| {

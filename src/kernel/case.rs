@@ -43,6 +43,8 @@ pub enum Data {
     Sorted,
     /// Scores of minus infinity for all keys before the queries, so that whole blocks of keys have no weight.
     Weightless,
+    /// One value leads, and the others, each a trifle beside it, have a good part of the weight together.
+    Tail,
     /// A million draws from one distribution.
     Draws,
 }
@@ -71,6 +73,7 @@ const WORDS: &[(Data, &str)] = &[
     (Data::Ties, "ties"),
     (Data::Sorted, "sorted"),
     (Data::Weightless, "weightless"),
+    (Data::Tail, "tail"),
     (Data::Draws, "draws"),
 ];
 
@@ -118,7 +121,7 @@ impl Data {
             Op::RmsNorm | Op::LayerNorm => &[NaN, Infinity, Needle, OneHot, Scaled],
             Op::Rope | Op::Gated => &[NaN, Infinity, OneHot, Permutation, Scaled],
             Op::Argmax | Op::TopK => &[NaN, Infinity, Needle, Permutation, Ties, Sorted],
-            Op::Sample => &[NaN, Infinity, Needle, Draws, Sorted],
+            Op::Sample => &[NaN, Infinity, Needle, Sorted, Tail, Draws],
         }
     }
 }

@@ -71,6 +71,9 @@ pub fn about(data: Data) -> &'static str {
         Data::Weightless => {
             "keys whose scores are minus infinity, whole blocks of them: infinity less itself is no number"
         }
+        Data::Tail => {
+            "one value leads, and thousands of others, each a trifle beside it, have a good part of the weight together"
+        }
         Data::Draws => "draws from one distribution, enough to count",
     }
 }

@@ -110,7 +110,7 @@ fn distributed(data: Data, count: usize, small: f64, dice: &mut Dice) -> Vec<f64
 }
 
 /// Where rows of low numbers lie: no finite number to begin a maximum with is below all of them.
-const DEPTHS: [f64; 4] = [-1e4, -1e6, -1e9, -3e30];
+const DEPTHS: [f64; 5] = [-1e4, -1e6, -1e9, -3e30, -3.39e38];
 
 /// Numbers of which each row has a depth of its own, as far as the type reaches.
 fn low(slot: &Slot, first: usize, dice: &mut Dice) -> Vec<f64> {
@@ -148,7 +148,7 @@ pub fn build(case: &Case, promise: &Promise) -> Vec<Operand> {
             continue;
         }
         let mut values = match (case.op(), number) {
-            (Op::Sample, 1) => (0..slot.elements()).map(|_| dice.unit()).collect(),
+            (Op::Sample, 1) => shares(case, slot.elements(), &mut dice),
             // The weights of norms are near one, their biases small.
             (Op::RmsNorm | Op::LayerNorm, 1) => (0..slot.elements()).map(|_| 1.0 + dice.normal() / 4.0).collect(),
             (Op::LayerNorm, 2) => (0..slot.elements()).map(|_| dice.normal() / 4.0).collect(),
@@ -168,6 +168,25 @@ pub fn build(case: &Case, promise: &Promise) -> Vec<Operand> {
         all.push(operand(case, slot, values));
     }
     all
+}
+
+/// How far each row of a tail lies below its leader beyond where all of it weighs as much as that one.
+const TAILS: [f64; 3] = [0.5, 1.5, 3.0];
+
+/// Where draws fall, from 0 to 1: anywhere, and more often than by chance at both ends, or in the tail.
+fn shares(case: &Case, count: usize, dice: &mut Dice) -> Vec<f64> {
+    let mut one = |row: usize| match (case.data, dice.below(4)) {
+        (Data::Draws, _) => dice.unit(),
+        // The leader comes first.
+        (Data::Tail, _) if row % 5 > 0 => {
+            let tail = (-TAILS[row % TAILS.len()]).exp();
+            (1.0 + dice.unit() * tail) / (1.0 + tail)
+        }
+        (_, 0) => 1.0 - 0.5f64.powi(1 + dice.below(24) as i32),
+        (_, 1) => [0.0, 0.5f64.powi(1 + dice.below(30) as i32)][dice.below(2)],
+        _ => dice.unit(),
+    };
+    (0..count).map(&mut one).collect()
 }
 
 /// Which operand a power of two goes through to the result.
@@ -198,7 +217,7 @@ fn first(case: &Case, promise: &Promise, slot: &Slot, dice: &mut Dice) -> Vec<f6
                 }
             }
         }
-        Data::Low => values = low(slot, (case.seed % 4) as usize, dice),
+        Data::Low => values = low(slot, (case.seed % DEPTHS.len() as u64) as usize, dice),
         Data::Needle => {
             let size = match case.op() {
                 Op::Softmax | Op::Sample => 60.0,
@@ -234,6 +253,14 @@ fn first(case: &Case, promise: &Promise, slot: &Slot, dice: &mut Dice) -> Vec<f6
                 if number % 2 == 0 {
                     row.reverse();
                 }
+            }
+        }
+        Data::Tail => {
+            for (number, row) in values.chunks_mut(width).enumerate() {
+                let below = (width as f64).ln() + TAILS[number % TAILS.len()];
+                let temperature = temperature(&case.shape);
+                row.iter_mut().for_each(|v| *v = (v.clamp(-2.0, 2.0) / 8.0 - below) * temperature);
+                row[0] = 0.0;
             }
         }
         // One distribution, drawn from again and again.

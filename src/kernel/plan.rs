@@ -1,9 +1,10 @@
 //! Which cases a kernel is tried with.
 //!
-//! Every edge of every size stands at least once, every probe too, and each two sizes are the same somewhere. In full,
-//! every edge meets every distribution, layout and type of weights; quick, sizes are sorted into seven classes and the
-//! classes meet: a pairwise covering set, made greedily from the seed. Random shapes from the same secret seed come on
-//! top, which no kernel can have been made for.
+//! Every edge of every size stands at least once, with plain numbers too, every probe stands, and each two sizes are the
+//! same somewhere. In full, every edge meets every distribution, layout and type of weights; quick, sizes are sorted into
+//! seven classes and the classes meet, those of two sizes with plain numbers: a pairwise covering set, made greedily from
+//! the seed. Random shapes from the same secret seed come on top, which no kernel can have been made for: in full, from
+//! every part of every size's range, with each remainder.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,10 +39,19 @@ impl Effort {
         }
     }
 
+    /// Random shapes from anywhere in the domain.
     fn random_shapes(self) -> usize {
         match self {
             Effort::Quick => 4,
-            Effort::Full => 3 * RESIDUES,
+            Effort::Full => RESIDUES,
+        }
+    }
+
+    /// Parts that each size's range is cut into, of equal ratio and of equal width: a random shape comes from each of them.
+    fn parts(self) -> [usize; 2] {
+        match self {
+            Effort::Quick => [0, 0],
+            Effort::Full => [2 * RESIDUES, 2 * RESIDUES],
         }
     }
 
@@ -275,6 +285,31 @@ impl Space {
         all
     }
 
+    /// The sizes that a choice shows with plain numbers, beside others of more than one value.
+    fn shown_plainly(&self, levels: &[Level], plain: Option<Level>) -> Vec<(usize, i64)> {
+        let sizes = || (0..self.sizes()).filter(|f| self.dims[*f].default.is_none());
+        let beside = |f: usize| sizes().all(|other| other == f || levels[other].value > 1);
+        let plainly = Some(levels[self.sizes()]) == plain;
+        sizes().filter(|f| plainly && beside(*f)).map(|f| (f, levels[f].value)).collect()
+    }
+
+    /// A level of a size that is neither trivial nor great, and fits what is chosen.
+    fn some_of_middle_size(&self, f: usize, chosen: &[Option<Level>], dice: &mut Dice) -> Option<Level> {
+        let fits = |level: &&Level| {
+            let mut chosen = chosen.to_vec();
+            chosen[f] = Some(**level);
+            self.fits(&chosen)
+        };
+        let middle: Vec<Level> = self.factors[f]
+            .levels
+            .iter()
+            .filter(|level| (2..=65).contains(&level.value))
+            .filter(fits)
+            .copied()
+            .collect();
+        dice.pick(&middle).copied()
+    }
+
     fn pairs(&self) -> BTreeSet<Pair> {
         let mut all = BTreeSet::new();
         for a in 0..self.factors.len() {
@@ -385,6 +420,11 @@ pub fn plan_unless(
 
     let mut left = space.pairs();
     let possible = left.clone();
+    // Sizes meet each other before anything else, with plain numbers: who mistakes one great size beside another is told.
+    let normal = space.data.iter().position(|data| *data == Data::Normal);
+    let plain = normal.map(|at| Level { value: at as i64, key: at as i64 });
+    let is_size = |f: usize| f < space.sizes() && dims[f].default.is_none();
+    let mut first: BTreeSet<Pair> = left.iter().filter(|(a, _, b, _)| is_size(*a) && is_size(*b)).copied().collect();
     let mut used: BTreeMap<(usize, i64), usize> = BTreeMap::new();
     let mut chosen: Vec<Vec<Level>> = Vec::new();
     let mut take = |levels: Vec<Level>, left: &mut BTreeSet<_>, used: &mut BTreeMap<(usize, i64), usize>| {
@@ -396,7 +436,10 @@ pub fn plan_unless(
         }
         chosen.push(levels);
     };
-    while let Some(pair) = left.iter().nth(dice.below(left.len().max(1))).copied().filter(|_| !stop()) {
+    loop {
+        first.retain(|pair| left.contains(pair));
+        let from = if first.is_empty() { &left } else { &first };
+        let Some(pair) = from.iter().nth(dice.below(from.len().max(1))).copied().filter(|_| !stop()) else { break };
         let (a, ka, b, kb) = pair;
         let of = |f: usize, key: i64| -> Vec<Level> {
             let mut all: Vec<Level> = space.factors[f].levels.iter().filter(|l| l.key == key).copied().collect();
@@ -415,6 +458,9 @@ pub fn plan_unless(
         };
         let mut partial = vec![None; space.factors.len()];
         (partial[a], partial[b]) = (Some(x), Some(y));
+        if is_size(a) && is_size(b) {
+            partial[space.sizes()] = plain;
+        }
         let levels = space.complete(partial, &left, &used, &mut dice);
         take(levels, &mut left, &mut used);
         left.remove(&pair);
@@ -430,10 +476,22 @@ pub fn plan_unless(
             }
         }
     }
+    let shown: BTreeSet<(usize, i64)> = chosen.iter().flat_map(|levels| space.shown_plainly(levels, plain)).collect();
+    for f in (0..space.sizes()).filter(|f| is_size(*f)) {
+        for level in
+            space.factors[f].levels.iter().filter(|level| level.value > 0 && !shown.contains(&(f, level.value)))
+        {
+            let mut partial = vec![None; space.factors.len()];
+            (partial[f], partial[space.sizes()]) = (Some(*level), plain);
+            for other in (0..space.sizes()).filter(|other| *other != f && is_size(*other)) {
+                partial[other] = space.some_of_middle_size(other, &partial, &mut dice);
+            }
+            chosen.push(space.complete(partial, &left, &used, &mut dice));
+        }
+    }
     for (f, g) in space.pairs_of_sizes() {
         for partial in space.equal(f, g, effort, &mut dice) {
-            let levels = space.complete(partial, &left, &used, &mut dice);
-            take(levels, &mut left, &mut used);
+            chosen.push(space.complete(partial, &left, &used, &mut dice));
         }
     }
     let threads = |dice: &mut Dice| {
@@ -460,13 +518,25 @@ pub fn plan_unless(
     }
     let mut random = BTreeSet::new();
     let first: Vec<usize> = dims.iter().map(|_| dice.below(RESIDUES)).collect();
-    let reaches = (0..effort.random_shapes())
-        .map(|number| if number < RESIDUES { Reach::Any } else { Reach::Great })
-        .chain((0..effort.great_shapes()).map(|number| Reach::Last(number % dims.len())));
-    for (number, reach) in reaches.enumerate() {
+    let mut reaches: Vec<Reach> = vec![Reach::Any; effort.random_shapes()];
+    for (f, dim) in dims.iter().enumerate() {
+        let Some(Values::Range(from, to)) = manifest.domain.values(dim.name) else { continue };
+        let values = usize::try_from(to - from + 1).unwrap_or(usize::MAX);
+        for (even, parts) in [Even::Ratio, Even::Width].into_iter().zip(effort.parts()) {
+            let parts = parts.min(values);
+            // Shuffled, so that no remainder belongs to a part.
+            let mut all: Vec<Reach> = (0..parts).map(|part| Reach::Part { f, even, part, parts }).collect();
+            dice.shuffle(&mut all);
+            reaches.extend(all);
+        }
+    }
+    reaches.extend((0..effort.great_shapes()).map(|number| Reach::Last(number % dims.len())));
+    for (number, reach) in reaches.into_iter().enumerate() {
         let left: Vec<i64> = first.iter().map(|first| ((first + number) % RESIDUES) as i64).collect();
         let Some((shape, weights)) = random_shape(&space, manifest, &left, reach, &mut dice) else { continue };
-        let data = space.data[dice.below(space.data.len())];
+        // What dominates or says nothing would hide a mistake of one size.
+        let is_part = matches!(reach, Reach::Part { .. }) && dice.below(4) > 0;
+        let data = if is_part { Data::Normal } else { space.data[dice.below(space.data.len())] };
         let layout = space.layouts[dice.below(space.layouts.len())];
         let (threads, seed) = (threads(&mut dice), dice.bits());
         random.insert(shape.clone());
@@ -478,18 +548,36 @@ pub fn plan_unless(
     Plan { cases, space, possible, random }
 }
 
-/// How far a random shape goes: as many sizes are small as great.
+/// How far a random shape goes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reach {
+    /// As many sizes are small as great.
     Any,
-    /// One size is of the greater half at least.
-    Great,
+    /// This size comes from one part of its range.
+    Part { f: usize, even: Even, part: usize, parts: usize },
     /// This size is the greatest there is.
     Last(usize),
 }
 
-/// A shape of the domain that nobody could have known. Where a range has room for it, `left` is what each size leaves when
-/// it is divided by [`RESIDUES`].
+/// What the parts of a range have in common.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Even {
+    Ratio,
+    Width,
+}
+
+impl Even {
+    /// The value at a share of the way from the least to the greatest.
+    fn at(self, share: f64, least: f64, most: f64) -> f64 {
+        match self {
+            Even::Ratio => least * (most / least).powf(share),
+            Even::Width => least + share * (most - least),
+        }
+    }
+}
+
+/// A shape of the domain that nobody could have known. Where there is room for it, `left` is what each size leaves when it is
+/// divided by [`RESIDUES`].
 fn random_shape(
     space: &Space,
     manifest: &Manifest,
@@ -497,29 +585,36 @@ fn random_shape(
     reach: Reach,
     dice: &mut Dice,
 ) -> Option<(Shape, DType)> {
+    const ATTEMPTS: usize = 50;
     let most_work = if matches!(reach, Reach::Last(_)) { GREAT_WORK } else { space.most_work };
-    for attempt in 0..50 {
-        let great = (reach == Reach::Great).then(|| dice.below(space.dims.len()));
-        // Beside the greatest, great ones as long as that is not too much.
-        let all_great = matches!(reach, Reach::Last(_)) && attempt < 25;
+    for attempt in 0..ATTEMPTS {
+        // Beside the greatest, great ones as long as that is not too much; beside others, ever smaller ones.
+        let all_great = matches!(reach, Reach::Last(_)) && attempt < ATTEMPTS / 2;
+        let shrunk = if all_great { 1.0 } else { 1.0 - attempt as f64 / ATTEMPTS as f64 };
         let at = dice.below(space.weights.len());
         let weights = space.weights[at];
         let (block, _) = weights.block();
         let mut chosen: Vec<Option<Level>> = vec![None; space.factors.len()];
         for (f, dim) in space.dims.iter().enumerate() {
+            let granule = if space.op == Op::Matmul && dim.name == "K" { block as i64 } else { 1 };
             let value = match manifest.domain.values(dim.name) {
-                Some(Values::Range(_, to)) if reach == Reach::Last(f) => {
-                    let granule = if space.op == Op::Matmul && dim.name == "K" { block as i64 } else { 1 };
-                    to / granule * granule
-                }
+                Some(Values::Range(_, to)) if reach == Reach::Last(f) => to / granule * granule,
                 Some(Values::Range(from, to)) => {
-                    let granule = if space.op == Op::Matmul && dim.name == "K" { block as i64 } else { 1 };
-                    let (least, most) = ((*from / granule).max(1), (*to / granule).max(1));
-                    let place = if all_great || great == Some(f) { 0.5 + dice.unit() / 2.0 } else { dice.unit() };
-                    let value = (least as f64 * (most as f64 / least as f64).powf(place)).round() as i64;
+                    let (least, most) = ((*from / granule).max(1) as f64, (*to / granule).max(1) as f64);
+                    let (low, high) = match reach {
+                        Reach::Part { f: own, even, part, parts } if own == f => {
+                            let at = |part: usize| even.at(part as f64 / parts as f64, least, most);
+                            (at(part), at(part + 1))
+                        }
+                        _ if all_great => (Even::Ratio.at(0.5, least, most), most),
+                        _ => (least, Even::Ratio.at(shrunk, least, most)),
+                    };
+                    let value = Even::Ratio.at(dice.unit(), low, high).round() as i64;
                     let residues = RESIDUES as i64;
-                    let whole = value / residues * residues;
-                    (if most - least < 2 * residues { value } else { (whole + left[f]).max(least) }) * granule
+                    let fitted = value / residues * residues + left[f];
+                    // The remainder may lead out of a part by less than itself.
+                    let room = high - low >= RESIDUES as f64 / 4.0 && fitted as f64 >= least && fitted as f64 <= most;
+                    (if room { fitted } else { value }) * granule
                 }
                 _ => dice.pick(&space.factors[f].levels)?.value,
             };
@@ -591,6 +686,8 @@ fn probes(
                         }
                         wanted
                     }
+                    // So many that what each of them lacks is much together.
+                    (Op::Sample, Data::Tail) => vec![("R", 33), ("N", [65_537, 10_000, 40_000, 33][n as usize])],
                     (Op::Sample, Data::Draws) => {
                         let rows = if effort == Effort::Quick { 100_000 } else { 1_000_000 };
                         vec![("R", rows), ("N", 7)]

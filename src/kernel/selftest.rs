@@ -32,7 +32,8 @@ pub fn manifest_of(specimen: &Specimen) -> String {
             "B: [1, 3], S: [1, 9, 33, 65], past: [0, 70, 200, 513], Hkv: [1, 2], group: [1, 3], D: [8, 64], \
              causal: [true, false], window: [0, 5], softcap: [0, 30], pad: [0, 7]"
         }
-        Op::Softmax | Op::RmsNorm | Op::LayerNorm => "R: [1, 3, 16], N: [1, 2, 33, 64, 65, 257, 1000]",
+        Op::Softmax => "R: [1, 3, 16, 97], N: [1, 2, 33, 64, 65, 257, 1000, 1024]",
+        Op::RmsNorm | Op::LayerNorm => "R: [1, 3, 16], N: [1, 2, 33, 64, 65, 257, 1000]",
         Op::Rope => {
             "S: [1, 5, 17], H: [1, 3], D: [8, 64], turned: [0, 8], first: [0, 1000], base: [10000, 500000], \
              halves: [true, false]"
@@ -40,7 +41,7 @@ pub fn manifest_of(specimen: &Specimen) -> String {
         Op::Gated => "R: [1, 7], N: [1, 33, 256, 1000], activation: [0, 1, 2]",
         Op::Argmax => "R: [1, 5, 33], N: [1, 2, 33, 257, 1000]",
         Op::TopK => "R: [1, 5, 33], N: [1, 2, 33, 257, 1000], k: [1, 3, 8]",
-        Op::Sample => "R: [1, 5], N: [2, 7, 33], temperature: [50, 100, 200]",
+        Op::Sample => "R: [1, 5], N: [2, 7, 33, 65537], temperature: [50, 100, 200]",
     };
     let special = if specimen.op == Op::Softmax { ", special: {masked_row: nan}" } else { "" };
     let claims = match specimen.claim {
