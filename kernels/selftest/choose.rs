@@ -158,7 +158,5 @@ pub(super) const SPECIMENS: &[Specimen] = declare! {
         |call| draw(call, Way { keeps: |weight| weight > 0.1, ..RIGHT });
     wrong Sample "sample-cut-tail" "never draws what is less than e^-12 as likely as the best" =>
         |call| draw(call, Way { keeps: |weight| weight > 6e-6, ..RIGHT });
-    wrong Sample "sample-last" "draws the last one where the number is almost one" =>
-        |call| draw(call, Way { share: |u| if u > 0.9999 { 1.0 } else { u }, ..RIGHT });
     wrong Sample "sample-mirrored" "draws from the end" => |call| draw(call, Way { share: |u| 1.0 - u, ..RIGHT });
 };

@@ -293,8 +293,11 @@ fn first(case: &Case, promise: &Promise, slot: &Slot, dice: &mut Dice) -> Vec<f6
             if whole && rows > 2 {
                 let last = &mut values[(row + rows - 1) % rows * width..][..width];
                 last.fill(if case.data == Data::NaN { both[0] } else { f64::NEG_INFINITY });
-                if dice.below(2) == 0 {
-                    last.iter_mut().for_each(|v| *v = [f64::NAN, f64::NEG_INFINITY][dice.below(2)]);
+                match dice.below(3) {
+                    0 => last.iter_mut().for_each(|v| *v = [f64::NAN, f64::NEG_INFINITY][dice.below(2)]),
+                    // The least number that there is, which no maximum may begin with either.
+                    1 if case.data == Data::Infinity => last[dice.below(width)] = -float::greatest(slot.dtype),
+                    _ => {}
                 }
             }
         }

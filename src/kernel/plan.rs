@@ -534,9 +534,11 @@ pub fn plan_unless(
     for (number, reach) in reaches.into_iter().enumerate() {
         let left: Vec<i64> = first.iter().map(|first| ((first + number) % RESIDUES) as i64).collect();
         let Some((shape, weights)) = random_shape(&space, manifest, &left, reach, &mut dice) else { continue };
-        // What dominates or says nothing would hide a mistake of one size.
-        let is_part = matches!(reach, Reach::Part { .. }) && dice.below(4) > 0;
-        let data = if is_part { Data::Normal } else { space.data[dice.below(space.data.len())] };
+        // What dominates or says nothing would hide a mistake of one size; what is picked has to stand at an end too.
+        let plain: &[Data] =
+            if matches!(op, Op::Argmax | Op::TopK) { &[Data::Normal, Data::Sorted] } else { &[Data::Normal] };
+        let from = if matches!(reach, Reach::Part { .. }) && dice.below(4) > 0 { plain } else { &space.data };
+        let data = from[dice.below(from.len())];
         let layout = space.layouts[dice.below(space.layouts.len())];
         let (threads, seed) = (threads(&mut dice), dice.bits());
         random.insert(shape.clone());
