@@ -144,7 +144,8 @@ pub(super) fn take<T>(
             Verdict::Met | Verdict::Failed if !flags.dry_run => {
                 let claim = claim(&decision, moment, sight.rev.clone(), policy.as_ref(), flags.allow_commands)?;
                 let draft = Draft::new(vec![Subject::of_bytes(read.path.as_str(), &read.bytes)], &claim)?;
-                session.record(&draft)?.map(|id| id.to_string())
+                let without = "`--dry-run` decides without a receipt";
+                session.record(&draft).map_err(|error| error.hint(without))?.map(|id| id.to_string())
             }
             _ => None,
         };
@@ -170,23 +171,32 @@ pub(super) fn reason(decision: &Decision, message: String) -> Option<Error> {
 }
 
 /// Why commands are not to be run; none when they may.
-fn may_run(flags: &Flags, files: &RepositoryFiles, read: &Read) -> Result<Option<String>> {
+fn may_run(flags: &Flags, files: &RepositoryFiles, read: &Read) -> Result<Option<Ran>> {
+    let refused = |why: String, next| Ok(Some(Ran::Refused { why, next }));
     if !flags.allow_commands {
-        return Ok(Some("commands are not run unless allowed".into()));
+        return refused(
+            "commands are not run unless allowed".into(),
+            "look at the command, then allow it: --allow-commands",
+        );
     }
     if flags.at.is_some() {
-        return Ok(Some("commands run in the work tree only, and --at looks at a revision".into()));
+        let why = "commands run in the work tree only, and --at looks at a revision";
+        return refused(why.into(), "leave --at out");
     }
     if flags.force_commands {
         return Ok(None);
     }
-    Ok(match files.on_default_branch(&read.path, &read.bytes)? {
-        (_, true) => None,
-        (Some(branch), false) => {
-            Some(format!("{} differs from {branch}'s: merge it first, or --force-commands", read.path))
-        }
-        (None, false) => Some("there is no default branch to compare the plan with: --force-commands".into()),
-    })
+    match files.on_default_branch(&read.path, &read.bytes)? {
+        (_, true) => Ok(None),
+        (Some(branch), false) => refused(
+            format!("{} differs from {branch}'s", read.path),
+            "look at the command, then merge the plan first, or run it all the same: --force-commands",
+        ),
+        (None, false) => refused(
+            "there is no default branch to compare the plan with".into(),
+            "look at the command, then run it all the same: --force-commands",
+        ),
+    }
 }
 
 fn outcomes(decision: &Decision) -> Vec<DecidedCriterion> {
@@ -257,7 +267,7 @@ pub(in crate::cli) fn replay(
     let ledger = session.ledger_if_there()?;
     let now = said.now.timestamp();
     let evidence = Evidence::open(session, ledger.as_ref(), policy.as_ref(), Moment { now, given: true })?;
-    let refused = Some("commands are not run again".to_owned());
+    let refused = Some(Ran::Refused { why: "commands are not run again".to_owned(), next: "decide anew" });
     let runner = Runner { refused, env: &session.env, root: &root };
     let inputs = Inputs {
         receipts: &evidence,
@@ -285,15 +295,15 @@ pub(in crate::cli) fn replay(
 }
 
 struct Runner<'a> {
-    refused: Option<String>,
+    refused: Option<Ran>,
     env: &'a Env,
     root: &'a Path,
 }
 
 impl Commands for Runner<'_> {
     fn run(&self, argv: &[&str], limit: Duration) -> Result<Ran> {
-        if let Some(why) = &self.refused {
-            return Ok(Ran::Refused(why.clone()));
+        if let Some(refused) = &self.refused {
+            return Ok(refused.clone());
         }
         let Env { vars, clock, interrupt, .. } = self.env;
         process::run(argv, &Around { folder: self.root, vars, clock: &**clock, interrupt }, limit)

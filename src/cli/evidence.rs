@@ -64,7 +64,10 @@ struct NoCommands;
 
 impl Commands for NoCommands {
     fn run(&self, _: &[&str], _: Duration) -> Result<Ran> {
-        Ok(Ran::Refused("commands are run by `bizra roadmap gate --allow-commands` only".into()))
+        Ok(Ran::Refused {
+            why: "commands are run by `bizra roadmap gate --allow-commands` only".into(),
+            next: "look at the command, then let the gate run it: bizra roadmap gate --allow-commands",
+        })
     }
 }
 

@@ -53,6 +53,15 @@ fn refuse_bare(session: &Session) -> Result<()> {
 fn refuse_what_is_no_file(root: &Path) -> Result<()> {
     for name in starter::PATHS.into_iter().chain([policy::FILE_NAME]) {
         let path = root.join(name);
+        // What its folder would be, where that is there.
+        let parent = Path::new(name).parent().filter(|parent| !parent.as_os_str().is_empty());
+        if let Some(parent) = parent.filter(|parent| root.join(parent).symlink_metadata().is_ok())
+            && !root.join(parent).is_dir()
+        {
+            return Err(Error::invalid("it is in the way of a folder, and is none")
+                .at(Place::file(parent))
+                .hint("move it away, and run `bizra init` again"));
+        }
         if path.symlink_metadata().is_ok() && !path.is_file() {
             return Err(Error::invalid("it is in the way of a file, and is none")
                 .at(Place::file(name))

@@ -12,6 +12,7 @@ use crate::receipts::statement::Draft;
 use crate::sys::files;
 use crate::sys::keyring::{Keyring, Known};
 use crate::sys::ssh_agent::Identity;
+use crate::view::escape;
 use crate::view::keys::{Changed, Key, Listed, Shown};
 
 /// Make, list, show, rotate and revoke the keys that sign receipts
@@ -250,6 +251,16 @@ fn rotate(session: &mut Session) -> Result<Outcome> {
     session.end_stamps();
     let recorded = session.record_as(&writer, &draft)?;
     ring.set_default(&new_id)?;
+    if let Ok(Some(signed)) = session.policy()
+        && let Some(entry) = signed.policy.entries.iter().find(|entry| entry.key == before.public)
+    {
+        let roles: String = entry.roles.iter().map(|role| format!(" --role {}", escape::shell(role))).collect();
+        let signs = if signed.policy.policy_keys.contains(&before.public) { " --policy-key" } else { "" };
+        let name = escape::shell(&entry.name);
+        session.ui.note(format!(
+            "let it in as the old one is: bizra trust add \"$(bizra keys show --openssh)\" --name {name}{roles}{signs}"
+        ));
+    }
     let answer = Changed::rotated(before.public.id().to_string(), new_id.to_string());
     Ok(Outcome { receipt: Some(recorded.id.to_string()), ..Outcome::yes(answer) })
 }

@@ -423,7 +423,7 @@ fn voice(flags: &GlobalArgs, config: Option<&Config>) -> Voice {
 /// Help and version are answers; everything else the parser says is a refusal.
 fn answer_parser(ui: &mut Ui, json: bool, said: &clap::Error) -> Exit {
     use clap::error::ErrorKind;
-    let text = in_plain_words(&said.render().to_string());
+    let text = with_namesake(in_plain_words(&said.render().to_string()), said);
     let answer = match said.kind() {
         ErrorKind::DisplayVersion => Some(("version", crate::view::version())),
         ErrorKind::DisplayHelp => Some(("help", json!({ "text": text }))),
@@ -439,6 +439,24 @@ fn answer_parser(ui: &mut Ui, json: bool, said: &clap::Error) -> Exit {
         }
     };
     after_saying(ui, exit, said)
+}
+
+/// A command that is another's, such as `gate`, is what was meant, and not one that is spelt alike.
+fn with_namesake(text: String, said: &clap::Error) -> String {
+    use clap::error::{ContextKind, ContextValue};
+    let Some(ContextValue::String(name)) = said.get(ContextKind::InvalidSubcommand) else { return text };
+    let whole = command();
+    let has = |outer: &&clap::Command| outer.get_subcommands().any(|inner| inner.get_name() == name.as_str());
+    let Some(outer) = whole.get_subcommands().find(has).map(clap::Command::get_name) else { return text };
+    let kept = text.lines().filter(|line| !line.trim_start().starts_with("tip: "));
+    let (mut lines, tip) = (Vec::new(), format!("  tip: there is `bizra {outer} {name}`"));
+    for line in kept {
+        if line.starts_with("Usage:") {
+            lines.extend([tip.as_str(), ""]);
+        }
+        lines.push(line);
+    }
+    lines.join("\n").replace("\n\n\n", "\n\n") + "\n"
 }
 
 /// What the standard library says of numbers is meant for programmers.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::book::Writer;
 use super::pick::by_start;
 use super::{Outcome, Session};
 use crate::error::{Error, Place, Result, nearest};
@@ -251,6 +252,21 @@ fn revoke(session: &mut Session, key: &str, at: u64) -> Result<Outcome> {
     Ok(outcome)
 }
 
+/// The key that signs receipts, or where that is no policy key, another of this machine that is one: after a rotation it is
+/// the old key that lets the new one in.
+fn policy_writer(session: &mut Session, before: &Policy) -> Result<Writer> {
+    let writer = session.writer()?;
+    let may = |key: &PublicKey| before.policy_keys.contains(key);
+    let Some(ring) = session.keyring().filter(|_| !may(writer.signer.public_key())) else { return Ok(writer) };
+    if session.given_key()?.is_some() {
+        return Ok(writer);
+    }
+    match ring.list()?.into_iter().find(|known| may(&known.public)) {
+        Some(known) => session.writer_of(&ring, &known),
+        None => Ok(writer),
+    }
+}
+
 /// Signs the policy, checks it as a reader would, leaves the receipt of the change, and writes the file.
 fn write(
     session: &mut Session,
@@ -258,7 +274,7 @@ fn write(
     policy: &Policy,
     before: Option<&SignedPolicy>,
 ) -> Result<Outcome> {
-    let writer = session.writer()?;
+    let writer = policy_writer(session, before.map_or(policy, |before| &before.policy))?;
     let text = policy.sign(&*writer.signer).map_err(|e| match e {
         // The file was sound, so what is wrong with it now came from the flags.
         PolicyError::Invalid(shape) => Error::usage(format!("{}: {}", flag_of(&shape.path), shape.reason)),
@@ -273,7 +289,10 @@ fn write(
     let event =
         PolicyEvent { action, serial: policy.serial, policy: signed.digest, previous: before.map(|b| b.digest) };
     let draft = Draft::new(vec![event.subject()], &event)?;
-    let receipt = session.record(&draft)?.map(|id| id.to_string());
+    let receipt = match session.config.switch("no-receipt") {
+        true => None,
+        false => Some(session.record_as(&writer, &draft)?.id.to_string()),
+    };
     let path = path(session);
     files::replace(&path, text.as_bytes(), Access::Everyone)?;
     Ok(Outcome { receipt, ..Outcome::yes(Written { path, signed }) })

@@ -32,55 +32,81 @@ pub enum Node {
 }
 
 record! {
+    /// So many of these hold.
     AtLeast { n: At<u32>, of: Vec<Evidence> }
 }
 
 record! {
+    /// A signed receipt of the ledger; the newest that fits decides.
     Receipt {
+        /// What it claims, such as `inference`, `test-run` or `kernel-verification/v0.1`.
         predicate: At<String>,
+        /// The files that it has to be about, by their bytes.
         subject: Option<Subject>,
+        /// What its figures have to be.
         r#where: Vec<Condition>,
+        /// Whose key has to have signed it.
         signed_by: Option<Signers>,
+        /// No older than this: `30d`, `12h`.
         max_age: Option<At<Span>>,
     }
 }
 
 record! {
-    Subject { paths: Vec<At<String>>, at: Option<At<String>> }
+    /// Files, bound by their bytes: a receipt about other bytes is none.
+    Subject {
+        /// From the repository's root; `*` and `**` stand for any names.
+        paths: Vec<At<String>>,
+        /// As they are committed, `head`, or as they lie there, `worktree`, which is what is taken for granted.
+        at: Option<At<String>>,
+    }
 }
 
 record! {
+    /// A figure of the receipt, by its path in the claim, against a number.
     Condition { path: At<String>, op: At<Comparison>, value: At<Decimal>, unit: Option<At<String>> }
 }
 
 record! {
+    /// Keys to which the trust policy gives this role; so many of them.
     Signers { role: At<Id>, threshold: Option<At<u32>> }
 }
 
 record! {
+    /// A program that ends as expected; run by a gate alone, with `--allow-commands`, and without a shell.
     Command { run: Vec<At<String>>, exit: Option<At<u32>>, timeout: Option<At<Span>> }
 }
 
 record! {
+    /// A file of the repository, from its root: there, and not empty.
     File { path: At<String>, min_bytes: Option<At<u32>>, sha256: Option<At<String>> }
 }
 
 record! {
+    /// The newest measured value of one of the plan's metrics.
     MetricDemand { id: At<Id>, op: At<Comparison>, value: At<Decimal>, unit: Option<At<String>>, max_age: Option<At<Span>> }
 }
 
 record! {
+    /// Somebody's signed word about this criterion: `bizra attest --criterion PLAN/ID`.
     Approval {
+        /// As what they have to speak, by the trust policy.
         role: At<Id>,
+        /// The least score that each of them has to give.
         min_score: Option<At<Decimal>>,
+        /// The best possible score; 10 where nothing is said.
         of: Option<At<Decimal>>,
+        /// How many different keys.
         threshold: Option<At<u32>>,
+        /// Nobody of this name counts; `owners` are those of the work that the criterion covers.
         independent_of: Option<At<Id>>,
+        /// Criteria and metrics that have to be met before it is said.
         after: Vec<At<Id>>,
     }
 }
 
 record! {
+    /// Somebody's signed word in exactly this wording.
     Attest { role: At<Id>, statement: At<String>, max_age: Option<At<Span>> }
 }
 

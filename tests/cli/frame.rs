@@ -251,3 +251,15 @@ fn an_answer_is_printed_in_one_way() {
     let typed = env.run(&[&case[..], &["--format", "junit"]].concat());
     assert!(typed.stdout.starts_with("<?xml"), "{typed}");
 }
+
+#[test]
+fn a_command_that_is_another_ones_is_named_where_it_is() {
+    let env = TestEnv::new();
+    for (typed, meant) in [("gate", "roadmap gate"), ("audit", "receipts audit"), ("standup", "sprint standup")] {
+        let ran = env.run(&[typed]);
+        assert_eq!(ran.code, 2);
+        assert!(ran.stderr.contains(&format!("tip: there is `bizra {meant}`")), "{ran}");
+        assert_eq!(ran.stderr.matches("tip:").count(), 1, "{ran}");
+    }
+    assert!(env.run(&["roadmp"]).stderr.contains("'roadmap'"));
+}

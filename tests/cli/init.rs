@@ -46,6 +46,11 @@ fn what_stands_where_a_file_belongs_and_is_none_is_refused_before_anything_is_ma
         assert_eq!((ran.code, ran.stderr.contains(path)), (3, true), "{ran}");
         assert!(!env.work().join(".git").exists() && !env.work().join("roadmap").exists(), "{path}");
     }
+    let env = TestEnv::new();
+    env.write("roadmap", "no folder\n");
+    let ran = env.run(&["init"]);
+    assert_eq!((ran.code, ran.stderr.contains("roadmap: it is in the way of a folder")), (3, true), "{ran}");
+    assert!(!env.work().join(".git").exists());
     #[cfg(unix)]
     {
         let env = TestEnv::new();

@@ -184,3 +184,20 @@ fn an_audit_that_finds_only_strangers_says_who_lets_them_in() {
     let audit = stranger.run(&["receipts", "audit"]);
     assert!(audit.code == 5 && audit.stderr.contains("`bizra trust add` lets a key in"), "{audit}");
 }
+
+#[test]
+fn after_a_rotation_the_old_key_lets_the_new_one_in() {
+    let env = TestEnv::new();
+    assert_eq!(env.run(&["init"]).code, 0);
+    let rotated = env.run(&["keys", "rotate"]);
+    assert_eq!(rotated.code, 0, "{rotated}");
+    let step = "bizra trust add \"$(bizra keys show --openssh)\" --name maintainer --role lead --policy-key";
+    assert!(rotated.stderr.contains(step), "{rotated}");
+    let key = env.run(&["keys", "show", "--openssh"]).stdout;
+    let add = ["trust", "add", key.trim(), "--name", "maintainer", "--role", "lead", "--policy-key"];
+    let added = env.run(&add);
+    assert_eq!(added.code, 0, "{added}");
+    assert_eq!(env.run(&["receipts", "audit"]).code, 0);
+    let word = env.run(&["attest", "--role", "lead", "--statement", "It goes on."]);
+    assert!(word.code == 0 && !word.stderr.contains("does not name the key"), "{word}");
+}

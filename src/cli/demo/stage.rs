@@ -35,9 +35,9 @@ impl Stage {
         })?;
         let parent = session.env.vars.get_os("TMPDIR").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from);
         let folder = parent.join(format!("bizra-demo-{}", hex::encode(&session.random::<8>()?)));
-        for part in ["home", "project"] {
-            let path = folder.join(part);
-            std::fs::create_dir_all(&path).map_err(|e| Error::writing(path.display(), &e))?;
+        // The folder alone: one above it that is not there is not ours to make.
+        for path in [folder.clone(), folder.join("home"), folder.join("project")] {
+            std::fs::create_dir(&path).map_err(|e| Error::writing(path.display(), &e))?;
         }
         Ok(Stage { program: program.to_owned(), vars: vars(session, &folder), folder, kept: false.into() })
     }

@@ -380,7 +380,10 @@ struct NoCommands;
 
 impl Commands for NoCommands {
     fn run(&self, _: &[&str], _: std::time::Duration) -> Result<Ran> {
-        Ok(Ran::Refused("H is measured without running commands".into()))
+        Ok(Ran::Refused {
+            why: "H is measured without running commands".into(),
+            next: "let a gate run it: bizra roadmap gate --allow-commands",
+        })
     }
 }
 

@@ -69,6 +69,14 @@ impl<'a> Court<'a> {
             (Outcome::Pending(Pending::Missing), counted.iter().collect())
         };
         let mut found: Vec<String> = deciding.iter().map(|vote| vote.told()).collect();
+        // Who spoke already, or owns the work, would say it in vain.
+        let next = match (&outcome, independent_of.as_slice()) {
+            (Outcome::Pending(_), [_, ..]) if counted.len() < search.admissible.len() => {
+                format!("let somebody else than {} say it: {next}", independent_of.join(", "))
+            }
+            (Outcome::Pending(_), _) => format!("let another key with this role say it: {next}"),
+            _ => next,
+        };
         if outcome == Outcome::Pending(Pending::Missing) {
             found.push(format!("{} of {threshold}", counted.len()));
         }

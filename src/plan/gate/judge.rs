@@ -156,7 +156,8 @@ impl<'a> Court<'a> {
                 false => Judged::missing(wanted, none).next(format!("write {path}")),
             });
         };
-        let least = demand.min_bytes.as_ref().map_or(1, |b| u64::from(b.value));
+        // An empty file shows nothing, and yet it is there.
+        let least = demand.min_bytes.as_ref().map_or(u64::from(!negated), |b| u64::from(b.value));
         if let Some(small) = files.iter().find(|f| f.bytes < least) {
             let found = format!("{} has {} bytes", small.path, small.bytes);
             return Ok(Judged::new(Outcome::Failed, wanted, found).next(format!("write at least {least} bytes")));
@@ -176,9 +177,7 @@ impl<'a> Court<'a> {
         let limit = demand.timeout.as_ref().map_or(DEFAULT_LIMIT, |t| t.value.0);
         let wanted = format!("`{}` ends with {expected} within {} s", argv.join(" "), limit.as_secs());
         Ok(match self.inputs.commands.run(&argv, limit)? {
-            Ran::Refused(why) => {
-                Judged::missing(wanted, why).next("look at the command, then allow it: --allow-commands")
-            }
+            Ran::Refused { why, next } => Judged::missing(wanted, why).next(next),
             Ran::CannotStart(why) => {
                 Judged::missing(wanted, format!("it can't be started: {why}")).next(format!("install {}", argv[0]))
             }

@@ -104,8 +104,11 @@ pub trait Files {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ran {
-    /// Commands are not to be run, and why.
-    Refused(String),
+    /// Commands are not to be run.
+    Refused {
+        why: String,
+        next: &'static str,
+    },
     CannotStart(String),
     TimedOut {
         output: String,
@@ -255,10 +258,11 @@ fn refuse(flaw: Option<Flaw>, source: &Source) -> Result<(), Error> {
 }
 
 pub fn flaw_of_policy(gate: &Gate) -> Option<Flaw> {
+    if gate.criteria.is_empty() {
+        return flaw(gate.span, "a gate without criteria would open on nothing", "list what has to be shown");
+    }
     match &gate.policy {
-        Some(Policy::AtLeast(n))
-            if !gate.criteria.is_empty() && (n.value == 0 || n.value as usize > gate.criteria.len()) =>
-        {
+        Some(Policy::AtLeast(n)) if n.value == 0 || n.value as usize > gate.criteria.len() => {
             let message = format!("{} of {} criteria can't be asked for", n.value, gate.criteria.len());
             flaw(n.span, message, "write a number from 1 to the number of criteria")
         }

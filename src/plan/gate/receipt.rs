@@ -445,12 +445,13 @@ fn judged_value(
 /// The command that leaves receipts of a predicate.
 fn maker(predicate: &str) -> String {
     match predicate.split('/').next().unwrap_or(predicate) {
-        "benchmark" => "`bizra bench`".into(),
+        "benchmark" => "`bizra bench MODEL`, such as `bizra bench embedded`".into(),
         "kernel-verification" => "`bizra kernel verify`".into(),
         "inference" => "`bizra infer`".into(),
         "entropy" => "`bizra entropy`".into(),
         "gate-decision" => "`bizra roadmap gate`".into(),
-        "attestation" => "`bizra attest`".into(),
+        "attestation" => "`bizra attest --role ROLE --statement '…'`".into(),
+        "test-run" => "`bizra attest-tests REPORT`".into(),
         other => format!("what leaves receipts of {other}"),
     }
 }

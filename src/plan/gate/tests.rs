@@ -60,7 +60,7 @@ impl Files for World {
 impl Commands for World {
     fn run(&self, argv: &[&str], _: Duration) -> Result<Ran, Error> {
         self.asked.borrow_mut().push(argv.join(" "));
-        Ok(self.ran.clone().unwrap_or(Ran::Refused("commands are not run".into())))
+        Ok(self.ran.clone().unwrap_or(Ran::Refused { why: "commands are not run".into(), next: "run them" }))
     }
 }
 
@@ -319,6 +319,8 @@ fn files_are_looked_at() {
     ends(&world, "{file: {path: a.rs, min_bytes: 4}}", "failed");
     let empty = World { files: vec![("e", "")], ..World::default() };
     ends(&empty, "{file: {path: e}}", "failed");
+    ends(&empty, "{not: {file: {path: e}}}", "failed");
+    ends(&empty, "{not: {file: {path: e, min_bytes: 1}}}", "met");
     let refused = decided(&world, "        - {id: c, evidence: {file: {path: ../x}}}\n").unwrap_err();
     assert_eq!(refused.exit, crate::error::Exit::Invalid);
 }

@@ -36,6 +36,7 @@ impl Ledger {
     /// `name` tells this run from others.
     pub fn reserve(&self, id: &LogId, name: &str) -> Result<Room, LedgerError> {
         let folder = LogFiles::folder(self.path(), id);
+        fs::create_dir_all(&folder).map_err(LedgerError::io("create", &folder))?;
         sweep(&folder);
         let path = folder.join(format!("{PREFIX}{name}"));
         let disk = &*self.options.disk;

@@ -49,14 +49,15 @@ fn a_receipt_is_told_with_what_it_says_and_what_to_run() {
 #[test]
 fn each_kind_of_receipt_has_the_command_that_leaves_it() {
     for (predicate, next) in [
-        ("benchmark", "run `bizra bench`"),
-        ("benchmark/v0.1", "run `bizra bench`"),
+        ("benchmark", "run `bizra bench MODEL`, such as `bizra bench embedded`"),
+        ("benchmark/v0.1", "run `bizra bench MODEL`, such as `bizra bench embedded`"),
         ("kernel-verification", "run `bizra kernel verify`"),
         ("inference", "run `bizra infer`"),
         ("entropy", "run `bizra entropy`"),
         ("gate-decision", "run `bizra roadmap gate`"),
-        ("attestation", "run `bizra attest`"),
-        ("test-run", "run what leaves receipts of test-run"),
+        ("attestation", "run `bizra attest --role ROLE --statement '…'`"),
+        ("test-run", "run `bizra attest-tests REPORT`"),
+        ("trial", "run what leaves receipts of trial"),
     ] {
         assert_eq!(told(&world(vec![]), &format!("{{receipt: {{predicate: {predicate}}}}}"))[2], next);
     }
