@@ -147,7 +147,7 @@ fn reasons(report: &Report) -> Vec<Error> {
     );
     reasons.push(match exit {
         Exit::Invalid => {
-            error.at(Place::file("the ledger")).hint("the first receipt makes one; --ledger PATH names another")
+            error.at(Place::file("the ledger")).hint("`bizra receipts fetch REMOTE` brings one, the first receipt makes one; --ledger PATH names another")
         }
         Exit::Undecided => error.hint("`bizra receipts pin` writes the pins; a whole copy has the history"),
         _ if names == ["key-untrusted"] => error
