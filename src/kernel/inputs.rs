@@ -178,7 +178,7 @@ fn shares(case: &Case, count: usize, dice: &mut Dice) -> Vec<f64> {
     let mut one = |row: usize| match (case.data, dice.below(4)) {
         (Data::Draws, _) => dice.unit(),
         // The leader comes first.
-        (Data::Tail, _) if row % 5 > 0 => {
+        (Data::Tail, _) if !row.is_multiple_of(5) => {
             let tail = (-TAILS[row % TAILS.len()]).exp();
             (1.0 + dice.unit() * tail) / (1.0 + tail)
         }

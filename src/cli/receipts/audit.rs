@@ -146,9 +146,9 @@ fn reasons(report: &Report) -> Vec<Error> {
         format!("{} finding{}: {}", counting.len(), if counting.len() == 1 { "" } else { "s" }, names.join(", ")),
     );
     reasons.push(match exit {
-        Exit::Invalid => {
-            error.at(Place::file("the ledger")).hint("`bizra receipts fetch REMOTE` brings one, the first receipt makes one; --ledger PATH names another")
-        }
+        Exit::Invalid => error
+            .at(Place::file("the ledger"))
+            .hint("`bizra receipts fetch REMOTE` brings one, the first receipt makes one; --ledger PATH names another"),
         Exit::Undecided => error.hint("`bizra receipts pin` writes the pins; a whole copy has the history"),
         _ if names == ["key-untrusted"] => error
             .hint("bizra-trust.json names who may sign: `bizra trust check` shows it, `bizra trust add` lets a key in"),
