@@ -121,3 +121,30 @@ impl Loaded {
         }
     }
 }
+
+#[cfg(all(test, any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod tests {
+    use super::*;
+
+    extern "C" fn leaves_it(_: *const Call) -> i32 {
+        0
+    }
+
+    extern "C" fn flushes(_: *const Call) -> i32 {
+        Rounding::flush();
+        0
+    }
+
+    #[test]
+    fn a_call_has_to_leave_the_processor_as_it_found_it() {
+        // SAFETY: a call without tensors and parameters is all zeros, and its pointers lead to none of them.
+        let call: Call = unsafe { std::mem::zeroed() };
+        let before = Rounding::now();
+        for (function, refused) in [(leaves_it as Function, false), (flushes, true), (leaves_it, false)] {
+            // SAFETY: there is nothing that the call points to.
+            let called = unsafe { Loaded::Function(function).call(&call) };
+            assert_eq!(called.is_err(), refused);
+            assert_eq!(Rounding::now(), before, "it is made as it was");
+        }
+    }
+}
